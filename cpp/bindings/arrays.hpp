@@ -1,0 +1,36 @@
+/// Array arguments: C-contiguous, on the CPU, of the very type; never converted, never copied.
+#pragma once
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+
+#include <cstdint>
+#include <stdexcept>
+
+namespace miniff::bindings {
+
+template <class T, int... Shape>
+using Array =
+    nanobind::ndarray<T, nanobind::shape<Shape...>, nanobind::c_contig, nanobind::device::cpu>;
+template <class T>
+using List = Array<T, -1>;
+template <class T>
+using Rows = Array<T, -1, -1>;
+template <class T>
+using Vectors = Array<T, -1, 3>;
+template <class T>
+using Matrices = Array<T, -1, 3, 3>;
+
+inline void demand(bool is_so, const char* otherwise) {
+    if (!is_so) throw std::invalid_argument(otherwise);
+}
+
+template <class A>
+std::int64_t length(const A& array) {
+    return static_cast<std::int64_t>(array.shape(0));
+}
+
+void bind_pairs(nanobind::module_& m);
+void bind_functions(nanobind::module_& m);
+
+}  // namespace miniff::bindings

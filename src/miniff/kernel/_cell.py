@@ -1,0 +1,166 @@
+"""A structure: cell vectors, fractional coordinates and a species name per atom."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Float64
+from numpy import ndarray
+
+from miniff._checks import check_finite, check_shape
+
+if TYPE_CHECKING:
+    import ase
+
+__all__ = ["Cell"]
+
+SMALLEST_HEIGHT = 1e-10
+"""A cell flatter than this, relative to its longest vector, spans no volume."""
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class Cell:
+    """Atoms in a box. Arrays are copied in and cannot be written to.
+
+    Attributes:
+        vectors: Rows are the cell vectors (length).
+        coordinates: Fractional; they may lie anywhere, also outside [0, 1).
+        values: A species name per atom.
+        meta: Whatever is known about the structure, e.g. ``energy``, ``forces``, ``tag``.
+        pbc: Whether the structure repeats along each cell vector.
+    """
+
+    vectors: Float64[ndarray, "3 3"]
+    coordinates: Float64[ndarray, "n_atoms 3"]
+    values: tuple[str, ...]
+    meta: Mapping[str, object] = field(default_factory=dict)
+    pbc: tuple[bool, bool, bool] = (True, True, True)
+
+    def __init__(
+        self,
+        vectors: object,
+        coordinates: object,
+        values: Sequence[str],
+        meta: Mapping[str, object] | None = None,
+        *,
+        pbc: bool | Sequence[bool] = True,
+    ) -> None:
+        """Checks shapes and numbers.
+
+        Raises:
+            ValueError: Wrong shapes, infinite or missing numbers, or no volume along a direction
+                that repeats.
+        """
+        names = tuple(str(value) for value in values)
+        set_field = object.__setattr__
+        set_field(self, "vectors", _read_only("vectors", vectors, (3, 3)))
+        set_field(
+            self, "coordinates", _read_only("coordinates", coordinates, (len(names), 3))
+        )
+        set_field(self, "values", names)
+        set_field(self, "meta", dict(meta or {}))
+        set_field(self, "pbc", as_directions(pbc))
+        if any(self.pbc) and self._is_flat():
+            raise ValueError("`vectors` span no volume but the cell is periodic")
+
+    @property
+    def size(self) -> int:
+        """Number of atoms."""
+        return len(self.values)
+
+    @property
+    def volume(self) -> float:
+        """Volume of the cell (length^3), positive for left-handed vectors too."""
+        return float(abs(np.linalg.det(self.vectors)))
+
+    def cartesian(self) -> Float64[ndarray, "n_atoms 3"]:
+        """Cartesian positions (length)."""
+        return self.coordinates @ self.vectors
+
+    def copy(self) -> "Cell":
+        """An independent cell with the same content."""
+        return Cell(self.vectors, self.coordinates, self.values, self.meta, pbc=self.pbc)
+
+    def transform_from_cartesian(
+        self, positions: Float[ndarray, "n_points 3"]
+    ) -> Float64[ndarray, "n_points 3"]:
+        """Fractional coordinates of cartesian positions (length)."""
+        return np.linalg.solve(self.vectors.T, np.asarray(positions, float).T).T
+
+    def repeated(self, n1: int, n2: int, n3: int) -> "Cell":
+        """The supercell of n1 x n2 x n3 copies; each copy's atoms stay together, in their order.
+
+        ``meta`` is kept where it describes the cell as a whole (strings); energies, forces and the
+        like are those of the small cell and are left out.
+        """
+        counts = np.array([n1, n2, n3])
+        if (counts < 1).any():
+            raise ValueError(f"the numbers of copies are {(n1, n2, n3)} but must be at least 1")
+        steps = np.stack(np.meshgrid(*map(np.arange, counts), indexing="ij"), -1).reshape(-1, 3)
+        coordinates = (steps[:, None] + self.coordinates).reshape(-1, 3) / counts
+        meta = {key: value for key, value in self.meta.items() if isinstance(value, str)}
+        return Cell(
+            self.vectors * counts[:, None], coordinates, self.values * len(steps), meta, pbc=self.pbc
+        )
+
+    def strained(self, factors: Sequence[float]) -> "Cell":
+        """The same fractional coordinates with cell vector i multiplied by factors[i]."""
+        scale = np.asarray(factors, float)
+        check_shape("factors", scale, (3,))
+        return Cell(
+            self.vectors * scale[:, None], self.coordinates, self.values, self.meta, pbc=self.pbc
+        )
+
+    @staticmethod
+    def from_ase(atoms: "ase.Atoms") -> "Cell":
+        """The cell of ASE's atoms, with energy, forces and stress where a calculator has them.
+
+        Atoms without a cell get a box around them, which does not repeat.
+        """
+        vectors = atoms.cell.complete()[:]
+        meta = dict(atoms.info)
+        if atoms.calc is not None:
+            for name in ("energy", "forces", "stress"):
+                if atoms.calc.calculation_required(atoms, [name]):
+                    continue
+                meta[name] = atoms.calc.get_property(name, atoms)
+        coordinates = np.linalg.solve(vectors.T, atoms.positions.T).T
+        return Cell(vectors, coordinates, atoms.get_chemical_symbols(), meta, pbc=atoms.pbc)
+
+    def to_ase(self) -> "ase.Atoms":
+        """ASE's atoms; energy, forces and stress from ``meta`` come as a calculator's results."""
+        from ase import Atoms
+        from ase.calculators.singlepoint import SinglePointCalculator
+
+        atoms = Atoms(self.values, cell=self.vectors, scaled_positions=self.coordinates)
+        atoms.pbc = self.pbc
+        results = {k: v for k, v in self.meta.items() if k in ("energy", "forces", "stress")}
+        atoms.info = {k: v for k, v in self.meta.items() if k not in results}
+        if results:
+            atoms.calc = SinglePointCalculator(atoms, **results)
+        return atoms
+
+    def _is_flat(self) -> bool:
+        longest = np.linalg.norm(self.vectors, axis=1).max()
+        return bool(self.volume <= SMALLEST_HEIGHT * longest**3)
+
+
+def as_directions(pbc: bool | Sequence[bool]) -> tuple[bool, bool, bool]:
+    """Three truths from one or three."""
+    directions = np.asarray(pbc)
+    if directions.shape not in ((), (3,)) or directions.dtype != np.bool_:
+        raise ValueError(f"`pbc` is {pbc!r} but must be one or three of True and False")
+    a, b, c = np.broadcast_to(directions, 3).tolist()
+    return (a, b, c)
+
+
+def _read_only(name: str, given: object, shape: tuple[int, ...]) -> ndarray:
+    array = np.array(given, dtype=np.float64)
+    if array.size == 0 and shape[0] == 0:
+        array = array.reshape(shape)
+    check_shape(name, array, shape)
+    check_finite(name, array)
+    array.setflags(write=False)
+    return array
+

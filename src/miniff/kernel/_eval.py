@@ -1,0 +1,92 @@
+"""Energy, forces and stress of one structure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jaxtyping import Float64
+from numpy import ndarray
+
+from miniff.kernel._cell import Cell
+from miniff.kernel._images import CellImages, compute_images, refuse_unknown_species
+from miniff.potentials import LocalPotential, evaluate_table
+
+__all__ = ["Evaluation", "eval"]
+
+VOIGT = ((0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1))
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a list of potentials says about a structure.
+
+    Attributes:
+        energy: Total (energy).
+        energies: Of each atom (energy).
+        gradient: dE/dr (energy/length).
+        strain_derivative: dE/d(strain), symmetric (energy).
+        volume: Of the cell (length^3); None where nothing repeats.
+    """
+
+    energy: float
+    energies: Float64[ndarray, " n_atoms"]
+    gradient: Float64[ndarray, "n_atoms 3"]
+    strain_derivative: Float64[ndarray, "3 3"]
+    volume: float | None
+
+    @property
+    def forces(self) -> Float64[ndarray, "n_atoms 3"]:
+        """Minus the gradient (energy/length)."""
+        return -self.gradient
+
+    @property
+    def virial(self) -> Float64[ndarray, "3 3"]:
+        """Minus the strain derivative (energy), as LAMMPS and n2p2 have it."""
+        return -self.strain_derivative
+
+    @property
+    def stress(self) -> Float64[ndarray, " 6"]:
+        """Strain derivative per volume, positive under tension, in ASE's order xx yy zz yz xz xy
+        (energy/length^3).
+
+        Raises:
+            ValueError: The structure repeats in no direction.
+        """
+        if self.volume is None:
+            raise ValueError("a structure that repeats in no direction has no stress")
+        symmetric = (self.strain_derivative + self.strain_derivative.T) / 2
+        return symmetric[VOIGT] / self.volume
+
+
+def eval(  # noqa: A001 (the manual's name)
+    potentials: LocalPotential | Sequence[LocalPotential],
+    structure: Cell | CellImages,
+    *,
+    ignore_missing_species: bool = False,
+) -> Evaluation:
+    """Total energy, gradient and stress of a structure for a list of potentials.
+
+    Args:
+        potentials: Their energies are summed.
+        structure: A cell, whose neighbours are then found, or images that have them already.
+        ignore_missing_species: Let a potential name species that are not in the structure.
+
+    Raises:
+        ValueError: A neighbour list shorter than a cutoff, or an unknown species.
+    """
+    several = [potentials] if isinstance(potentials, LocalPotential) else list(potentials)
+    images = (
+        structure
+        if isinstance(structure, CellImages)
+        else compute_images(structure, max((p.cutoff for p in several), default=0.0))
+    )
+    if not ignore_missing_species:
+        refuse_unknown_species(several, images.table)
+    result = evaluate_table(several, images.table)
+    return Evaluation(
+        energy=float(result.energy[0]),
+        energies=result.energies,
+        gradient=result.gradient,
+        strain_derivative=result.strain_derivative[0],
+        volume=images.cell.volume if any(images.cell.pbc) else None,
+    )
+

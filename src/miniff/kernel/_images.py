@@ -1,0 +1,142 @@
+"""The neighbours of a structure, and potentials evaluated on them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from numpy import ndarray
+from scipy.sparse import csr_array
+
+from miniff._checks import unknown_name
+from miniff._neighbors import PairTable, find_pairs
+from miniff.kernel._cell import Cell, as_directions
+from miniff.potentials import LocalPotential, potential_values, sum_local_energies
+
+__all__ = ["CellImages", "compute_images"]
+
+KERNELS = ("kernel", "kernel_gradient")
+
+
+@dataclass(frozen=True, eq=False)
+class CellImages:
+    """A structure with its neighbour pairs; made by :func:`compute_images`.
+
+    Attributes:
+        cell: The structure, unchanged.
+        table: Its directed pairs, an atom's own periodic images included.
+    """
+
+    cell: Cell
+    table: PairTable
+
+    @property
+    def cutoff(self) -> float:
+        """All pairs with r_ij below this are listed (length)."""
+        return self.table.cutoff
+
+    @cached_property
+    def shift_vectors(self) -> Int64[ndarray, "n_images 3"]:
+        """The images that occur, as multiples of the cell vectors; the first is the cell itself."""
+        return self._images[0]
+
+    @cached_property
+    def distances(self) -> csr_array:
+        """Distances r_ij (length), sparse [n_atoms, n_images n_atoms].
+
+        Column m n_atoms + j is atom j in image m of ``shift_vectors``. Pairs are directed and an atom
+        is not its own neighbour, but its images are.
+        """
+        n = self.table.n_atoms
+        shift_vectors, image = self._images
+        columns = image * n + self.table.other
+        r = np.linalg.norm(self.table.vectors, axis=1)
+        shape = (n, len(shift_vectors) * n)
+        return csr_array((r, (self.table.centre, columns)), shape=shape)
+
+    @cached_property
+    def _images(self) -> tuple[Int64[ndarray, "n_images 3"], Int64[ndarray, " n_pairs"]]:
+        """The images, and which one the neighbour of each pair lies in."""
+        shifts = self.table.shifts.astype(np.int64)
+        unique, image = np.unique(np.vstack([np.zeros((1, 3), np.int64), shifts]), axis=0,
+                                  return_inverse=True)
+        home = image[0]
+        order = np.r_[home, np.delete(np.arange(len(unique)), home)]
+        place = np.empty(len(unique), np.int64)
+        place[order] = np.arange(len(unique))
+        return unique[order], place[image[1:]]
+
+    def eval(
+        self,
+        potentials: LocalPotential | Sequence[LocalPotential],
+        kernel: Literal["kernel", "kernel_gradient"] = "kernel",
+        *,
+        ignore_missing_species: bool = False,
+    ) -> Float64[ndarray, "*shape"]:
+        """Per-atom energies, or their dense gradients.
+
+        Args:
+            potentials: One potential or several.
+            kernel: ``"kernel"`` for energies e_i; ``"kernel_gradient"`` for d e_i / d r_j, which
+                takes n_atoms^2 numbers per potential: :func:`miniff.kernel.eval` gives the gradient
+                of the total energy without them.
+            ignore_missing_species: Let a potential name species that are not in the structure.
+
+        Returns:
+            [n_atoms] or [n_atoms, n_atoms, 3] for one potential; with one more axis in front for a
+            list of them.
+
+        Raises:
+            ValueError: A cutoff longer than the neighbour list's, an unknown species or kernel.
+        """
+        if kernel not in KERNELS:
+            raise ValueError(unknown_name("kernel", kernel, KERNELS))
+        single = isinstance(potentials, LocalPotential)
+        several = [potentials] if isinstance(potentials, LocalPotential) else list(potentials)
+        if not ignore_missing_species:
+            refuse_unknown_species(several, self.table)
+        if kernel == "kernel":
+            result = potential_values(several, self.table)
+        else:
+            n = self.table.n_atoms
+            result = np.zeros((len(several), n, n, 3))
+            for out, potential in zip(result, several, strict=True):
+                self._add_gradient(potential, out)
+        return result[0] if single else result
+
+    def _add_gradient(self, potential: LocalPotential, out: ndarray) -> None:
+        """out[i, j] += d e_i / d r_j"""
+        gradient = sum_local_energies([potential], self.table, gradient=True).pair_gradient
+        np.add.at(out, (self.table.centre, self.table.other), gradient)
+        np.subtract.at(out, (self.table.centre, self.table.centre), gradient)
+
+
+def compute_images(
+    cell: Cell, cutoff: float, pbc: bool | Sequence[bool] | None = None
+) -> CellImages:
+    """Finds all neighbours closer than the cutoff.
+
+    Args:
+        cell: The structure; atoms may lie outside the box, the box may be smaller than the cutoff.
+        cutoff: Largest distance (length).
+        pbc: Whether the structure repeats along each cell vector; the cell's own by default.
+
+    Raises:
+        ValueError: Two atoms at one place, a cutoff that is no finite number, or periodicity along
+            cell vectors that span no volume.
+    """
+    directions = cell.pbc if pbc is None else as_directions(pbc)
+    if directions != cell.pbc:
+        cell = Cell(cell.vectors, cell.coordinates, cell.values, cell.meta, pbc=directions)
+    table = find_pairs(cell.cartesian(), cell.vectors, directions, cell.values, cutoff)
+    return CellImages(cell, table)
+
+
+def refuse_unknown_species(potentials: Sequence[LocalPotential], table: PairTable) -> None:
+    """A misspelt species would give a silent zero."""
+    for potential in potentials:
+        for name in potential.species:
+            if name not in table.names:
+                raise ValueError(f"{potential}: {unknown_name('species', name, table.names)}")

@@ -1,0 +1,50 @@
+"""Local potentials and descriptors: families, parameters, evaluation.
+
+A family is called with parameters and gives a potential; a list of potentials is evaluated by
+:func:`miniff.kernel.eval` or :meth:`miniff.kernel.CellImages.eval`.
+"""
+
+from miniff.potentials._behler import (
+    CUTOFF_FUNCTIONS,
+    behler2_descriptor_family,
+    behler4_descriptor_family,
+    behler5_descriptor_family,
+)
+from miniff.potentials._classical import (
+    lj_potential_family,
+    sw2_potential_family,
+    sw3_potential_family,
+)
+from miniff.potentials._evaluation import TableEvaluation, evaluate_table, sum_local_energies
+from miniff.potentials._functions import (
+    FunctionPotential,
+    Functions,
+    LocalPotentialFamily,
+    potential_values,
+)
+from miniff.potentials._local import LocalEnergies, LocalPotential
+from miniff.potentials._parameters import Choice, Parameter
+from miniff.potentials._registry import known_families, potential_from_state_dict
+
+__all__ = [
+    "CUTOFF_FUNCTIONS",
+    "Choice",
+    "FunctionPotential",
+    "Functions",
+    "LocalEnergies",
+    "LocalPotential",
+    "LocalPotentialFamily",
+    "Parameter",
+    "TableEvaluation",
+    "behler2_descriptor_family",
+    "behler4_descriptor_family",
+    "behler5_descriptor_family",
+    "evaluate_table",
+    "known_families",
+    "lj_potential_family",
+    "potential_from_state_dict",
+    "potential_values",
+    "sum_local_energies",
+    "sw2_potential_family",
+    "sw3_potential_family",
+]

@@ -1,0 +1,123 @@
+"""Behler's symmetry functions.
+
+Behler, J. Chem. Phys. 134, 074106 (2011), https://doi.org/10.1063/1.3553717; the cutoff functions
+are those of n2p2 (Singraber et al., J. Chem. Theory Comput. 15, 1827 (2019)).
+
+==========  =====================================================================================
+family      one term, with p(r) = exp(-eta (r - r_sphere)^2) fc(r)
+==========  =====================================================================================
+Behler 2    p(r_ij)                                                           (type 2 in n2p2)
+Behler 4    epsilon 2^(1-zeta) (1 + l cos t)^zeta p(r_ij) p(r_ik) p(r_jk)     (type 3 in n2p2)
+Behler 5    epsilon 2^(1-zeta) (1 + l cos t)^zeta p(r_ij) p(r_ik)             (type 9 in n2p2)
+==========  =====================================================================================
+
+Angular functions are summed over ordered (j, k): twice what n2p2 has for equal species.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+
+from miniff import _core
+from miniff.potentials._functions import CoreBuilder, LocalPotentialFamily
+from miniff.potentials._parameters import Choice, Parameter, Value
+
+__all__ = [
+    "CUTOFF_FUNCTIONS",
+    "behler2_descriptor_family",
+    "behler4_descriptor_family",
+    "behler5_descriptor_family",
+]
+
+CUTOFF_FUNCTIONS = (
+    "none",
+    "cosine",
+    "tanh3",
+    "tanh3_one",
+    "exponential",
+    "poly1",
+    "poly2",
+    "poly3",
+    "poly4",
+)
+"""Names of the cutoff functions; the place in the list is n2p2's ``cutoff_type``."""
+
+LARGEST_ALPHA = 1 - 1e-9
+
+_SHAPE = {
+    "a": Parameter(0.0, above=True, text="cutoff (length)"),
+    "eta": Parameter(0.0, text="exponent of the Gaussian (1/length^2)"),
+    "r_sphere": Parameter(0.0, default=0.0, text="centre of the Gaussian (length)"),
+    "cutoff_function": Choice(CUTOFF_FUNCTIONS, "cosine", "form of the cutoff function"),
+    "cutoff_alpha": Parameter(
+        0.0, LARGEST_ALPHA, 0.0, text="the cutoff function is 1 below this fraction of a"
+    ),
+}
+_ANGULAR = _SHAPE | {
+    "l": Parameter(-1.0, 1.0, text="lambda: sign and weight of the cosine"),
+    "zeta": Parameter(1.0, text="sharpness in the angle"),
+    "epsilon": Parameter(default=1.0, text="prefactor"),
+}
+
+
+def _cutoff(p: Mapping[str, Value]) -> float:
+    return float(p["a"])
+
+
+def _cutoff_function(p: Mapping[str, Value]) -> tuple[int, float, float]:
+    kind = CUTOFF_FUNCTIONS.index(str(p["cutoff_function"]))
+    return kind, float(p["cutoff_alpha"]), float(p["a"])
+
+
+def _radial(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: tuple[int, ...]) -> None:
+    builder.radial.append(
+        _core.RadialFunction(
+            column, *on, float(p["eta"]), float(p["r_sphere"]), *_cutoff_function(p)
+        )
+    )
+
+
+def _angular(
+    builder: CoreBuilder,
+    p: Mapping[str, Value],
+    column: int,
+    on: tuple[int, ...],
+    *,
+    narrow: bool,
+) -> None:
+    builder.angular.append(
+        _core.AngularFunction(
+            column,
+            *on,
+            *(float(p[name]) for name in ("epsilon", "eta", "l", "zeta", "r_sphere")),
+            *_cutoff_function(p),
+            narrow,
+        )
+    )
+
+
+behler2_descriptor_family = LocalPotentialFamily(
+    name="Behler type 2",
+    n_bodies=2,
+    parameters=_SHAPE,
+    cutoff_of=_cutoff,
+    compile=_radial,
+    formula="exp(-eta (r - r_sphere)^2) fc(r)",
+)
+
+behler4_descriptor_family = LocalPotentialFamily(
+    name="Behler type 4",
+    n_bodies=3,
+    parameters=_ANGULAR,
+    cutoff_of=_cutoff,
+    compile=partial(_angular, narrow=True),
+    formula="epsilon 2^(1-zeta) (1 + l cos t)^zeta p(r_ij) p(r_ik) p(r_jk)",
+)
+
+behler5_descriptor_family = LocalPotentialFamily(
+    name="Behler type 5",
+    n_bodies=3,
+    parameters=_ANGULAR,
+    cutoff_of=_cutoff,
+    compile=partial(_angular, narrow=False),
+    formula="epsilon 2^(1-zeta) (1 + l cos t)^zeta p(r_ij) p(r_ik)",
+)

@@ -1,0 +1,121 @@
+"""Classical potentials.
+
+====================  =======================================================================
+family                energy of one term
+====================  =======================================================================
+Lennard-Jones         4 epsilon [(sigma/r)^12 - (sigma/r)^6], cut at a sigma, not shifted
+Stillinger-Weber 2    epsilon A (B x^-p - x^-q) exp(1/(x - a)), x = r/sigma
+Stillinger-Weber 3    epsilon l (cos t - cos_theta0)^2 exp(gamma/(x1 - a) + gamma/(x2 - a))
+====================  =======================================================================
+
+Stillinger and Weber, Phys. Rev. B 31, 5262 (1985), https://doi.org/10.1103/PhysRevB.31.5262
+
+Pairs are directed: a term on "a-a" counts every bond twice, once on either atom. Triples are summed
+over ordered (j, k). Halve epsilon to count each once.
+"""
+
+from collections.abc import Mapping
+from math import exp
+
+from miniff.potentials._functions import CoreBuilder, LocalPotentialFamily
+from miniff.potentials._parameters import Parameter, Value
+
+__all__ = ["lj_potential_family", "sw2_potential_family", "sw3_potential_family"]
+
+EPSILON = Parameter(text="energy scale (energy)")
+SIGMA = Parameter(0.0, above=True, text="length scale (length)")
+
+
+def _scaled_cutoff(p: Mapping[str, Value]) -> float:
+    return float(p["a"]) * float(p["sigma"])
+
+
+def _numbers(p: Mapping[str, Value], *names: str) -> tuple[float, ...]:
+    return tuple(float(p[name]) for name in names)
+
+
+def _lj(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: tuple[int, ...]) -> None:
+    builder.core.lennard_jones(column, *on, _scaled_cutoff(p), *_numbers(p, "epsilon", "sigma"))
+
+
+def _sw2(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: tuple[int, ...]) -> None:
+    numbers = _numbers(p, "epsilon", "sigma", "gauge_a", "gauge_b", "p", "q")
+    builder.core.stillinger_weber_2(column, *on, _scaled_cutoff(p), *numbers)
+
+
+def _sw3(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: tuple[int, ...]) -> None:
+    numbers = _numbers(p, "epsilon", "sigma", "l", "gamma", "cos_theta0")
+    builder.core.stillinger_weber_3(column, *on, _scaled_cutoff(p), *numbers)
+
+
+def _with_gauge(given: dict[str, object]) -> dict[str, object]:
+    """Fills in gauge_a and gauge_b so that the minimum is -epsilon at 2^(1/6) sigma.
+
+    The slope vanishes there for one B, and the depth then fixes A. It is a minimum, with A and B
+    positive, where q < p and the cutoff lies beyond it.
+    """
+    missing = {"gauge_a", "gauge_b"} - set(given)
+    if len(missing) != 2 or not {"a", "p", "q"} <= set(given):
+        return given
+    known = {name: SW2_PARAMETERS[name].check(name, given[name]) for name in ("a", "p", "q")}
+    a, p, q = (float(known[name]) for name in ("a", "p", "q"))
+    place = 2 ** (1 / 6)
+    if a <= place or q >= p:
+        raise ValueError(
+            f"Stillinger-Weber 2: no gauge puts a minimum at 2^(1/6) sigma for a = {a}, p = {p}, "
+            f"q = {q}; `a` must be in (2^(1/6), inf] and `q` below `p`, or give gauge_a and gauge_b"
+        )
+    pull = 1 / (a - place) ** 2
+    b = place ** (p - q) * (q / place + pull) / (p / place + pull)
+    depth = (b * place**-p - place**-q) * exp(1 / (place - a))
+    return given | {"gauge_a": -1 / depth, "gauge_b": b}
+
+
+SW2_PARAMETERS = {
+    "epsilon": EPSILON,
+    "sigma": SIGMA,
+    "gauge_a": Parameter(text="A; with B left out too: minimum -epsilon at 2^(1/6) sigma"),
+    "gauge_b": Parameter(text="B"),
+    "a": Parameter(1.0, above=True, text="cutoff in units of sigma"),
+    "p": Parameter(1.0, above=True, text="exponent of the repulsion"),
+    "q": Parameter(text="exponent of the attraction"),
+}
+
+lj_potential_family = LocalPotentialFamily(
+    name="Lennard-Jones",
+    n_bodies=2,
+    parameters={
+        "epsilon": EPSILON,
+        "sigma": SIGMA,
+        "a": Parameter(2 ** (1 / 6), text="cutoff in units of sigma"),
+    },
+    cutoff_of=_scaled_cutoff,
+    compile=_lj,
+    formula="4 epsilon [(sigma/r)^12 - (sigma/r)^6]",
+)
+
+sw2_potential_family = LocalPotentialFamily(
+    name="Stillinger-Weber type 2",
+    n_bodies=2,
+    parameters=SW2_PARAMETERS,
+    cutoff_of=_scaled_cutoff,
+    compile=_sw2,
+    formula="epsilon A (B x^-p - x^-q) exp(1/(x - a)), x = r/sigma",
+    complete=_with_gauge,
+)
+
+sw3_potential_family = LocalPotentialFamily(
+    name="Stillinger-Weber type 3",
+    n_bodies=3,
+    parameters={
+        "epsilon": EPSILON,
+        "sigma": SIGMA,
+        "l": Parameter(text="lambda, strength of the angular term"),
+        "gamma": Parameter(text="range of the radial factors"),
+        "cos_theta0": Parameter(-1.0, 1.0, text="cosine of the angle preferred"),
+        "a": Parameter(1.0, above=True, text="cutoff in units of sigma"),
+    },
+    cutoff_of=_scaled_cutoff,
+    compile=_sw3,
+    formula="epsilon l (cos t - cos_theta0)^2 exp(gamma/(x1 - a) + gamma/(x2 - a)), x = r/sigma",
+)

@@ -1,0 +1,227 @@
+"""Potentials that are one formula each, and how many of them are evaluated in one pass.
+
+A :class:`FunctionPotential` is one environment function F. :class:`Functions` compiles those with a
+common centre species into one set of the core, with the three operations of the design: ``values``,
+``vjp`` and ``jvp``.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from numpy import ndarray
+
+from miniff import _core
+from miniff._neighbors import PairTable
+from miniff.potentials._local import LocalEnergies, LocalPotential, refuse_short_table
+from miniff.potentials._parameters import Choice, Parameter, Value, check_parameters
+
+__all__ = ["FunctionPotential", "Functions", "LocalPotentialFamily", "centre_of", "potential_values"]
+
+ANY_SPECIES = -1
+
+Compile = Callable[["CoreBuilder", Mapping[str, Value], int, tuple[int, ...]], None]
+
+
+@dataclass(frozen=True)
+class LocalPotentialFamily:
+    """A factory of potentials of one form: call it with the form's parameters.
+
+    Attributes:
+        name: What files call it.
+        n_bodies: 2 for sums over neighbours, 3 for sums over pairs of neighbours.
+        parameters: Names and ranges of the numbers the form needs.
+        cutoff_of: The cutoff for given parameters (length).
+        compile: Adds the form to a set of the core.
+        formula: The energy of one term, for people.
+    """
+
+    name: str
+    n_bodies: int
+    parameters: Mapping[str, Parameter | Choice]
+    cutoff_of: Callable[[Mapping[str, Value]], float]
+    compile: Compile
+    formula: str = ""
+    complete: Callable[[dict[str, object]], dict[str, object]] = dict
+
+    def __call__(self, tag: str | None = None, **parameters: object) -> "FunctionPotential":
+        """A potential of this family.
+
+        Args:
+            tag: Species it acts on, centre first, e.g. ``"O-H"`` or ``"O-H-H"``; None for all.
+            parameters: The family's ``parameters`` by name.
+
+        Raises:
+            TypeError: Unknown, missing or wrongly typed parameters.
+            ValueError: Values out of range, or a tag of the wrong length.
+        """
+        self._check_tag(tag)
+        values = check_parameters(self.name, self.parameters, self.complete(parameters))
+        return FunctionPotential(self, MappingProxyType(values), tag)
+
+    def _check_tag(self, tag: str | None) -> None:
+        if tag is None:
+            return
+        parts = tag.split("-")
+        if len(parts) != self.n_bodies or not all(parts):
+            example = "-".join("abc"[: self.n_bodies])
+            raise ValueError(
+                f"`tag` is {tag!r} but must name {self.n_bodies} species like {example!r}"
+            )
+
+    def __repr__(self) -> str:
+        return f"<{self.name}: {', '.join(self.parameters)}>"
+
+
+@dataclass(frozen=True)
+class FunctionPotential(LocalPotential):
+    """A potential that is one formula, summed over neighbours or pairs of neighbours."""
+
+    family: LocalPotentialFamily
+    parameters: Mapping[str, Value]
+    tag: str | None = None
+
+    @cached_property
+    def cutoff(self) -> float:  # type: ignore[override]
+        return self.family.cutoff_of(self.parameters)
+
+    @property
+    def species(self) -> tuple[str, ...]:
+        return tuple(self.tag.split("-")) if self.tag else ()
+
+    def copy(self, tag: str | None) -> "FunctionPotential":
+        """The same parameters for other species; None for all."""
+        self.family._check_tag(tag)
+        return replace(self, tag=tag)
+
+    def state_dict(self) -> dict[str, object]:
+        return {"tag": self.family.name, "parameters": dict(self.parameters), "ptag": self.tag}
+
+    def local_energies(self, table: PairTable, *, gradient: bool) -> LocalEnergies:
+        functions = Functions((self,))
+        centres = table.atoms_of(functions.centre)
+        energies = np.zeros(table.n_atoms)
+        energies[centres] = functions.values(table, centres)[:, 0]
+        if not gradient:
+            return LocalEnergies(energies, None)
+        pair_gradient = np.zeros((table.n_pairs, 3))
+        functions.vjp(table, centres, np.ones((len(centres), 1)), pair_gradient)
+        return LocalEnergies(energies, pair_gradient)
+
+    def __repr__(self) -> str:
+        numbers = ", ".join(f"{name}={value}" for name, value in self.parameters.items())
+        return f"<{self.family.name} {self.tag or 'all species'}: {numbers}>"
+
+
+class CoreBuilder:
+    """Collects functions for one set of the core; symmetry functions go in together at the end."""
+
+    def __init__(self, n_functions: int) -> None:
+        self.core = _core.FunctionSet(n_functions)
+        self.radial: list[_core.RadialFunction] = []
+        self.angular: list[_core.AngularFunction] = []
+
+    def finish(self) -> _core.FunctionSet:
+        if self.radial or self.angular:
+            self.core.symmetry_functions(self.radial, self.angular)
+        return self.core
+
+
+def centre_of(potential: FunctionPotential) -> str | None:
+    """The species whose atoms the potential gives an energy to; None for all."""
+    return potential.species[0] if potential.species else None
+
+
+class Functions:
+    """Environment functions with one centre species, evaluated together.
+
+    The gradient operations give derivatives by pair vectors, so that forces, virials and the training
+    of networks on top follow without further case analysis.
+    """
+
+    def __init__(self, potentials: Sequence[FunctionPotential]) -> None:
+        centres = {centre_of(p) for p in potentials}
+        if len(centres) > 1:
+            raise ValueError(f"functions of one set must have one centre species, not {centres}")
+        self.potentials = tuple(potentials)
+        self.centre = next(iter(centres), None)
+        self.cutoff = max((p.cutoff for p in potentials), default=0.0)
+        self._compiled: dict[tuple[str, ...], _core.FunctionSet] = {}
+
+    def __len__(self) -> int:
+        return len(self.potentials)
+
+    def values(
+        self, table: PairTable, centres: Int64[ndarray, " n_centres"]
+    ) -> Float64[ndarray, "n_centres n_functions"]:
+        """F of the listed centre atoms."""
+        out = np.empty((len(centres), len(self)))
+        self._for(table).values(table.core, centres, out)
+        return out
+
+    def vjp(
+        self,
+        table: PairTable,
+        centres: Int64[ndarray, " n_centres"],
+        weight: Float64[ndarray, "n_centres n_functions"],
+        gradient: Float64[ndarray, "n_pairs 3"],
+    ) -> None:
+        """gradient[p] += sum_f weight[i, f] dF[i, f]/dd_p for the pairs p of each centre i."""
+        self._for(table).vjp(table.core, centres, weight, gradient)
+
+    def jvp(
+        self,
+        table: PairTable,
+        centres: Int64[ndarray, " n_centres"],
+        direction: Float64[ndarray, "n_pairs 3"],
+    ) -> Float64[ndarray, "n_centres n_functions"]:
+        """The change of F when the pair vectors move along `direction`."""
+        out = np.empty((len(centres), len(self)))
+        self._for(table).jvp(table.core, centres, direction, out)
+        return out
+
+    def _for(self, table: PairTable) -> _core.FunctionSet:
+        """The compiled set for the species codes of a table."""
+        refuse_short_table(self.potentials, table)
+        if table.names not in self._compiled:
+            codes = {name: code for code, name in enumerate(table.names)}
+            absent = len(codes)  # a code no atom has
+            builder = CoreBuilder(len(self))
+            for column, p in enumerate(self.potentials):
+                neighbors = (
+                    tuple(codes.get(name, absent) for name in p.species[1:])
+                    if p.species
+                    else (ANY_SPECIES,) * (p.family.n_bodies - 1)
+                )
+                p.family.compile(builder, p.parameters, column, neighbors)
+            self._compiled[table.names] = builder.finish()
+        return self._compiled[table.names]
+
+
+def potential_values(
+    potentials: Sequence[LocalPotential], table: PairTable
+) -> Float64[ndarray, "n_potentials n_atoms"]:
+    """Energies of every atom from every potential, formulas of a common centre in one pass."""
+    out = np.zeros((len(potentials), table.n_atoms))
+    for centre, members in by_centre(potentials).items():
+        functions = Functions([p for _, p in members])
+        atoms = table.atoms_of(centre)
+        out[np.ix_([row for row, _ in members], atoms)] = functions.values(table, atoms).T
+    for row, potential in enumerate(potentials):
+        if not isinstance(potential, FunctionPotential):
+            out[row] = potential.local_energies(table, gradient=False).energies
+    return out
+
+
+def by_centre(
+    potentials: Sequence[LocalPotential],
+) -> dict[str | None, list[tuple[int, FunctionPotential]]]:
+    """The formulas among the potentials with their places, sorted by centre species."""
+    groups: dict[str | None, list[tuple[int, FunctionPotential]]] = {}
+    for place, potential in enumerate(potentials):
+        if isinstance(potential, FunctionPotential):
+            groups.setdefault(centre_of(potential), []).append((place, potential))
+    return groups

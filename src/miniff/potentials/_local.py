@@ -1,0 +1,68 @@
+"""What a local potential is: an energy per atom that depends on the atom's pair vectors alone."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from jaxtyping import Float64
+from numpy import ndarray
+
+from miniff._neighbors import PairTable
+
+__all__ = ["LocalEnergies", "LocalPotential"]
+
+
+@dataclass(frozen=True)
+class LocalEnergies:
+    """What a potential gives for a table of pairs.
+
+    Attributes:
+        energies: Per atom (energy).
+        pair_gradient: Derivative of the centre's energy by each pair vector (energy/length);
+            None if it was not asked for.
+    """
+
+    energies: Float64[ndarray, " n_atoms"]
+    pair_gradient: Float64[ndarray, "n_pairs 3"] | None
+
+
+class LocalPotential(ABC):
+    """An energy per atom as a function of its neighbourhood: a formula or a network.
+
+    Attributes:
+        tag: Species it acts on, separated by dashes, the centre first; None for all.
+    """
+
+    tag: str | None
+
+    @property
+    @abstractmethod
+    def cutoff(self) -> float:
+        """Distance beyond which it sees nothing (length)."""
+
+    @property
+    @abstractmethod
+    def species(self) -> tuple[str, ...]:
+        """Every species it names."""
+
+    @abstractmethod
+    def local_energies(self, table: PairTable, *, gradient: bool) -> LocalEnergies:
+        """Energies of all atoms of the table; zero for atoms of species it does not act on."""
+
+    @abstractmethod
+    def copy(self, tag: str | None) -> "LocalPotential":
+        """The same potential for other species."""
+
+    @abstractmethod
+    def state_dict(self) -> Mapping[str, object]:
+        """Plain data from which ``potential_from_state_dict`` makes it again."""
+
+
+def refuse_short_table(potentials: Sequence[LocalPotential], table: PairTable) -> None:
+    """A list shorter than a cutoff would give energies that are silently wrong."""
+    for potential in potentials:
+        if potential.cutoff > table.cutoff:
+            raise ValueError(
+                f"`cutoff` of the neighbour list is {table.cutoff} but must be at least "
+                f"{potential.cutoff}, the cutoff of {potential}"
+            )

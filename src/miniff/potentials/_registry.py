@@ -1,0 +1,48 @@
+"""Families by name, and potentials from plain data."""
+
+from collections.abc import Mapping
+
+from miniff._checks import unknown_name
+from miniff.potentials._behler import (
+    behler2_descriptor_family,
+    behler4_descriptor_family,
+    behler5_descriptor_family,
+)
+from miniff.potentials._classical import (
+    lj_potential_family,
+    sw2_potential_family,
+    sw3_potential_family,
+)
+from miniff.potentials._functions import FunctionPotential, LocalPotentialFamily
+
+__all__ = ["known_families", "potential_from_state_dict"]
+
+known_families: dict[str, LocalPotentialFamily] = {
+    family.name: family
+    for family in (
+        behler2_descriptor_family,
+        behler4_descriptor_family,
+        behler5_descriptor_family,
+        lj_potential_family,
+        sw2_potential_family,
+        sw3_potential_family,
+    )
+}
+
+
+def potential_from_state_dict(state: Mapping[str, object]) -> FunctionPotential:
+    """The potential whose ``state_dict`` gave these data.
+
+    Raises:
+        ValueError: An unknown family, or data that are not a potential's.
+    """
+    if set(state) != {"tag", "parameters", "ptag"}:
+        raise ValueError(
+            f"a potential's data have the keys tag, parameters, ptag, but here are {list(state)}"
+        )
+    name, parameters, tag = (state[key] for key in ("tag", "parameters", "ptag"))
+    if name not in known_families:
+        raise ValueError(unknown_name("family", str(name), known_families))
+    if not isinstance(parameters, Mapping) or not (tag is None or isinstance(tag, str)):
+        raise ValueError(f"{name}: `parameters` must be a mapping and `ptag` a string or None")
+    return known_families[str(name)](tag=tag, **parameters)
