@@ -83,6 +83,11 @@ class PairTable:
         vectors = _pair_vectors(self, positions, cells)
         return replace(self, positions=positions, cells=cells, vectors=vectors)
 
+    def totals(self, values: Float64[ndarray, " n_atoms"]) -> Float64[ndarray, " n_structures"]:
+        """The sum over the atoms of each structure."""
+        sums = np.bincount(self.structure, values, minlength=self.n_structures)
+        return sums.astype(np.float64)  # integers where there is no atom at all
+
     def gather(self, pair_gradient: Float64[ndarray, "n_pairs 3"]) -> Float64[ndarray, "n_atoms 3"]:
         """dE/dr of the atoms from dE/dd of the pairs (energy/length)."""
         gradient = np.zeros((self.n_atoms, 3))

@@ -55,9 +55,7 @@ class Cell:
         names = tuple(str(value) for value in values)
         set_field = object.__setattr__
         set_field(self, "vectors", _read_only("vectors", vectors, (3, 3)))
-        set_field(
-            self, "coordinates", _read_only("coordinates", coordinates, (len(names), 3))
-        )
+        set_field(self, "coordinates", _read_only("coordinates", coordinates, (len(names), 3)))
         set_field(self, "values", names)
         set_field(self, "meta", dict(meta or {}))
         set_field(self, "pbc", as_directions(pbc))
@@ -76,7 +74,8 @@ class Cell:
 
     def cartesian(self) -> Float64[ndarray, "n_atoms 3"]:
         """Cartesian positions (length)."""
-        return self.coordinates @ self.vectors
+        positions: ndarray = self.coordinates @ self.vectors
+        return positions
 
     def copy(self) -> "Cell":
         """An independent cell with the same content."""
@@ -101,7 +100,11 @@ class Cell:
         coordinates = (steps[:, None] + self.coordinates).reshape(-1, 3) / counts
         meta = {key: value for key, value in self.meta.items() if isinstance(value, str)}
         return Cell(
-            self.vectors * counts[:, None], coordinates, self.values * len(steps), meta, pbc=self.pbc
+            self.vectors * counts[:, None],
+            coordinates,
+            self.values * len(steps),
+            meta,
+            pbc=self.pbc,
         )
 
     def strained(self, factors: Sequence[float]) -> "Cell":
@@ -163,4 +166,3 @@ def _read_only(name: str, given: object, shape: tuple[int, ...]) -> ndarray:
     check_finite(name, array)
     array.setflags(write=False)
     return array
-

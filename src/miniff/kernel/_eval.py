@@ -54,7 +54,8 @@ class Evaluation:
         if self.volume is None:
             raise ValueError("a structure that repeats in no direction has no stress")
         symmetric = (self.strain_derivative + self.strain_derivative.T) / 2
-        return symmetric[VOIGT] / self.volume
+        stress: ndarray = symmetric[VOIGT] / self.volume
+        return stress
 
 
 def eval(  # noqa: A001 (the manual's name)
@@ -89,4 +90,3 @@ def eval(  # noqa: A001 (the manual's name)
         strain_derivative=result.strain_derivative[0],
         volume=images.cell.volume if any(images.cell.pbc) else None,
     )
-

@@ -60,8 +60,9 @@ class CellImages:
     def _images(self) -> tuple[Int64[ndarray, "n_images 3"], Int64[ndarray, " n_pairs"]]:
         """The images, and which one the neighbour of each pair lies in."""
         shifts = self.table.shifts.astype(np.int64)
-        unique, image = np.unique(np.vstack([np.zeros((1, 3), np.int64), shifts]), axis=0,
-                                  return_inverse=True)
+        unique, image = np.unique(
+            np.vstack([np.zeros((1, 3), np.int64), shifts]), axis=0, return_inverse=True
+        )
         home = image[0]
         order = np.r_[home, np.delete(np.arange(len(unique)), home)]
         place = np.empty(len(unique), np.int64)
@@ -109,6 +110,7 @@ class CellImages:
     def _add_gradient(self, potential: LocalPotential, out: ndarray) -> None:
         """out[i, j] += d e_i / d r_j"""
         gradient = sum_local_energies([potential], self.table, gradient=True).pair_gradient
+        assert gradient is not None
         np.add.at(out, (self.table.centre, self.table.other), gradient)
         np.subtract.at(out, (self.table.centre, self.table.centre), gradient)
 

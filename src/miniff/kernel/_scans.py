@@ -50,5 +50,4 @@ def _energies(potentials: Sequence[LocalPotential], cells: Sequence[Cell]) -> nd
     """Total energies of many structures, evaluated as one table."""
     cutoff = max((p.cutoff for p in potentials), default=0.0)
     table = join([compute_images(cell, cutoff).table for cell in cells])
-    energies = sum_local_energies(potentials, table, gradient=False).energies
-    return np.bincount(table.structure, energies, minlength=len(cells))
+    return table.totals(sum_local_energies(potentials, table, gradient=False).energies)

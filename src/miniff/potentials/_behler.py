@@ -14,7 +14,7 @@ Behler 5    epsilon 2^(1-zeta) (1 + l cos t)^zeta p(r_ij) p(r_ik)             (t
 Angular functions are summed over ordered (j, k): twice what n2p2 has for equal species.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from miniff import _core
@@ -43,7 +43,7 @@ CUTOFF_FUNCTIONS = (
 
 LARGEST_ALPHA = 1 - 1e-9
 
-_SHAPE = {
+_SHAPE: dict[str, Parameter | Choice] = {
     "a": Parameter(0.0, above=True, text="cutoff (length)"),
     "eta": Parameter(0.0, text="exponent of the Gaussian (1/length^2)"),
     "r_sphere": Parameter(0.0, default=0.0, text="centre of the Gaussian (length)"),
@@ -52,7 +52,8 @@ _SHAPE = {
         0.0, LARGEST_ALPHA, 0.0, text="the cutoff function is 1 below this fraction of a"
     ),
 }
-_ANGULAR = _SHAPE | {
+_ANGULAR: dict[str, Parameter | Choice] = {
+    **_SHAPE,
     "l": Parameter(-1.0, 1.0, text="lambda: sign and weight of the cosine"),
     "zeta": Parameter(1.0, text="sharpness in the angle"),
     "epsilon": Parameter(default=1.0, text="prefactor"),
@@ -63,34 +64,41 @@ def _cutoff(p: Mapping[str, Value]) -> float:
     return float(p["a"])
 
 
-def _cutoff_function(p: Mapping[str, Value]) -> tuple[int, float, float]:
-    kind = CUTOFF_FUNCTIONS.index(str(p["cutoff_function"]))
-    return kind, float(p["cutoff_alpha"]), float(p["a"])
+def _cutoff_type(p: Mapping[str, Value]) -> int:
+    return CUTOFF_FUNCTIONS.index(str(p["cutoff_function"]))
 
 
-def _radial(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: tuple[int, ...]) -> None:
+def _radial(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequence[int]) -> None:
     builder.radial.append(
         _core.RadialFunction(
-            column, *on, float(p["eta"]), float(p["r_sphere"]), *_cutoff_function(p)
+            column,
+            neighbor=on[0],
+            eta=float(p["eta"]),
+            shift=float(p["r_sphere"]),
+            cutoff_type=_cutoff_type(p),
+            alpha=float(p["cutoff_alpha"]),
+            cutoff=float(p["a"]),
         )
     )
 
 
 def _angular(
-    builder: CoreBuilder,
-    p: Mapping[str, Value],
-    column: int,
-    on: tuple[int, ...],
-    *,
-    narrow: bool,
+    builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequence[int], *, narrow: bool
 ) -> None:
     builder.angular.append(
         _core.AngularFunction(
             column,
-            *on,
-            *(float(p[name]) for name in ("epsilon", "eta", "l", "zeta", "r_sphere")),
-            *_cutoff_function(p),
-            narrow,
+            first=on[0],
+            second=on[1],
+            prefactor=float(p["epsilon"]),
+            eta=float(p["eta"]),
+            lambda_=float(p["l"]),
+            zeta=float(p["zeta"]),
+            shift=float(p["r_sphere"]),
+            cutoff_type=_cutoff_type(p),
+            alpha=float(p["cutoff_alpha"]),
+            cutoff=float(p["a"]),
+            narrow=narrow,
         )
     )
 

@@ -14,7 +14,7 @@ Pairs are directed: a term on "a-a" counts every bond twice, once on either atom
 over ordered (j, k). Halve epsilon to count each once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import exp
 
 from miniff.potentials._functions import CoreBuilder, LocalPotentialFamily
@@ -30,22 +30,23 @@ def _scaled_cutoff(p: Mapping[str, Value]) -> float:
     return float(p["a"]) * float(p["sigma"])
 
 
-def _numbers(p: Mapping[str, Value], *names: str) -> tuple[float, ...]:
-    return tuple(float(p[name]) for name in names)
+def _numbers(p: Mapping[str, Value], *names: str) -> dict[str, float]:
+    return {name: float(p[name]) for name in names}
 
 
-def _lj(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: tuple[int, ...]) -> None:
-    builder.core.lennard_jones(column, *on, _scaled_cutoff(p), *_numbers(p, "epsilon", "sigma"))
+def _lj(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequence[int]) -> None:
+    numbers = _numbers(p, "epsilon", "sigma")
+    builder.core.lennard_jones(column, on[0], _scaled_cutoff(p), **numbers)
 
 
-def _sw2(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: tuple[int, ...]) -> None:
+def _sw2(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequence[int]) -> None:
     numbers = _numbers(p, "epsilon", "sigma", "gauge_a", "gauge_b", "p", "q")
-    builder.core.stillinger_weber_2(column, *on, _scaled_cutoff(p), *numbers)
+    builder.core.stillinger_weber_2(column, on[0], _scaled_cutoff(p), **numbers)
 
 
-def _sw3(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: tuple[int, ...]) -> None:
+def _sw3(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequence[int]) -> None:
     numbers = _numbers(p, "epsilon", "sigma", "l", "gamma", "cos_theta0")
-    builder.core.stillinger_weber_3(column, *on, _scaled_cutoff(p), *numbers)
+    builder.core.stillinger_weber_3(column, on[0], on[1], _scaled_cutoff(p), **numbers)
 
 
 def _with_gauge(given: dict[str, object]) -> dict[str, object]:

@@ -49,7 +49,7 @@ def sum_local_energies(
             continue
         part = potential.local_energies(table, gradient=gradient)
         energies += part.energies
-        if pair_gradient is not None:
+        if pair_gradient is not None and part.pair_gradient is not None:
             pair_gradient += part.pair_gradient
     return LocalEnergies(energies, pair_gradient)
 
@@ -60,7 +60,7 @@ def evaluate_table(potentials: Sequence[LocalPotential], table: PairTable) -> Ta
     assert local.pair_gradient is not None
     return TableEvaluation(
         energies=local.energies,
-        energy=np.bincount(table.structure, local.energies, minlength=table.n_structures),
+        energy=table.totals(local.energies),
         gradient=table.gather(local.pair_gradient),
         strain_derivative=table.gather_strain(local.pair_gradient),
     )

@@ -19,11 +19,17 @@ from miniff._neighbors import PairTable
 from miniff.potentials._local import LocalEnergies, LocalPotential, refuse_short_table
 from miniff.potentials._parameters import Choice, Parameter, Value, check_parameters
 
-__all__ = ["FunctionPotential", "Functions", "LocalPotentialFamily", "centre_of", "potential_values"]
+__all__ = [
+    "FunctionPotential",
+    "Functions",
+    "LocalPotentialFamily",
+    "centre_of",
+    "potential_values",
+]
 
 ANY_SPECIES = -1
 
-Compile = Callable[["CoreBuilder", Mapping[str, Value], int, tuple[int, ...]], None]
+Compile = Callable[["CoreBuilder", Mapping[str, Value], int, Sequence[int]], None]
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,7 @@ class FunctionPotential(LocalPotential):
     tag: str | None = None
 
     @cached_property
-    def cutoff(self) -> float:  # type: ignore[override]
+    def cutoff(self) -> float:
         return self.family.cutoff_of(self.parameters)
 
     @property
@@ -209,7 +215,8 @@ def potential_values(
     for centre, members in by_centre(potentials).items():
         functions = Functions([p for _, p in members])
         atoms = table.atoms_of(centre)
-        out[np.ix_([row for row, _ in members], atoms)] = functions.values(table, atoms).T
+        rows = np.array([row for row, _ in members])
+        out[rows[:, None], atoms] = functions.values(table, atoms).T
     for row, potential in enumerate(potentials):
         if not isinstance(potential, FunctionPotential):
             out[row] = potential.local_energies(table, gradient=False).energies

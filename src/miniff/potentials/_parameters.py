@@ -32,13 +32,14 @@ class Parameter:
     def check(self, name: str, value: object) -> float:
         if isinstance(value, bool) or not isinstance(value, Real):
             raise TypeError(f"`{name}` is {value!r} but must be a number")
-        inside = self.low < value if self.above else self.low <= value
-        if not (inside and value <= self.high):  # also refuses nan
+        number = float(value)
+        inside = self.low < number if self.above else self.low <= number
+        if not (inside and number <= self.high):  # also refuses nan
             opening = "(" if self.above else "["
             raise ValueError(
                 f"`{name}` is {value} but must be in {opening}{self.low}, {self.high}]"
             )
-        return float(value)
+        return number
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,66 @@
+"""The checks: `check` runs all in one environment, `lint` and `tests` one half each."""
+
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["lint", "tests"]
+nox.needs_version = ">=2024.4.15"
+nox.options.default_venv_backend = "virtualenv"  # the same resolver everywhere
+
+CONSTRAINTS = Path(__file__).parent / "constraints.txt"
+STUB = Path("src/miniff/_core.pyi")
+LINTERS = ("clang-format", "codespell", "import-linter", "mypy", "nanobind", "ruff", "types-PyYAML")
+
+
+@nox.session
+def check(session: nox.Session) -> None:
+    """Everything: lint, then tests."""
+    install(session, ".[test]", *LINTERS)
+    run_linters(session)
+    run_tests(session)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, spelling, import floors, types, and the stub of the compiled module."""
+    install(session, ".[test]", *LINTERS)
+    run_linters(session)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The tests; arguments after -- go to pytest."""
+    install(session, ".[test]")
+    run_tests(session)
+
+
+def install(session: nox.Session, *packages: str) -> None:
+    """Install with pinned versions, those of the build included."""
+    pins = {"PIP_BUILD_CONSTRAINT": str(CONSTRAINTS)}
+    session.install("-c", str(CONSTRAINTS), *packages, env=pins)
+
+
+def run_linters(session: nox.Session) -> None:
+    """Fail at the first complaint."""
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    sources = sorted(str(path) for path in Path("cpp").rglob("*.[ch]pp"))
+    session.run("clang-format", "--dry-run", "-Werror", *sources)
+    session.run("codespell")
+    session.run("lint-imports")
+    session.run("mypy")
+    check_stub(session)
+
+
+def check_stub(session: nox.Session) -> None:
+    """The committed stub is the one that the compiled module gives."""
+    made = Path(session.create_tmp()) / "_core.pyi"
+    session.run("python", "-m", "nanobind.stubgen", "-q", "-m", "miniff._core", "-o", str(made))
+    if made.read_text() != STUB.read_text():
+        session.error(f"{STUB} is out of date: copy {made} over it")
+
+
+def run_tests(session: nox.Session) -> None:
+    """Run them against the installed package."""
+    session.run("python", "-m", "pytest", *session.posargs)

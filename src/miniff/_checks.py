@@ -1,0 +1,51 @@
+"""The wording of refusals: what was given, and what is demanded."""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+import numpy as np
+from numpy import ndarray
+
+__all__ = ["check_finite", "check_shape", "unknown_name"]
+
+
+def check_shape(name: str, array: ndarray, shape: Sequence[int | str]) -> None:
+    """Refuse an array of another shape.
+
+    Args:
+        name: What the user calls the array.
+        array: The array given.
+        shape: Lengths demanded; a word such as ``"n_atoms"`` stands for any length.
+    """
+    fits = len(array.shape) == len(shape) and all(
+        isinstance(wanted, str) or given == wanted
+        for given, wanted in zip(array.shape, shape, strict=True)
+    )
+    if not fits:
+        demanded = ", ".join(map(str, shape)) + ("," if len(shape) == 1 else "")
+        raise ValueError(f"`{name}` has shape {array.shape} but must be ({demanded})")
+
+
+def check_finite(name: str, array: ndarray | float) -> None:
+    """Refuse nan and infinity, saying where the first one is."""
+    bad = np.argwhere(~np.isfinite(array))
+    if not len(bad):
+        return
+    first = tuple(bad[0].tolist())
+    where = f" at {list(first)}" if first else ""
+    raise ValueError(f"`{name}` is {np.asarray(array)[first]}{where} but must be finite")
+
+
+def unknown_name(what: str, given: str, known: Iterable[str]) -> str:
+    """The sentence about a name nobody knows: the nearest known one, then all of them.
+
+    Args:
+        what: The kind of name, e.g. ``"parameter"``.
+        given: The name given.
+        known: All names that would do.
+    """
+    names = sorted(known)
+    nearest = get_close_matches(given, names, n=1)
+    hint = f"; did you mean `{nearest[0]}`?" if nearest else "."
+    listed = ", ".join(f"`{name}`" for name in names) or "none"
+    return f"`{given}` is not a known {what}{hint} Known: {listed}"

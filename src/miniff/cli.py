@@ -1,0 +1,69 @@
+"""The command line: ``python -m miniff jobs.yml``."""
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["main"]
+
+USER_ERROR, INTERRUPTED = 2, 130
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"miniff {version('miniff')}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    job: Annotated[
+        Path, typer.Argument(metavar="JOBS.YML", help="The job file, or the word `version`.")
+    ],
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Say the version."),
+    ] = False,
+    traceback: Annotated[
+        bool, typer.Option("--traceback", help="Show where in the code an error came from.")
+    ] = False,
+) -> None:
+    """Fit and test force fields as a job file says.
+
+    Files are read and written relative to the current folder. Every workflow leaves its numbers in
+    WORKFLOW.json, its messages in WORKFLOW.log and plots in WORKFLOW-*.png.
+    """
+    del show_version
+    if str(job) == "version":
+        _print_version(True)
+    # Imported here: torch takes a second, which `--help` need not wait for.
+    from miniff.ml_util import run_job_file
+
+    try:
+        run_job_file(job)
+    except KeyboardInterrupt:
+        typer.echo("miniff: interrupted; what was saved until now is complete", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    except (ValueError, OSError, FloatingPointError) as error:
+        if traceback:
+            raise
+        typer.echo(f"miniff: {_sentence(error)}", err=True)
+        raise typer.Exit(USER_ERROR) from None
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return f"there is no file {error.filename}"
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
+
+
+def main() -> None:
+    """The entry point of the command `miniff`."""
+    app(prog_name="miniff" if Path(sys.argv[0]).name == "miniff" else "python -m miniff")

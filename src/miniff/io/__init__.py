@@ -1,0 +1,24 @@
+"""File formats, read into and written from plain arrays and dataclasses.
+
+Nothing here converts units: what extended XYZ and JSON hold comes out as it stands.
+"""
+
+from miniff.io._ase import structure_from_ase, structure_to_ase, write_extxyz
+from miniff.io._atomic import atomic_write
+from miniff.io._files import find_files, read_structures
+from miniff.io._json_cells import CellRecord, read_json_cells, write_json_cells
+from miniff.io._structure import Structure, StructureError
+
+__all__ = [
+    "CellRecord",
+    "Structure",
+    "StructureError",
+    "atomic_write",
+    "find_files",
+    "read_json_cells",
+    "read_structures",
+    "structure_from_ase",
+    "structure_to_ase",
+    "write_extxyz",
+    "write_json_cells",
+]

@@ -1,0 +1,265 @@
+"""Structures from and to ASE, which knows the file formats.
+
+Extended XYZ is cut into structures here: ASE's reader stops at a blank line, overlooks columns that
+the header does not name, and goes back and forth in packed files, which takes minutes.
+"""
+
+import os
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy import ndarray
+
+from miniff.io._atomic import atomic_write
+from miniff.io._structure import (
+    LABELS,
+    Structure,
+    StructureError,
+    array_from,
+    number_from,
+    source_of,
+    stress_from,
+)
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+__all__ = [
+    "format_of",
+    "read_any",
+    "read_extxyz",
+    "read_text",
+    "structure_from_ase",
+    "structure_to_ase",
+    "write_extxyz",
+    "write_text",
+]
+
+_PER_ATOM_RESULTS = ("charges", "energies", "magmoms", "stresses")
+
+
+def structure_from_ase(atoms: "Atoms", source: str = "ASE structure") -> Structure:
+    """Take over an ASE structure with all that is stored in it.
+
+    Energy, forces and stress are those its calculator has stored, or the entries of these names in
+    ``info`` and ``arrays``; nothing is computed, constraints do not change the forces, and a
+    ``virial`` is not taken for a stress. Other results go to ``info`` and ``arrays``.
+    """
+    try:
+        labels, info, arrays = _sort_data(atoms)
+        energy = number_from("energy", labels["energy"])
+        forces = array_from("forces", labels["forces"])
+        stress = stress_from(labels["stress"])
+    except ValueError as error:
+        raise StructureError(f"{source}: {error}") from None
+    return Structure(
+        vectors=np.array(atoms.cell, dtype=float),
+        positions=atoms.get_positions(),
+        species=tuple(atoms.get_chemical_symbols()),
+        periodic=(bool(atoms.pbc[0]), bool(atoms.pbc[1]), bool(atoms.pbc[2])),
+        energy=energy,
+        forces=forces,
+        stress=stress,
+        info=info,
+        arrays=arrays,
+        source=source,
+    )
+
+
+def _sort_data(
+    atoms: "Atoms",
+) -> tuple[dict[str, object], dict[str, object], dict[str, ndarray]]:
+    """Labels, info and arrays of an ASE structure."""
+    info = dict(atoms.info)
+    arrays = {
+        name: array for name, array in atoms.arrays.items() if name not in ("numbers", "positions")
+    }
+    results = dict(atoms.calc.results) if atoms.calc is not None else {}
+    labels = {name: _single(name, (results, info, arrays)) for name in LABELS}
+    for name, value in results.items():
+        if value is None or name in LABELS:
+            continue
+        if name in _PER_ATOM_RESULTS:
+            arrays[name] = np.asarray(value)
+        else:
+            info[name] = value
+    return labels, info, arrays
+
+
+def _single(name: str, places: Sequence[dict[str, object] | dict[str, ndarray]]) -> object:
+    """Take the value out of wherever it stands; two that differ are refused."""
+    found = [value for place in places if (value := place.pop(name, None)) is not None]
+    for other in found[1:]:
+        if not np.array_equal(np.asarray(found[0]), np.asarray(other)):
+            raise ValueError(f"`{name}` is given twice, with different values")
+    return found[0] if found else None
+
+
+def structure_to_ase(structure: Structure) -> "Atoms":
+    """The structure as ASE's, with a calculator that has the reference values stored."""
+    from ase import Atoms
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    try:
+        atoms = Atoms(
+            symbols=list(structure.species),
+            positions=structure.positions,
+            cell=structure.vectors,
+            pbc=structure.periodic,
+            info=dict(structure.info),
+        )
+    except KeyError as error:
+        raise StructureError(
+            f"{structure.source}: species {error} is not a chemical symbol"
+        ) from error
+    for name, array in structure.arrays.items():
+        atoms.set_array(name, array)
+    labels = {name: getattr(structure, name) for name in LABELS}
+    if any(value is not None for value in labels.values()):
+        atoms.calc = SinglePointCalculator(atoms, **labels)
+    return atoms
+
+
+def format_of(path: Path) -> str:
+    """ASE's name for the format of a file."""
+    from ase.io.formats import filetype
+
+    try:
+        return str(filetype(str(path)))
+    except Exception as error:
+        raise StructureError(f"{path}: {_describe(error)}") from error
+
+
+def read_text(path: Path) -> str:
+    """All of a file, unpacked if its name ends in .gz, .bz2 or .xz."""
+    from ase.io.formats import open_with_compression
+
+    try:
+        with open_with_compression(str(path), "rt") as file:
+            return str(file.read())
+    except Exception as error:
+        raise StructureError(f"{path}: {_describe(error)}") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file, packed if its name ends in .gz, .bz2 or .xz."""
+    from ase.io.formats import open_with_compression
+
+    with open_with_compression(str(path), "wt") as file:
+        file.write(text)
+
+
+def read_any(path: Path, file_format: str) -> list[Structure]:
+    """All structures of a file that ASE can read."""
+    from ase.io import read
+
+    try:
+        images = read(
+            path, index=":", format=file_format, parallel=False, do_not_split_by_at_sign=True
+        )
+    except Exception as error:
+        raise StructureError(
+            f"{path}: not readable as {file_format}: {_describe(error)}"
+        ) from error
+    return [structure_from_ase(atoms, source_of(str(path), i)) for i, atoms in enumerate(images)]
+
+
+def read_extxyz(path: Path) -> list[Structure]:
+    """All structures of a plain or extended XYZ file."""
+    lines = read_text(path).splitlines(keepends=True)
+    return [
+        structure_from_ase(_parse_frame(frame, source), source)
+        for frame, source in _frames(lines, str(path))
+    ]
+
+
+def _frames(lines: list[str], name: str) -> Iterator[tuple[list[str], str]]:
+    """The lines of each structure, and how messages call it; blank lines may stand between."""
+    start = index = 0
+    while start < len(lines):
+        header = lines[start].strip()
+        if not header:
+            start += 1
+            continue
+        source = source_of(name, index)
+        if not header.isdecimal():
+            raise StructureError(
+                f"{source}: line {start + 1} is `{header:.40}` but must be a number of atoms"
+            )
+        stop = start + 2 + int(header)
+        if stop > len(lines):
+            there = max(len(lines) - start - 2, 0)
+            raise StructureError(f"{source}: the file ends after {there} of {header} atoms")
+        n_columns = _n_columns(lines[start + 1])
+        for row, line in enumerate(lines[start + 2 : stop], start=start + 3):
+            if (there := len(line.split())) != n_columns:
+                raise StructureError(
+                    f"{source}: line {row} has {there} columns but must have {n_columns}, "
+                    "as `Properties` says (symbol x y z without it)"
+                )
+        while stop < len(lines) and lines[stop].lstrip().startswith("VEC"):
+            stop += 1
+        yield lines[start:stop], source
+        start, index = stop, index + 1
+
+
+def _n_columns(comment: str) -> int:
+    """Number of columns that the comment line of extended XYZ announces."""
+    announced = re.search(r"""\bProperties=["']?(\w+:[A-Z]:\d+(?::\w+:[A-Z]:\d+)*)""", comment)
+    return sum(map(int, announced[1].split(":")[2::3])) if announced else 4
+
+
+def _parse_frame(lines: list[str], source: str) -> "Atoms":
+    from ase.io import read
+
+    try:
+        (atoms,) = read(StringIO("".join(lines)), index=":", format="extxyz", parallel=False)
+    except Exception as error:
+        raise StructureError(f"{source}: not readable: {_describe(error)}") from error
+    return atoms
+
+
+def _describe(error: Exception) -> str:
+    """Someone else's exception in a few words; many have no text."""
+    kind = type(error).__name__
+    return f"{kind}: {error}" if str(error) else kind
+
+
+def write_extxyz(path: str | os.PathLike[str], structures: Sequence[Structure]) -> None:
+    """Write structures as extended XYZ, packed if the name ends in .gz, .bz2 or .xz.
+
+    Energy, stress and ``info`` keep all digits, what belongs to atoms eight decimals. Species must
+    be chemical symbols.
+    """
+    from ase.io import write
+
+    if not structures:
+        raise StructureError(f"{path}: no structure to write")
+    for structure in structures:
+        _check_info(structure.info, structure.source)
+    images = [structure_to_ase(structure) for structure in structures]
+    with atomic_write(path) as temporary:
+        write(temporary, images, format="extxyz", parallel=False)
+
+
+def _check_info(info: Mapping[str, object], source: str) -> None:
+    """Refuse what ASE would leave out or turn into something else."""
+    from ase.io.extxyz import key_val_dict_to_str
+
+    for name, value in info.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            try:
+                key_val_dict_to_str({name: value})
+            except Exception as error:
+                raise StructureError(
+                    f"{source}: `{name}` of `info` is {type(value).__name__}, "
+                    "which extended XYZ cannot hold"
+                ) from error
+        if value is None:
+            raise StructureError(f"{source}: `{name}` of `info` is None, which reads as true")

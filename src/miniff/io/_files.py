@@ -1,0 +1,97 @@
+"""From names and patterns to structures."""
+
+import glob
+import os
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from miniff.io._ase import format_of, read_any, read_extxyz
+from miniff.io._json_cells import cells_from_json, load_json, structure_from_cell
+from miniff.io._structure import Structure, StructureError
+
+__all__ = ["find_files", "read_structures"]
+
+
+def read_structures(patterns: str | Path | Sequence[str | Path]) -> list[Structure]:
+    """Read all structures of all files that the patterns name, in order.
+
+    Reads what ASE reads (extended XYZ first, packed or not) and the JSON cells of the manual.
+    Numbers of extended XYZ and JSON are taken as they stand; ASE turns those of formats that have
+    units of their own into eV and angstrom (it takes RuNNer's for hartree and bohr). A file or
+    structure that cannot be used is a ``StructureError`` that names it; nothing is left out.
+
+    Args:
+        patterns: File names or globs (``*``, ``?``, ``[]``, ``**``), one or a list; relative ones
+            start in the current folder.
+    """
+    return [structure for path in find_files(patterns) for structure in _read_file(path)]
+
+
+def find_files(patterns: str | Path | Sequence[str | Path]) -> list[Path]:
+    """The files that patterns name: in the order given, those of one pattern sorted.
+
+    A pattern without a file, a folder, and a file named twice are refused.
+    """
+    listed = [patterns] if isinstance(patterns, str | Path) else list(patterns)
+    if not listed:
+        raise StructureError("no file with structures is named: the list is empty")
+    named_by: dict[str, str] = {}
+    files = []
+    for pattern in map(str, listed):
+        for path in _expand(pattern):
+            real = os.path.realpath(path)
+            if real in named_by:
+                raise StructureError(f"{path}: named twice, by `{named_by[real]}` and `{pattern}`")
+            named_by[real] = pattern
+            files.append(path)
+    return files
+
+
+def _expand(pattern: str) -> list[Path]:
+    expanded = os.path.expanduser(pattern)
+    literal = os.path.exists(expanded)  # brackets may belong to the name
+    names = [expanded] if literal else sorted(glob.glob(expanded, recursive=True))
+    if not names:
+        raise StructureError(_no_match(pattern, Path(expanded)))
+    for name in names:
+        if os.path.isdir(name):
+            raise StructureError(f"{name}: is a folder but must be a file (try `{name}/*.xyz`)")
+        if not os.path.exists(name):
+            raise StructureError(f"{name}: is a link to nothing")
+    return [Path(name) for name in names]
+
+
+def _no_match(pattern: str, path: Path) -> str:
+    folder = path.parent
+    if not folder.is_dir():
+        return f"no file matches `{pattern}`: there is no folder `{folder}`"
+    names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+    nearest = get_close_matches(path.name, names, n=5, cutoff=0.4) or names[:5]
+    if not nearest:
+        return f"no file matches `{pattern}`: the folder `{folder}` is empty"
+    listed = ", ".join(f"`{name}`" for name in nearest)
+    return f"no file matches `{pattern}`; the folder `{folder}` has {listed}"
+
+
+def _read_file(path: Path) -> list[Structure]:
+    if path.stat().st_size == 0:
+        raise StructureError(f"{path}: the file is empty")
+    match format_of(path):
+        case "extxyz":
+            structures = read_extxyz(path)
+        case "json":
+            structures = _read_json(path)
+        case other:
+            structures = read_any(path, other)
+    if not structures:
+        raise StructureError(f"{path}: the file holds no structure")
+    return structures
+
+
+def _read_json(path: Path) -> list[Structure]:
+    """The manual's cells, or a database of ASE's, which has a list of ids."""
+    data = load_json(path)
+    if isinstance(data, dict) and "ids" in data:
+        return read_any(path, "json")
+    return [structure_from_cell(cell) for cell in cells_from_json(data, str(path))]

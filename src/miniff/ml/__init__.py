@@ -1,0 +1,39 @@
+"""Machine learning: descriptors as torch operations, data sets, networks, network potentials."""
+
+from miniff.ml._dataset import Dataset, Derivatives, PerCellDataset, PerPointDataset
+from miniff.ml._files import load_potentials, save_potentials
+from miniff.ml._forward import Prediction, forward_cauldron
+from miniff.ml._layers import ACTIVATIONS, Affine, activation
+from miniff.ml._learn import learn_cauldron
+from miniff.ml._normalization import Normalization
+from miniff.ml._ops import (
+    Environment,
+    descriptor_values,
+    gather,
+    pair_gradient,
+    pair_vectors,
+)
+from miniff.ml._potential import NNPotential, potentials_from_ml_data
+
+__all__ = [
+    "ACTIVATIONS",
+    "Affine",
+    "Dataset",
+    "Derivatives",
+    "Environment",
+    "NNPotential",
+    "Normalization",
+    "PerCellDataset",
+    "PerPointDataset",
+    "Prediction",
+    "activation",
+    "descriptor_values",
+    "forward_cauldron",
+    "gather",
+    "learn_cauldron",
+    "load_potentials",
+    "pair_gradient",
+    "pair_vectors",
+    "potentials_from_ml_data",
+    "save_potentials",
+]

@@ -1,0 +1,247 @@
+"""Data sets: what is known of each structure, and the descriptors of each atom.
+
+Arrays come in padded, as the manual shows them, or ragged; inside they are ragged: atoms of all
+structures one after the other, with the structure each one belongs to. What is missing is nan.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from miniff._neighbors import PairTable
+from miniff.ml._ops import Environment
+
+__all__ = ["Dataset", "Derivatives", "PerCellDataset", "PerPointDataset"]
+
+
+@dataclass(frozen=True, eq=False)
+class Derivatives:
+    """What predicts forces and stress: the pair table, and the volumes of its structures.
+
+    Attributes:
+        table: All structures of the data set.
+        volume: Of each structure (length^3); nan where nothing repeats.
+    """
+
+    table: PairTable
+    volume: Float[Tensor, " n_structures"]
+
+    @property
+    def vectors(self) -> Float[Tensor, "n_pairs 3"]:
+        return torch.from_numpy(self.table.vectors)
+
+
+class PerCellDataset:
+    """What is known of each structure.
+
+    Attributes:
+        energy: Total energy (energy), [n_structures, 1].
+        gradient: dE/dr (energy/length), [n_atoms, 3], or None.
+        structure: Whose atom each row of ``gradient`` is.
+        stress: Positive under tension, xx yy zz yz xz xy (energy/length^3), or None.
+    """
+
+    def __init__(
+        self,
+        energy: Tensor,
+        mask: Tensor | None = None,
+        energy_g: Tensor | None = None,
+        *,
+        stress: Tensor | None = None,
+    ) -> None:
+        """Padded arrays.
+
+        Args:
+            energy: [n_structures, 1] (energy).
+            mask: [n_structures, most_atoms], 1 where there is an atom; needed with ``energy_g``.
+            energy_g: [n_structures, most_atoms, 3] gradient (energy/length).
+            stress: [n_structures, 6] (energy/length^3).
+
+        Raises:
+            ValueError: Wrong shapes, or different types of numbers.
+        """
+        _check("energy", energy, ("n_structures", 1))
+        n = len(energy)
+        self.energy = energy
+        self.stress = stress
+        self.gradient: Tensor | None = None
+        self.structure: Tensor = torch.zeros(0, dtype=torch.int64)
+        if stress is not None:
+            _check("stress", stress, (n, 6))
+        if energy_g is not None:
+            if mask is None:
+                raise ValueError("`mask` is missing but `energy_g` needs it to tell its padding")
+            _check("mask", mask, (n, "most_atoms"))
+            _check("energy_g", energy_g, (n, mask.shape[1], 3))
+            present = mask != 0
+            self.gradient = energy_g[present]
+            self.structure = present.nonzero()[:, 0]
+        _check_dtype(self._tensors())
+
+    @staticmethod
+    def ragged(
+        energy: Float[Tensor, "n_structures 1"],
+        gradient: Float[Tensor, "n_atoms 3"] | None,
+        structure: Int64[Tensor, " n_atoms"],
+        stress: Float[Tensor, "n_structures 6"] | None,
+    ) -> "PerCellDataset":
+        """From arrays as they are kept."""
+        data = PerCellDataset(energy, stress=stress)
+        data.gradient, data.structure = gradient, structure
+        _check_dtype(data._tensors())
+        return data
+
+    def __len__(self) -> int:
+        return len(self.energy)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.energy.dtype
+
+    def _tensors(self) -> dict[str, Tensor | None]:
+        return {"energy": self.energy, "energy_g": self.gradient, "stress": self.stress}
+
+
+class PerPointDataset:
+    """Descriptors of the atoms of one species.
+
+    Attributes:
+        features: [n_points, n_features].
+        structure: Whose atom each point is.
+        weight: How much each point counts in its structure's energy; 1 for an atom.
+        environment: The descriptor functions behind the features; None if only values are known.
+        tag: The species.
+    """
+
+    def __init__(
+        self, features: Tensor, mask: Tensor | None = None, tag: str | None = None
+    ) -> None:
+        """Padded arrays.
+
+        Args:
+            features: [n_structures, most_points, n_features].
+            mask: [n_structures, most_points] weights, 0 for padding; all points count by default.
+            tag: The species.
+
+        Raises:
+            ValueError: Wrong shapes, or different types of numbers.
+        """
+        _check("features", features, ("n_structures", "most_points", "n_features"))
+        if mask is None:
+            mask = torch.ones(features.shape[:2], dtype=features.dtype)
+        _check("mask", mask, tuple(features.shape[:2]))
+        _check_dtype({"features": features, "mask": mask})
+        present = mask != 0
+        self.n_structures = len(features)
+        self.features = features[present]
+        self.structure: Tensor = present.nonzero()[:, 0]
+        self.weight = mask[present]
+        self.environment: Environment | None = None
+        self.tag = tag
+
+    @staticmethod
+    def ragged(
+        features: Float[Tensor, "n_points n_features"],
+        structure: Int64[Tensor, " n_points"],
+        n_structures: int,
+        environment: Environment | None = None,
+        tag: str | None = None,
+    ) -> "PerPointDataset":
+        """From arrays as they are kept; every point counts once."""
+        data = PerPointDataset(features.new_zeros(0, 0, features.shape[1]), tag=tag)
+        data.features, data.structure, data.n_structures = features, structure, n_structures
+        data.weight = features.new_ones(len(features))
+        data.environment = environment
+        return data
+
+    def __len__(self) -> int:
+        return self.n_structures
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.features.dtype
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """One data set: structures, and the atoms of each species.
+
+    Attributes:
+        per_cell_dataset: Energies and, where known, gradients and stress.
+        per_point_datasets: One per species, in the order of the networks.
+        derivatives: What forces and stress are predicted from; None if only energies can be.
+    """
+
+    per_cell_dataset: PerCellDataset
+    per_point_datasets: tuple[PerPointDataset, ...]
+    derivatives: Derivatives | None = field(default=None)
+
+    def __init__(
+        self,
+        per_cell: PerCellDataset,
+        *per_points: PerPointDataset,
+        derivatives: Derivatives | None = None,
+    ) -> None:
+        """Checks that the pieces fit.
+
+        Raises:
+            ValueError: Different numbers of structures or types of numbers.
+        """
+        for place, points in enumerate(per_points):
+            name = points.tag or f"per_points[{place}]"
+            if len(points) != len(per_cell):
+                raise ValueError(
+                    f"`{name}` has {len(points)} structures but `per_cell` has {len(per_cell)}"
+                )
+            if points.dtype != per_cell.dtype:
+                raise ValueError(
+                    f"`{name}` is {points.dtype} but `per_cell` is {per_cell.dtype}: "
+                    "both must be the same"
+                )
+        object.__setattr__(self, "per_cell_dataset", per_cell)
+        object.__setattr__(self, "per_point_datasets", per_points)
+        object.__setattr__(self, "derivatives", derivatives)
+
+    def __len__(self) -> int:
+        return len(self.per_cell_dataset)
+
+    def n_atoms(self) -> Float[Tensor, "n_structures 1"]:
+        """Atoms of each structure, counted by their weights."""
+        return sum_by_structure([points.weight for points in self.per_point_datasets], self)
+
+    def compositions(self) -> Float[Tensor, "n_structures n_species"]:
+        """Atoms of each species in each structure."""
+        counts = self.per_cell_dataset.energy.new_zeros(len(self), len(self.per_point_datasets))
+        for column, points in enumerate(self.per_point_datasets):
+            counts[:, column].index_add_(0, points.structure, points.weight)
+        return counts
+
+
+def sum_by_structure(
+    per_point: Sequence[Float[Tensor, " _"]], dataset: Dataset
+) -> Float[Tensor, "n_structures 1"]:
+    """Sums numbers of the points of every species over the structures."""
+    total = dataset.per_cell_dataset.energy.new_zeros(len(dataset))
+    for numbers, points in zip(per_point, dataset.per_point_datasets, strict=True):
+        total = total.index_add(0, points.structure, numbers)
+    return total[:, None]
+
+
+def _check(name: str, tensor: Tensor, shape: tuple[int | str, ...]) -> None:
+    fits = tensor.ndim == len(shape) and all(
+        isinstance(wanted, str) or given == wanted
+        for given, wanted in zip(tensor.shape, shape, strict=True)
+    )
+    if not fits:
+        demanded = ", ".join(map(str, shape))
+        raise ValueError(f"`{name}` has shape {tuple(tensor.shape)} but must be ({demanded})")
+
+
+def _check_dtype(tensors: dict[str, Tensor | None]) -> None:
+    kinds = {name: tensor.dtype for name, tensor in tensors.items() if tensor is not None}
+    if len(set(kinds.values())) > 1:
+        given = ", ".join(f"`{name}` is {kind}" for name, kind in kinds.items())
+        raise ValueError(f"{given}: all must be the same")

@@ -1,0 +1,84 @@
+"""Data sets from structures and descriptors."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from numpy import ndarray
+
+from miniff._neighbors import join
+from miniff.kernel import CellImages
+from miniff.ml._dataset import Dataset, Derivatives, PerCellDataset, PerPointDataset
+from miniff.ml._ops import Environment
+from miniff.potentials import FunctionPotential, Functions
+
+__all__ = ["learn_cauldron"]
+
+
+def learn_cauldron(
+    images: Sequence[CellImages], descriptors: Mapping[str, Sequence[FunctionPotential]]
+) -> Dataset:
+    """Descriptor values of all atoms beside the reference energies, gradients and stress.
+
+    References are taken from ``meta`` of the cells: ``energy`` (energy), ``forces`` [n_atoms, 3]
+    (energy/length), ``stress`` [6] (energy/length^3, positive under tension). Any of them may be
+    missing in any structure; it is nan in the data set.
+
+    Args:
+        images: Structures with neighbours up to the largest cutoff of the descriptors.
+        descriptors: For each species, in sorted order of their names.
+
+    Raises:
+        ValueError: Atoms of a species without descriptors, or neighbour lists that are too short.
+    """
+    table = join([one.table for one in images])
+    without = sorted(set(table.names) - set(descriptors))
+    if without:
+        raise ValueError(
+            f"there are atoms of {', '.join(without)} but descriptors only for "
+            f"{', '.join(sorted(descriptors)) or 'no species'}"
+        )
+    species = []
+    for name in sorted(descriptors):
+        environment = Environment(Functions(descriptors[name]), table.atoms_of(name))
+        values = environment.functions.values(table, environment.centres)
+        species.append(
+            PerPointDataset.ragged(
+                torch.from_numpy(values),
+                torch.from_numpy(table.structure[environment.centres]),
+                len(images),
+                environment,
+                name,
+            )
+        )
+    volume = [one.cell.volume if any(one.cell.pbc) else np.nan for one in images]
+    derivatives = Derivatives(table, torch.tensor(volume, dtype=torch.float64))
+    return Dataset(_references(images), *species, derivatives=derivatives)
+
+
+def _references(images: Sequence[CellImages]) -> PerCellDataset:
+    cells = [one.cell for one in images]
+    sizes = [cell.size for cell in cells]
+    structure = np.repeat(np.arange(len(cells)), sizes)
+    energy = [_label(cell.meta, "energy", ()) for cell in cells]
+    forces = [_label(cell.meta, "forces", (cell.size, 3)) for cell in cells]
+    stress = [_label(cell.meta, "stress", (6,)) for cell in cells]
+    return PerCellDataset.ragged(
+        energy=torch.tensor(np.array(energy, float)[:, None]),
+        gradient=torch.tensor(-np.concatenate([*forces, np.zeros((0, 3))])),
+        structure=torch.from_numpy(structure),
+        stress=torch.tensor(np.array(stress, float).reshape(len(cells), 6)),
+    )
+
+
+def _label(
+    meta: Mapping[str, object], name: str, shape: tuple[int, ...]
+) -> Float64[ndarray, "*shape"]:
+    """A reference of the wanted shape, nan where there is none."""
+    if meta.get(name) is None:
+        return np.full(shape, np.nan)
+    value = np.asarray(meta[name], dtype=np.float64)
+    if value.shape != shape:
+        raise ValueError(f"`{name}` has shape {value.shape} but must be {shape}")
+    return value

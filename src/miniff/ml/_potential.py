@@ -1,0 +1,192 @@
+"""A network as a local potential: e_i = net(F_i) for the atoms of one species."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float64
+from numpy import ndarray
+from torch import Tensor, nn
+
+from miniff._neighbors import PairTable
+from miniff.ml._dataset import Dataset
+from miniff.ml._layers import Affine, network_from_state, network_state
+from miniff.ml._normalization import Normalization
+from miniff.potentials import (
+    FunctionPotential,
+    Functions,
+    LocalEnergies,
+    LocalPotential,
+    potential_from_state_dict,
+)
+
+__all__ = ["NNPotential", "potentials_from_ml_data"]
+
+NN_TAG = "ml potential"
+
+
+class NNPotential(LocalPotential):
+    """Energies of the atoms of one species from their descriptors through a network.
+
+    Attributes:
+        tag: The species.
+        descriptors: Environment functions of its atoms, in the order of the network's inputs.
+        network: [n_atoms, n_descriptors] to [n_atoms, 1] (energy), in float64.
+        ranges: Least and greatest value of each descriptor in the training set, or None.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        descriptors: Sequence[FunctionPotential],
+        tag: str,
+        *,
+        ranges: Float64[ndarray, "2 n_descriptors"] | None = None,
+    ) -> None:
+        """A network with its inputs.
+
+        Raises:
+            ValueError: Descriptors of another species, or ranges of another length.
+        """
+        for descriptor in descriptors:
+            if descriptor.species and descriptor.species[0] != tag:
+                raise ValueError(f"{descriptor} is not a descriptor of {tag}")
+        if ranges is not None and ranges.shape != (2, len(descriptors)):
+            raise ValueError(
+                f"`ranges` has shape {ranges.shape} but must be (2, {len(descriptors)})"
+            )
+        self.tag = tag
+        self.descriptors = tuple(descriptors)
+        self.network = network.double()
+        self.ranges = ranges
+        self._functions = Functions(self.descriptors)
+
+    @property
+    def cutoff(self) -> float:
+        return self._functions.cutoff
+
+    @property
+    def species(self) -> tuple[str, ...]:
+        return (self.tag,) if self.tag else ()
+
+    def __repr__(self) -> str:
+        return f"<network {self.tag}: {len(self.descriptors)} descriptors, cutoff {self.cutoff}>"
+
+    def copy(self, tag: str | None) -> "NNPotential":
+        """Refused: the descriptors belong to the species they were trained for."""
+        if tag != self.tag:
+            raise ValueError(f"{self} is for {self.tag} and cannot be copied for {tag}")
+        return NNPotential(self.network, self.descriptors, self.tag or "", ranges=self.ranges)
+
+    def local_energies(self, table: PairTable, *, gradient: bool) -> LocalEnergies:
+        centres = table.atoms_of(self.tag)
+        values = torch.from_numpy(self._functions.values(table, centres))
+        energies = np.zeros(table.n_atoms)
+        if not gradient:
+            with torch.no_grad():
+                energies[centres] = self.network(values)[:, 0].numpy()
+            return LocalEnergies(energies, None)
+        values.requires_grad_()
+        with torch.enable_grad():
+            output = self.network(values)
+            (weight,) = torch.autograd.grad(output.sum(), values)
+        energies[centres] = output.detach()[:, 0].numpy()
+        pair_gradient = np.zeros((table.n_pairs, 3))
+        self._functions.vjp(table, centres, weight.contiguous().numpy(), pair_gradient)
+        return LocalEnergies(energies, pair_gradient)
+
+    def outside_training(self, table: PairTable) -> Bool[ndarray, " n_atoms"]:
+        """Atoms of this species with a descriptor beyond its range in the training set.
+
+        Raises:
+            ValueError: The potential does not know those ranges.
+        """
+        if self.ranges is None:
+            raise ValueError(f"{self} does not know the ranges of its training set")
+        centres = table.atoms_of(self.tag)
+        values = self._functions.values(table, centres)
+        outside = np.zeros(table.n_atoms, bool)
+        outside[centres] = ((values < self.ranges[0]) | (values > self.ranges[1])).any(axis=1)
+        return outside
+
+    def state_dict(self) -> dict[str, object]:
+        """Plain data and tensors.
+
+        Raises:
+            ValueError: A network with a layer that cannot be saved.
+        """
+        return {
+            "tag": NN_TAG,
+            "ptag": self.tag,
+            "descriptors": [d.state_dict() for d in self.descriptors],
+            "network": network_state(self.network),
+            "ranges": None if self.ranges is None else torch.from_numpy(self.ranges.copy()),
+        }
+
+    @staticmethod
+    def from_state_dict(state: Mapping[str, object]) -> "NNPotential":
+        """The potential whose ``state_dict`` this is.
+
+        Raises:
+            ValueError: Data that are not a network potential's.
+        """
+        wanted = {"tag", "ptag", "descriptors", "network", "ranges"}
+        if set(state) != wanted:
+            raise ValueError(
+                f"a network potential's data have the keys {', '.join(sorted(wanted))}, "
+                f"but here are {', '.join(map(str, state))}"
+            )
+        descriptors, network, ranges = state["descriptors"], state["network"], state["ranges"]
+        if not isinstance(descriptors, list) or not isinstance(network, list):
+            raise ValueError("`descriptors` and `network` must be lists")
+        return NNPotential(
+            network_from_state(network),
+            [potential_from_state_dict(d) for d in descriptors],
+            str(state["ptag"]),
+            ranges=ranges.numpy() if isinstance(ranges, Tensor) else None,
+        )
+
+
+def potentials_from_ml_data(
+    networks: Sequence[nn.Module], dataset: Dataset, normalization: Normalization
+) -> list[NNPotential]:
+    """Potentials in physical units from trained networks.
+
+    Args:
+        networks: One per species of the data set, in its order; copied.
+        dataset: The training set: descriptors and their ranges come from it.
+        normalization: What the networks were trained with; becomes part of them.
+
+    Raises:
+        ValueError: A data set without descriptor functions.
+    """
+    potentials = []
+    for s, (network, points) in enumerate(zip(networks, dataset.per_point_datasets, strict=True)):
+        if points.environment is None:
+            raise ValueError("the data set has values of features but no descriptor functions")
+        scale = normalization.features_scale[s]
+        out_scale = torch.full((1,), normalization.energy_scale, dtype=scale.dtype)
+        whole = nn.Sequential(
+            Affine(1 / scale, -normalization.features_offset[s] / scale),
+            *network_from_state(network_state(network)),
+            Affine(out_scale, normalization.energy_offsets[s : s + 1]),
+        )
+        low, high = _ranges(points.features)
+        potentials.append(
+            NNPotential(
+                whole,
+                points.environment.functions.potentials,
+                str(points.tag),
+                ranges=torch.stack([low, high]).double().numpy(),
+            )
+        )
+    return potentials
+
+
+def _ranges(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Least and greatest values; an empty range where there is no atom."""
+    if len(features) == 0:
+        return features.new_full((features.shape[1],), torch.inf), features.new_full(
+            (features.shape[1],), -torch.inf
+        )
+    return features.amin(0), features.amax(0)

@@ -1,0 +1,36 @@
+"""Recipes, workflows and job files."""
+
+from miniff.ml import load_potentials, save_potentials
+from miniff.ml_util._closure import LossResult, LossWeights, SimpleClosure, simple_energy_closure
+from miniff.ml_util._errors import Errors, Properties, PropertyError, compare
+from miniff.ml_util._fit import FitResult, FitWorkflow, PreparedFit
+from miniff.ml_util._jobfile import JobError
+from miniff.ml_util._jobs import WORKFLOWS, exec_workflows, run_job_file
+from miniff.ml_util._networks import behler_nn
+from miniff.ml_util._oneshot import OneShotResult, OneShotWorkflow, PreparedOneShot
+from miniff.ml_util._recipe import default_behler_descriptors
+
+__all__ = [
+    "WORKFLOWS",
+    "Errors",
+    "FitResult",
+    "FitWorkflow",
+    "JobError",
+    "LossResult",
+    "LossWeights",
+    "OneShotResult",
+    "OneShotWorkflow",
+    "PreparedFit",
+    "PreparedOneShot",
+    "Properties",
+    "PropertyError",
+    "SimpleClosure",
+    "behler_nn",
+    "compare",
+    "default_behler_descriptors",
+    "exec_workflows",
+    "load_potentials",
+    "run_job_file",
+    "save_potentials",
+    "simple_energy_closure",
+]

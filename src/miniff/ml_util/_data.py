@@ -1,0 +1,111 @@
+"""From files to cells, and which of them are for training, validation and test."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+
+import numpy as np
+
+from miniff.io import Structure, find_files, read_structures
+from miniff.kernel import Cell
+
+__all__ = ["Split", "cell_of", "hash_of_files", "read_cells", "split"]
+
+
+def cell_of(structure: Structure) -> Cell:
+    """The cell of a structure read from a file, with what is known of it in ``meta``.
+
+    A molecule without a box gets one of edge 1, which does not repeat.
+    """
+    vectors = structure.vectors if structure.vectors.any() else np.eye(3)
+    if abs(np.linalg.det(vectors)) == 0:
+        from ase.cell import Cell as AseCell
+
+        vectors = AseCell(vectors).complete()[:]
+    labels = {
+        name: getattr(structure, name)
+        for name in ("energy", "forces", "stress")
+        if getattr(structure, name) is not None
+    }
+    coordinates = np.linalg.solve(vectors.T, structure.positions.T).T
+    meta = {**structure.info, "source": structure.source, **labels}
+    return Cell(vectors, coordinates, structure.species, meta, pbc=structure.periodic)
+
+
+def read_cells(patterns: str | Sequence[str]) -> list[Cell]:
+    """All structures of the files, in their order.
+
+    Raises:
+        StructureError: A file or structure that cannot be used; the message names it.
+    """
+    return [cell_of(structure) for structure in read_structures(patterns)]
+
+
+def hash_of_files(*patterns: str | Sequence[str]) -> str:
+    """SHA-256 of the contents of the files, in the order in which they are read."""
+    digest = hashlib.sha256()
+    for pattern in patterns:
+        for path in find_files(pattern):
+            digest.update(hashlib.sha256(Path(path).read_bytes()).digest())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Split:
+    """Three sets without a structure in common; validation and test may be empty."""
+
+    train: list[Cell]
+    validation: list[Cell]
+    test: list[Cell]
+
+    @property
+    def sets(self) -> dict[str, list[Cell]]:
+        """Those that have structures, by name."""
+        named = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: cells for name, cells in named.items() if cells}
+
+
+def split(
+    cells: Sequence[Cell],
+    *,
+    validation: float | Sequence[Cell],
+    test: float | Sequence[Cell],
+    seed: int,
+) -> Split:
+    """Draws validation and test sets by chance, or takes those that are given.
+
+    Args:
+        cells: What is drawn from; the rest is for training.
+        validation: A fraction of the structures, or the structures.
+        test: The same for the test set, which is drawn first.
+        seed: Of the draw.
+
+    Raises:
+        ValueError: A fraction that is not in [0, 1) or that leaves nothing for training.
+    """
+    order = np.random.default_rng(seed).permutation(len(cells)).tolist()
+    drawn_test = _drawn("test_set", test, len(cells))
+    drawn_validation = _drawn("validation_set", validation, len(cells))
+    rest = [cells[i] for i in sorted(order[drawn_test + drawn_validation :])]
+    if not rest:
+        raise ValueError(f"of {len(cells)} structures none is left for training")
+    return Split(
+        train=rest,
+        validation=[cells[i] for i in sorted(order[drawn_test : drawn_test + drawn_validation])]
+        if isinstance(validation, int | float)
+        else list(validation),
+        test=[cells[i] for i in sorted(order[:drawn_test])]
+        if isinstance(test, int | float)
+        else list(test),
+    )
+
+
+def _drawn(name: str, wanted: float | Sequence[Cell], n: int) -> int:
+    """How many structures to draw; at least one for any fraction but 0."""
+    if not isinstance(wanted, int | float):
+        return 0
+    if not (isfinite(wanted) and 0 <= wanted < 1):
+        raise ValueError(f"`{name}` is {wanted} but must be in [0, 1)")
+    return max(round(n * wanted), 1) if wanted > 0 else 0

@@ -1,0 +1,113 @@
+"""How far predictions are from references: mean absolute and root mean square errors."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+__all__ = ["PROPERTIES", "Errors", "Properties", "PropertyError", "compare"]
+
+PROPERTIES = ("energy", "forces", "stress", "stress_shear")
+SHEAR = (3, 4, 5)
+"""Where yz, xz and xy stand among the six components of a stress."""
+
+
+@dataclass(frozen=True)
+class PropertyError:
+    """Errors of one property.
+
+    Attributes:
+        mae: Mean absolute error.
+        rmse: Root of the mean square error.
+        n: Numbers compared.
+    """
+
+    mae: float
+    rmse: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Errors of a set of structures; None where there is no reference.
+
+    Attributes:
+        energy: Per atom (energy).
+        forces: Per component (energy/length).
+        stress: Per component, over all six (energy/length^3).
+        stress_shear: Per component, over yz, xz and xy.
+    """
+
+    energy: PropertyError | None
+    forces: PropertyError | None
+    stress: PropertyError | None
+    stress_shear: PropertyError | None
+
+    def as_json(self) -> dict[str, dict[str, float] | None]:
+        """Plain data; a property that is absent is null."""
+        by_name = {name: getattr(self, name) for name in PROPERTIES}
+        return {
+            name: None if error is None else {"mae": error.mae, "rmse": error.rmse, "n": error.n}
+            for name, error in by_name.items()
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Properties:
+    """Values of many structures, nan where something is missing.
+
+    Attributes:
+        n_atoms: Of each structure.
+        energy: Total (energy).
+        forces: Of the atoms of all structures one after the other (energy/length).
+        stress: xx yy zz yz xz xy, positive under tension (energy/length^3).
+    """
+
+    n_atoms: Int[ndarray, " n_structures"]
+    energy: Float[ndarray, " n_structures"]
+    forces: Float[ndarray, "n_all_atoms 3"]
+    stress: Float[ndarray, "n_structures 6"]
+
+    @property
+    def energy_per_atom(self) -> Float[ndarray, " n_structures"]:
+        return self.energy / self.n_atoms
+
+
+def compare(reference: Properties, predicted: Properties) -> Errors:
+    """Errors of a prediction over all references that are there.
+
+    Raises:
+        ValueError: Different structures, or a reference without a prediction.
+    """
+    if not np.array_equal(reference.n_atoms, predicted.n_atoms):
+        raise ValueError("reference and prediction are of different structures")
+    structure = np.arange(len(reference.n_atoms))
+    of_atom = np.repeat(structure, reference.n_atoms)
+    pairs = {
+        "energy": (reference.energy_per_atom, predicted.energy_per_atom, structure),
+        "forces": (reference.forces, predicted.forces, of_atom),
+        "stress": (reference.stress, predicted.stress, structure),
+        "stress_shear": (reference.stress[:, SHEAR], predicted.stress[:, SHEAR], structure),
+    }
+    return Errors(**{name: _error(name, *pair) for name, pair in pairs.items()})
+
+
+def _error(
+    name: str,
+    reference: Float[ndarray, "n *components"],
+    predicted: Float[ndarray, "n *components"],
+    structure: Int[ndarray, " n"],
+) -> PropertyError | None:
+    """Errors over the components that have a reference; None if none has."""
+    known = ~np.isnan(reference)
+    lacking = known & np.isnan(predicted)
+    if lacking.any():
+        where = int(structure[np.argwhere(lacking)[0][0]])
+        raise ValueError(f"structure {where} (counted from 0) has a {name} but no prediction of it")
+    if not known.any():
+        return None
+    off = (predicted - reference)[known]
+    return PropertyError(
+        mae=float(np.abs(off).mean()), rmse=float(np.sqrt(np.square(off).mean())), n=int(off.size)
+    )

@@ -1,0 +1,209 @@
+"""The workflow `test-direct`: potentials against reference values, structure by structure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Literal
+
+import numpy as np
+
+from miniff._neighbors import PairTable, join
+from miniff.kernel import Cell, compute_images
+from miniff.ml import NNPotential, load_potentials
+from miniff.ml_util._data import hash_of_files, read_cells
+from miniff.ml_util._errors import Errors, Properties, compare
+from miniff.ml_util._outputs import save_figure, write_predictions, write_report
+from miniff.ml_util._progress import Reporter
+from miniff.ml_util._settings import set_threads, versions
+from miniff.ml_util._types import InputFile, InputFiles
+from miniff.potentials import LocalPotential, evaluate_table
+
+__all__ = ["OneShotResult", "OneShotWorkflow", "PreparedOneShot"]
+
+BATCH_ATOMS = 4096
+"""Structures are evaluated together until they have this many atoms."""
+VOIGT = ((0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1))
+NAME = "test-direct"
+
+
+class OneShotWorkflow:
+    """Compares potentials with reference structures without moving an atom."""
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        dtype: Literal["float64"] = "float64",
+        device: Literal["auto", "cpu"] = "auto",
+        threads: int | None = None,
+        log: Literal["debug", "info", "warning"] = "info",
+    ) -> None:
+        """Settings of the run.
+
+        Args:
+            seed: Noted in the report; nothing is drawn by chance.
+            dtype: Type of all numbers.
+            device: Where networks run.
+            threads: Of the core and of torch; as many as the environment says by default.
+            log: What to tell: the least important kind of message.
+        """
+        set_threads(threads)
+        self.seed = seed
+        self.log: Literal["debug", "info", "warning"] = log
+
+    def prepare(
+        self, *, fn_cells: InputFiles, potentials: InputFile = "potentials.pt"
+    ) -> "PreparedOneShot":
+        """Reads structures and potentials.
+
+        Args:
+            fn_cells: Files with structures; patterns are allowed.
+            potentials: The file that `fit` saved.
+
+        Raises:
+            ValueError: Files that cannot be used, or atoms that no potential is for.
+        """
+        loaded = load_potentials(potentials)
+        cells = read_cells(fn_cells)
+        _refuse_uncovered(loaded, cells)
+        provenance = {
+            "seed": self.seed,
+            "versions": versions(),
+            "data_sha256": hash_of_files(fn_cells),
+            "potentials_sha256": hash_of_files(potentials),
+        }
+        return PreparedOneShot(self, cells, loaded, provenance)
+
+
+@dataclass(frozen=True)
+class PreparedOneShot:
+    """Structures and the potentials to test on them."""
+
+    workflow: OneShotWorkflow
+    cells: list[Cell]
+    potentials: list[LocalPotential]
+    provenance: Mapping[str, object]
+
+    def run(self) -> "OneShotResult":
+        """Evaluates all structures; writes numbers, a plot, and the structures with predictions."""
+        start = perf_counter()
+        tables = list(_batches(self.cells, self.potentials))
+        predicted = _concatenate([_predict(self.potentials, t, c) for t, c in tables])
+        reference = _reference(self.cells)
+        outside = sum(_outside(self.potentials, table) for table, _ in tables)
+        result = OneShotResult(self.cells, reference, predicted, outside, perf_counter() - start)
+        with Reporter(NAME, level=self.workflow.log) as reporter:
+            self._report(reporter, result)
+        return result
+
+    def _report(self, reporter: Reporter, result: "OneShotResult") -> None:
+        n_atoms = int(result.reference.n_atoms.sum())
+        reporter.info(f"{len(self.cells)} structures, {n_atoms} atoms")
+        if result.n_outside:
+            reporter.warning(
+                f"{result.n_outside} of {n_atoms} atoms have a descriptor outside the range of the "
+                "training set: trust them less"
+            )
+        reporter.table("Errors", {"test": result.errors})
+        provenance = {**self.provenance, "n_atoms_outside_training": result.n_outside}
+        write_report(NAME, result.errors.as_json(), result.wall_time_s, provenance)
+        write_predictions(f"{NAME}.extxyz", self.cells, result.predicted)
+        from miniff.presentation import plot_parities
+
+        figure = plot_parities({"test": result.reference}, {"test": result.predicted})
+        save_figure(figure, f"{NAME}-parity.png")
+
+
+@dataclass(frozen=True)
+class OneShotResult:
+    """References and predictions.
+
+    Attributes:
+        cells: The structures, as they were read.
+        reference: Their reference values, nan where there is none.
+        predicted: What the potentials give.
+        n_outside: Atoms with a descriptor outside the range of the training set.
+        wall_time_s: Time of the evaluation.
+    """
+
+    cells: list[Cell]
+    reference: Properties
+    predicted: Properties
+    n_outside: int
+    wall_time_s: float
+
+    @property
+    def errors(self) -> Errors:
+        return compare(self.reference, self.predicted)
+
+
+def _refuse_uncovered(potentials: Sequence[LocalPotential], cells: Sequence[Cell]) -> None:
+    """An atom that no potential is for would have no energy."""
+    if any(not potential.species for potential in potentials):
+        return
+    covered = sorted({potential.species[0] for potential in potentials})
+    for cell in cells:
+        missing = sorted(set(cell.values) - set(covered))
+        if missing:
+            raise ValueError(
+                f"{cell.meta.get('source', 'a structure')} has atoms of {', '.join(missing)} but "
+                f"there are potentials only for {', '.join(covered) or 'no species'}"
+            )
+
+
+def _batches(
+    cells: Sequence[Cell], potentials: Sequence[LocalPotential]
+) -> Iterator[tuple[PairTable, list[Cell]]]:
+    """Tables of several structures each, of a bounded size."""
+    cutoff = max((p.cutoff for p in potentials), default=0.0)
+    batch: list[Cell] = []
+    for cell in cells:
+        batch.append(cell)
+        if sum(c.size for c in batch) >= BATCH_ATOMS or cell is cells[-1]:
+            yield join([compute_images(c, cutoff).table for c in batch]), batch
+            batch = []
+
+
+def _predict(
+    potentials: Sequence[LocalPotential], table: PairTable, cells: Sequence[Cell]
+) -> Properties:
+    result = evaluate_table(potentials, table)
+    volume = np.array([cell.volume if any(cell.pbc) else np.nan for cell in cells])
+    strain = (result.strain_derivative + result.strain_derivative.transpose(0, 2, 1)) / 2
+    return Properties(
+        n_atoms=np.array([cell.size for cell in cells]),
+        energy=result.energy,
+        forces=-result.gradient,
+        stress=strain[:, VOIGT[0], VOIGT[1]] / volume[:, None],
+    )
+
+
+def _outside(potentials: Sequence[LocalPotential], table: PairTable) -> int:
+    """Atoms outside the range of the training set."""
+    outside = np.zeros(table.n_atoms, bool)
+    for potential in potentials:
+        if isinstance(potential, NNPotential) and potential.ranges is not None:
+            outside |= potential.outside_training(table)
+    return int(outside.sum())
+
+
+def _reference(cells: Sequence[Cell]) -> Properties:
+    def label(cell: Cell, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        value = cell.meta.get(name)
+        return np.full(shape, np.nan) if value is None else np.asarray(value, float)
+
+    return Properties(
+        n_atoms=np.array([cell.size for cell in cells]),
+        energy=np.array([label(cell, "energy", ()) for cell in cells], float),
+        forces=np.concatenate([label(cell, "forces", (cell.size, 3)) for cell in cells]),
+        stress=np.stack([label(cell, "stress", (6,)) for cell in cells]),
+    )
+
+
+def _concatenate(parts: Sequence[Properties]) -> Properties:
+    return Properties(
+        **{
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in ("n_atoms", "energy", "forces", "stress")
+        }
+    )

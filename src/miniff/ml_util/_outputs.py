@@ -1,0 +1,141 @@
+"""What workflows leave behind: numbers as JSON, plots, and structures with predictions."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
+
+from miniff.io import Structure, atomic_write, write_extxyz
+from miniff.kernel import Cell
+from miniff.ml import Dataset, Prediction
+from miniff.ml_util._errors import Properties
+from miniff.ml_util._progress import EpochRecord
+
+if TYPE_CHECKING:
+    from miniff.ml_util._fit import FitResult
+
+__all__ = [
+    "FitOutputs",
+    "predicted_properties",
+    "reference_properties",
+    "write_predictions",
+    "write_report",
+]
+
+
+def reference_properties(dataset: Dataset) -> Properties:
+    """The references of a data set, nan where there is none."""
+    reference = dataset.per_cell_dataset
+    return _properties(dataset, reference.energy, reference.gradient, reference.stress)
+
+
+def predicted_properties(dataset: Dataset, prediction: Prediction) -> Properties:
+    """A prediction for a data set, in the same form."""
+    return _properties(dataset, prediction.energy, prediction.gradient, prediction.stress)
+
+
+def _properties(
+    dataset: Dataset, energy: Tensor, gradient: Tensor | None, stress: Tensor | None
+) -> Properties:
+    n_atoms = dataset.n_atoms()[:, 0].detach().numpy().round().astype(np.int64)
+    return Properties(
+        n_atoms=n_atoms,
+        energy=energy[:, 0].detach().numpy(),
+        forces=np.full((n_atoms.sum(), 3), np.nan)
+        if gradient is None
+        else -gradient.detach().numpy(),
+        stress=np.full((len(n_atoms), 6), np.nan) if stress is None else stress.detach().numpy(),
+    )
+
+
+def write_report(
+    name: str,
+    errors: Mapping[str, object],
+    wall_time_s: float,
+    provenance: Mapping[str, object],
+) -> None:
+    """Writes `<name>.json`: errors in eV/atom, eV/angstrom and eV/angstrom^3, and their origin."""
+    report = {"errors": errors, "wall_time_s": round(wall_time_s, 3), **provenance}
+    with atomic_write(f"{name}.json") as temporary:
+        temporary.write_text(json.dumps(report, indent=2) + "\n")
+
+
+@dataclass(frozen=True)
+class FitOutputs:
+    """The files of a fit."""
+
+    result: "FitResult"
+    provenance: Mapping[str, object]
+
+    def write(self, name: str) -> None:
+        """`<name>.json`, `<name>-convergence.png` and `<name>-parity.png`."""
+        errors = {part: error.as_json() for part, error in self.result.errors.items()}
+        write_report(name, errors, self.result.wall_time_s, self.provenance)
+        from miniff.presentation import plot_convergence, plot_parities
+
+        epochs = [record.epoch for record in self.result.records]
+        axes = plot_convergence(epochs, learning_curves(self.result.records))
+        save_figure(axes[0].figure, f"{name}-convergence.png")
+        save_figure(
+            plot_parities(self.result.reference, self.result.predicted), f"{name}-parity.png"
+        )
+
+
+def learning_curves(records: Sequence[EpochRecord]) -> dict[str, dict[str, list[float]]]:
+    """Root mean square errors by property and set, for what was ever compared."""
+    curves: dict[str, dict[str, list[float]]] = {}
+    for name in ("energy", "forces", "stress"):
+        for part in ("train", "validation"):
+            errors = [getattr(record, part) for record in records]
+            values = [getattr(e, name).rmse for e in errors if e and getattr(e, name)]
+            if len(values) == len(records):
+                curves.setdefault(name, {})[part] = values
+    return curves
+
+
+def save_figure(figure: object, path: str) -> None:
+    """Writes a figure, whole or not at all."""
+    from matplotlib.figure import Figure
+
+    assert isinstance(figure, Figure)
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, dpi=200)
+
+
+def write_predictions(path: str, cells: Sequence[Cell], predicted: Properties) -> None:
+    """Structures as extended XYZ, predictions as ``*_pred`` beside the untouched references."""
+    first = np.cumsum([0, *predicted.n_atoms])
+    structures = []
+    for s, cell in enumerate(cells):
+        stress = predicted.stress[s]
+        info = {k: v for k, v in cell.meta.items() if k not in ("energy", "forces", "stress")}
+        info["energy_pred"] = float(predicted.energy[s])
+        if not np.isnan(stress).any():
+            info["stress_pred"] = stress
+        structures.append(
+            Structure(
+                vectors=cell.vectors if any(cell.pbc) else np.zeros((3, 3)),
+                positions=cell.cartesian(),
+                species=cell.values,
+                periodic=cell.pbc,
+                energy=number_or_none(cell, "energy"),
+                forces=array_or_none(cell, "forces"),
+                stress=array_or_none(cell, "stress"),
+                info=info,
+                arrays={"forces_pred": predicted.forces[first[s] : first[s + 1]]},
+            )
+        )
+    write_extxyz(path, structures)
+
+
+def number_or_none(cell: Cell, name: str) -> float | None:
+    value = array_or_none(cell, name)
+    return None if value is None else float(value)
+
+
+def array_or_none(cell: Cell, name: str) -> np.ndarray | None:
+    value = cell.meta.get(name)
+    return None if value is None else np.asarray(value, float)

@@ -1,0 +1,192 @@
+"""What the user sees while a workflow runs: messages, a live bar, tables of errors."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from time import monotonic
+from types import TracebackType
+from typing import Literal
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from miniff.ml_util._errors import PROPERTIES, Errors, PropertyError
+
+__all__ = ["EpochRecord", "Level", "Reporter", "TrainingProgress", "error_text"]
+
+Level = Literal["debug", "info", "warning"]
+LEVELS: tuple[Level, ...] = ("debug", "info", "warning")
+
+SHOWN = {
+    "energy": ("energy", "meV/atom", 1e3),
+    "forces": ("forces", "meV/Å", 1e3),
+    "stress": ("stress", "MPa", 160217.6634),
+    "stress_shear": ("shear stress", "MPa", 160217.6634),
+}
+"""Title, unit and factor from eV and angstrom of each property."""
+LINE_EVERY_S = 10.0
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch of training reached.
+
+    Attributes:
+        epoch: Counted from 1.
+        n_evaluations: Of loss and gradient since the training began.
+        loss: Of the training set.
+        train: Errors on the training set.
+        validation: Errors on the validation set, if there is one.
+        wall_time_s: Since the training began.
+    """
+
+    epoch: int
+    n_evaluations: int
+    loss: float
+    train: Errors
+    validation: Errors | None
+    wall_time_s: float
+
+
+def error_text(errors: Errors) -> str:
+    """Root mean square errors on one line."""
+    parts = []
+    for name in ("energy", "forces", "stress"):
+        error: PropertyError | None = getattr(errors, name)
+        if error is not None:
+            parts.append(f"{error.rmse * SHOWN[name][2]:.3g} {SHOWN[name][1]}")
+    return ", ".join(parts)
+
+
+class Reporter:
+    """Writes to the console and, with times, to `<name>.log`; use it as a context manager."""
+
+    def __init__(self, name: str, *, level: Level = "info", folder: Path = Path()) -> None:  # noqa: B008
+        """Opens the log, which goes on where an earlier stage of the same workflow ended.
+
+        Args:
+            name: Of the workflow.
+            level: The least important kind of message to show.
+            folder: Where the log goes.
+        """
+        self.name = name
+        self._least = LEVELS.index(level)
+        self._console = Console(highlight=False, soft_wrap=True)
+        self._file = open(folder / f"{name}.log", "a", encoding="utf-8")  # noqa: SIM115
+
+    def __enter__(self) -> "Reporter":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def debug(self, text: str) -> None:
+        """For the curious."""
+        self._say("debug", text)
+
+    def info(self, text: str) -> None:
+        """What happens."""
+        self._say("info", text)
+
+    def warning(self, text: str) -> None:
+        """What the user should look at."""
+        self._say("warning", text)
+
+    def table(self, title: str, rows: Mapping[str, Errors]) -> None:
+        """Mean absolute / root mean square errors, one row per set of structures."""
+        table = Table(title=f"{title} (MAE / RMSE)", title_justify="left")
+        table.add_column("set")
+        for name in PROPERTIES:
+            table.add_column(f"{SHOWN[name][0]}\n{SHOWN[name][1]}", justify="right")
+        for row, errors in rows.items():
+            table.add_row(row, *(_cell(errors, name) for name in PROPERTIES))
+        self._console.print(table)
+        plain = Console(file=self._file, width=100, no_color=True, force_terminal=False)
+        plain.print(table)
+        self._file.flush()
+
+    @contextmanager
+    def training(self, n_epochs: int) -> Iterator["TrainingProgress"]:
+        """Shows the epochs: a live bar on a terminal, a line now and then elsewhere."""
+        if not self._console.is_terminal:
+            yield TrainingProgress(self, n_epochs, None)
+            return
+        bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[errors]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+        )
+        with bar:
+            yield TrainingProgress(self, n_epochs, bar)
+
+    def log(self, text: str) -> None:
+        """To the file only."""
+        time = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
+        self._file.write(f"{time} {text}\n")
+        self._file.flush()
+
+    def print(self, text: str) -> None:
+        """To the console only."""
+        self._console.print(text, markup=False)
+
+    def _say(self, level: Level, text: str) -> None:
+        if LEVELS.index(level) < self._least:
+            return
+        marked = f"warning: {text}" if level == "warning" else text
+        self.log(marked)
+        self.print(f"{self.name}: {marked}")
+
+
+class TrainingProgress:
+    """Told of every epoch; writes all of them to the log and shows what the console can bear."""
+
+    def __init__(self, reporter: Reporter, n_epochs: int, bar: Progress | None) -> None:
+        self._reporter = reporter
+        self._n_epochs = n_epochs
+        self._bar = bar
+        self._task = bar.add_task(reporter.name, total=n_epochs, errors="") if bar else None
+        self._last_line = float("-inf")
+
+    def update(self, record: EpochRecord) -> None:
+        """Shows an epoch."""
+        watched = "validation" if record.validation else "train"
+        errors = f"{watched} RMSE {error_text(record.validation or record.train)}"
+        line = (
+            f"epoch {record.epoch}/{self._n_epochs}: loss {record.loss:.3e}, {errors}, "
+            f"{record.wall_time_s:.0f} s"
+        )
+        self._reporter.log(line)
+        if self._bar is not None and self._task is not None:
+            shown = f"loss {record.loss:.2e}, {errors}"
+            self._bar.update(self._task, completed=record.epoch, errors=shown)
+        elif self._is_due(record.epoch):
+            self._last_line = monotonic()
+            self._reporter.print(f"{self._reporter.name}: {line}")
+
+    def _is_due(self, epoch: int) -> bool:
+        return epoch in (1, self._n_epochs) or monotonic() - self._last_line >= LINE_EVERY_S
+
+
+def _cell(errors: Errors, name: str) -> str:
+    error: PropertyError | None = getattr(errors, name)
+    if error is None:
+        return "–"
+    factor = SHOWN[name][2]
+    return f"{_number(error.mae * factor)} / {_number(error.rmse * factor)}"
+
+
+def _number(value: float) -> str:
+    """Three digits, never in powers of ten."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

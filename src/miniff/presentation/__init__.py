@@ -1,0 +1,5 @@
+"""Plots: an ``ax`` in, an ``ax`` out; nothing is shown or saved behind the caller's back."""
+
+from miniff.presentation._fit import plot_convergence, plot_diagonal, plot_parities
+
+__all__ = ["plot_convergence", "plot_diagonal", "plot_parities"]

@@ -1,0 +1,35 @@
+"""What all tests share: checked annotations, reproducible examples, the reference data."""
+
+from pathlib import Path
+
+import jaxtyping
+import pytest
+from hypothesis import settings
+
+# Before anything imports miniff: shapes and types stand in its signatures.
+jaxtyping.install_import_hook(["miniff"], "beartype.beartype")
+
+settings.register_profile("miniff", deadline=None, derandomize=True, database=None)
+settings.load_profile("miniff")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Reference data next to the checkout, read in place."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no reference data at {folder}")
+    return folder
+
+
+@pytest.fixture
+def as_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Annotations unchecked, as for a user: a wrong shape meets the refusal written for it."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

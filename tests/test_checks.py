@@ -1,0 +1,53 @@
+"""Refusals say what was given and what is demanded."""
+
+import re
+
+import numpy as np
+import pytest
+
+from miniff._checks import check_finite, check_shape, unknown_name
+
+
+@pytest.mark.parametrize(
+    ("given", "demanded", "sentence"),
+    [
+        ((2, 3), (3, 3), "`cell` has shape (2, 3) but must be (3, 3)"),
+        ((4, 2), ("n_atoms", 3), "`cell` has shape (4, 2) but must be (n_atoms, 3)"),
+        ((4, 3), (6,), "`cell` has shape (4, 3) but must be (6,)"),
+        ((2,), (), "`cell` has shape (2,) but must be ()"),
+    ],
+)
+def test_a_wrong_shape_is_named_with_the_right_one(given, demanded, sentence):
+    """The sentence has both shapes."""
+    with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
+        check_shape("cell", np.zeros(given), demanded)
+
+
+@pytest.mark.parametrize("demanded", [(2, 3), ("n_atoms", 3), ("n", "m")])
+def test_a_fitting_shape_passes(demanded):
+    """Words stand for any length."""
+    check_shape("cell", np.zeros((2, 3)), demanded)
+
+
+def test_the_first_number_that_is_none_is_shown():
+    """The sentence has the value and its place."""
+    positions = np.zeros((3, 3))
+    positions[1, 2] = np.nan
+    positions[2, 0] = np.inf
+    with pytest.raises(ValueError, match=r"^`positions` is nan at \[1, 2\] but must be finite$"):
+        check_finite("positions", positions)
+    with pytest.raises(ValueError, match=r"^`energy` is -inf but must be finite$"):
+        check_finite("energy", float("-inf"))
+    check_finite("positions", np.zeros((0, 3)))
+
+
+def test_an_unknown_name_meets_the_nearest_known_one():
+    """A near miss is recognised; without one the known names are listed all the same."""
+    known = ["test-direct", "fit"]
+    assert unknown_name("workflow", "fitt", known) == (
+        "`fitt` is not a known workflow; did you mean `fit`? Known: `fit`, `test-direct`"
+    )
+    assert unknown_name("workflow", "zzz", known) == (
+        "`zzz` is not a known workflow. Known: `fit`, `test-direct`"
+    )
+    assert unknown_name("workflow", "fit", []) == "`fit` is not a known workflow. Known: none"

@@ -1,0 +1,192 @@
+"""Descriptors as torch operations, against finite differences."""
+
+import numpy as np
+import pytest
+import torch
+from torch.func import functional_call
+
+from miniff.kernel import Cell, CellImages, compute_images
+from miniff.kernel import eval as evaluate
+from miniff.ml import (
+    Dataset,
+    Normalization,
+    descriptor_values,
+    forward_cauldron,
+    gather,
+    learn_cauldron,
+    pair_gradient,
+    pair_vectors,
+    potentials_from_ml_data,
+)
+from miniff.ml_util import behler_nn
+from miniff.potentials import (
+    FunctionPotential,
+    behler2_descriptor_family,
+    behler4_descriptor_family,
+    behler5_descriptor_family,
+)
+
+CUTOFF = 3.0
+
+
+@pytest.fixture(scope="module")
+def images() -> list[CellImages]:
+    """A skewed cell of two species with all references, and a small one with an energy only."""
+    rng = np.random.default_rng(0)
+    skewed = np.eye(3) * 4 + rng.normal(size=(3, 3)) * 0.2
+    labels = {"energy": 1.0, "forces": rng.normal(size=(3, 3)), "stress": rng.normal(size=6)}
+    cells = [
+        Cell(skewed, rng.random((3, 3)), ["A", "B", "A"], labels),
+        Cell(np.eye(3) * 3.2, rng.random((2, 3)), ["B", "A"], {"energy": 2.0}),
+    ]
+    return [compute_images(cell, CUTOFF) for cell in cells]
+
+
+def descriptors_of(centre: str) -> list[FunctionPotential]:
+    radial = [
+        behler2_descriptor_family(f"{centre}-{other}", a=CUTOFF, eta=eta)
+        for other in "AB"
+        for eta in (0.1, 0.5)
+    ]
+    angular = [
+        family(f"{centre}-A-B", a=CUTOFF, eta=0.1, l=1, zeta=2)
+        for family in (behler4_descriptor_family, behler5_descriptor_family)
+    ]
+    return radial + angular
+
+
+@pytest.fixture(scope="module")
+def dataset(images: list[CellImages]) -> Dataset:
+    return learn_cauldron(images, {centre: descriptors_of(centre) for centre in "AB"})
+
+
+@pytest.fixture(scope="module")
+def networks() -> list[torch.nn.Sequential]:
+    torch.manual_seed(0)
+    return [behler_nn(6, n_internal=3) for _ in range(2)]
+
+
+def test_values_have_the_slope_of_finite_differences(dataset: Dataset) -> None:
+    """Descriptor values pass gradcheck in positions and cells."""
+    table = dataset.derivatives.table
+    environment = dataset.per_point_datasets[0].environment
+    positions = torch.tensor(table.positions, requires_grad=True)
+    cells = torch.tensor(table.cells, requires_grad=True)
+
+    def values(positions: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+        return descriptor_values(pair_vectors(positions, cells, table), table, environment)
+
+    assert torch.autograd.gradcheck(values, (positions, cells))
+
+
+def test_predictions_have_the_slope_of_finite_differences_in_the_weights(
+    dataset: Dataset, networks: list[torch.nn.Sequential]
+) -> None:
+    """Energy, gradient and stress pass gradcheck and gradgradcheck in every network weight."""
+    normalization = Normalization.from_dataset(dataset)
+    names = [[name for name, _ in network.named_parameters()] for network in networks]
+    weights = [p.detach().clone().requires_grad_() for net in networks for p in net.parameters()]
+
+    def predict(*weights: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        left = iter(weights)
+        modules = []
+        for network, own in zip(networks, names, strict=True):
+            state = {name: next(left) for name in own}
+            modules.append(Bound(network, state))
+        p = forward_cauldron(modules, dataset, True, normalization)
+        return p.energy, p.gradient, p.stress
+
+    assert torch.autograd.gradcheck(predict, weights)
+    assert torch.autograd.gradgradcheck(lambda *w: predict(*w)[1], weights)
+
+
+class Bound(torch.nn.Module):
+    """A network evaluated at weights that are handed in."""
+
+    def __init__(self, network: torch.nn.Module, state: dict[str, torch.Tensor]) -> None:
+        super().__init__()
+        self.call = lambda x: functional_call(network, state, (x,))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.call(x)
+
+
+def test_pair_gradient_and_gather_are_linear_with_the_right_transposes(dataset: Dataset) -> None:
+    """The vjp and the gathering to atoms pass gradcheck and gradgradcheck in what they multiply."""
+    table = dataset.derivatives.table
+    environment = dataset.per_point_datasets[0].environment
+    torch.manual_seed(1)
+    shape = (len(environment.centres), len(environment.functions))
+    weight = torch.randn(*shape, dtype=torch.float64, requires_grad=True)
+    vectors = torch.from_numpy(table.vectors)
+
+    def by_pair(weight: torch.Tensor) -> torch.Tensor:
+        return pair_gradient(vectors, table, [environment], [weight])
+
+    assert torch.autograd.gradcheck(by_pair, (weight,))
+    assert torch.autograd.gradgradcheck(by_pair, (weight,))
+    pairs = torch.randn(table.n_pairs, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda g: gather(g, table), (pairs,))
+    assert torch.autograd.gradgradcheck(lambda g: gather(g, table), (pairs,))
+
+
+def test_second_derivative_in_positions_is_refused(dataset: Dataset) -> None:
+    """It raises with a reason; it is never silently zero."""
+    table = dataset.derivatives.table
+    environment = dataset.per_point_datasets[0].environment
+    positions = torch.tensor(table.positions, requires_grad=True)
+    cells = torch.tensor(table.cells)
+    values = descriptor_values(pair_vectors(positions, cells, table), table, environment)
+    (gradient,) = torch.autograd.grad(values.square().sum(), positions, create_graph=True)
+    with pytest.raises(NotImplementedError, match="second derivatives of descriptors by positions"):
+        torch.autograd.grad(gradient.square().sum(), positions)
+
+
+def test_float32_pair_vectors_are_refused(as_installed: None, dataset: Dataset) -> None:
+    """The core computes in double precision; nothing is converted behind the user's back."""
+    table = dataset.derivatives.table
+    with pytest.raises(TypeError, match=r"are torch\.float32 but must be torch\.float64"):
+        descriptor_values(
+            torch.zeros(table.n_pairs, 3), table, dataset.per_point_datasets[0].environment
+        )
+
+
+def test_saved_potential_predicts_what_training_saw(
+    dataset: Dataset, networks: list[torch.nn.Sequential], images: list[CellImages]
+) -> None:
+    """kernel.eval of the potentials gives the data set's energy, gradient and stress."""
+    normalization = Normalization.from_dataset(dataset)
+    potentials = potentials_from_ml_data(networks, dataset, normalization)
+    seen = forward_cauldron(networks, dataset, True, normalization)
+    first = 0
+    for s, one in enumerate(images):
+        result = evaluate(potentials, one)
+        last = first + one.cell.size
+        np.testing.assert_allclose(result.energy, seen.energy[s].item(), rtol=1e-12)
+        np.testing.assert_allclose(
+            result.gradient, seen.gradient[first:last].detach(), rtol=1e-10, atol=1e-12
+        )
+        np.testing.assert_allclose(result.stress, seen.stress[s].detach(), rtol=1e-10, atol=1e-13)
+        first = last
+
+
+def test_network_gradient_and_stress_are_slopes_of_its_energy(
+    dataset: Dataset, networks: list[torch.nn.Sequential], images: list[CellImages]
+) -> None:
+    """Moving atoms and straining the cell changes a network's energy as its derivatives say."""
+    potentials = potentials_from_ml_data(networks, dataset, Normalization.from_dataset(dataset))
+    cell = images[0].cell
+    result = evaluate(potentials, cell)
+    rng = np.random.default_rng(3)
+    move, strain = rng.normal(size=(cell.size, 3)), rng.normal(size=(3, 3))
+
+    def energy(step: float) -> float:
+        vectors = cell.vectors @ (np.eye(3) + step * strain)
+        positions = (cell.cartesian() + step * move) @ (np.eye(3) + step * strain)
+        return evaluate(
+            potentials, Cell(vectors, positions @ np.linalg.inv(vectors), cell.values)
+        ).energy
+
+    rise = (energy(1e-5) - energy(-1e-5)) / 2e-5
+    expected = np.vdot(result.gradient, move) + np.vdot(result.strain_derivative, strain)
+    np.testing.assert_allclose(expected, rise, rtol=1e-7)
