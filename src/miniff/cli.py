@@ -1,5 +1,6 @@
 """The command line: ``python -m miniff jobs.yml``."""
 
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -14,16 +15,17 @@ USER_ERROR, INTERRUPTED = 2, 130
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> bool:
     if wanted:
         typer.echo(f"miniff {version('miniff')}")
         raise typer.Exit
+    return wanted
 
 
 @app.command()
 def run(
     job: Annotated[
-        Path, typer.Argument(metavar="JOBS.YML", help="The job file, or the word `version`.")
+        str, typer.Argument(metavar="JOBS.YML", help="The job file, or the word `version`.")
     ],
     show_version: Annotated[
         bool,
@@ -39,8 +41,11 @@ def run(
     WORKFLOW.json, its messages in WORKFLOW.log and plots in WORKFLOW-*.png.
     """
     del show_version
-    if str(job) == "version":
+    if job == "version":
         _print_version(True)
+    # The core and torch have a team of threads each. One that waits must not take the processor
+    # from the one that works; this is read when they are loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     # Imported here: torch takes a second, which `--help` need not wait for.
     from miniff.ml_util import run_job_file
 

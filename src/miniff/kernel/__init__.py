@@ -1,7 +1,7 @@
 """Structures, their neighbours, and potentials evaluated on them."""
 
 from miniff.kernel._cell import Cell
-from miniff.kernel._eval import Evaluation, eval  # noqa: A004 (the manual's name)
+from miniff.kernel._eval import Evaluation, eval
 from miniff.kernel._images import CellImages, compute_images
 from miniff.kernel._scans import profile, profile_directed_strain, profile_strain
 

@@ -1,6 +1,7 @@
 """A structure: cell vectors, fractional coordinates and a species name per atom."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,7 @@ class Cell:
 
     def copy(self) -> "Cell":
         """An independent cell with the same content."""
-        return Cell(self.vectors, self.coordinates, self.values, self.meta, pbc=self.pbc)
+        return Cell(self.vectors, self.coordinates, self.values, deepcopy(self.meta), pbc=self.pbc)
 
     def transform_from_cartesian(
         self, positions: Float[ndarray, "n_points 3"]
@@ -107,7 +108,7 @@ class Cell:
             pbc=self.pbc,
         )
 
-    def strained(self, factors: Sequence[float]) -> "Cell":
+    def strained(self, factors: Sequence[float] | ndarray) -> "Cell":
         """The same fractional coordinates with cell vector i multiplied by factors[i]."""
         scale = np.asarray(factors, float)
         check_shape("factors", scale, (3,))
@@ -119,7 +120,7 @@ class Cell:
     def from_ase(atoms: "ase.Atoms") -> "Cell":
         """The cell of ASE's atoms, with energy, forces and stress where a calculator has them.
 
-        Atoms without a cell get a box around them, which does not repeat.
+        Cell vectors that are zero, as a molecule's, become unit vectors; nothing repeats there.
         """
         vectors = atoms.cell.complete()[:]
         meta = dict(atoms.info)
@@ -129,7 +130,8 @@ class Cell:
                     continue
                 meta[name] = atoms.calc.get_property(name, atoms)
         coordinates = np.linalg.solve(vectors.T, atoms.positions.T).T
-        return Cell(vectors, coordinates, atoms.get_chemical_symbols(), meta, pbc=atoms.pbc)
+        names = atoms.get_chemical_symbols()
+        return Cell(vectors, coordinates, names, meta, pbc=atoms.pbc.tolist())
 
     def to_ase(self) -> "ase.Atoms":
         """ASE's atoms; energy, forces and stress from ``meta`` come as a calculator's results."""

@@ -58,7 +58,7 @@ class Evaluation:
         return stress
 
 
-def eval(  # noqa: A001 (the manual's name)
+def eval(
     potentials: LocalPotential | Sequence[LocalPotential],
     structure: Cell | CellImages,
     *,

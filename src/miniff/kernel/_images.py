@@ -46,8 +46,8 @@ class CellImages:
     def distances(self) -> csr_array:
         """Distances r_ij (length), sparse [n_atoms, n_images n_atoms].
 
-        Column m n_atoms + j is atom j in image m of ``shift_vectors``. Pairs are directed and an atom
-        is not its own neighbour, but its images are.
+        Column m n_atoms + j is atom j in image m of ``shift_vectors``. Pairs are directed, and an
+        atom is not its own neighbour, but its images are.
         """
         n = self.table.n_atoms
         shift_vectors, image = self._images

@@ -41,8 +41,8 @@ class Normalization:
         """Offsets by least squares of the energies on the composition; scales are spreads.
 
         Features get mean 0 and standard deviation 1; one that is the same for all atoms keeps
-        scale 1, so that it is 0 everywhere it was seen. The energy scale is the spread of the energy
-        per atom after the offsets, or 1 if there is none.
+        scale 1, so that it is 0 everywhere it was seen. The energy scale is the spread of the
+        energy per atom after the offsets, or 1 if there is none.
 
         Args:
             dataset: The training set, and nothing but the training set.

@@ -1,8 +1,8 @@
 """Descriptors as torch operations: values, and their vector-Jacobian products by pair vectors.
 
 For functions F[i, f] of the pair vectors d, ``values`` has the backward ``vjp`` and ``vjp`` has, in
-its weights, the backward ``jvp``. No Jacobian is stored. What is not there, the derivative of ``vjp``
-by the pair vectors, raises when it is asked for.
+its weights, the backward ``jvp``. No Jacobian is stored. What is not there, the derivative of
+``vjp`` by the pair vectors, raises when it is asked for.
 """
 
 from collections.abc import Sequence
@@ -61,7 +61,7 @@ def pair_gradient(
     environments: Sequence[Environment],
     weights: Sequence[Float64[Tensor, "_ _"]],
 ) -> Float64[Tensor, "n_pairs 3"]:
-    """sum_if weights[i, f] dF[i, f]/dd, summed over the environments; differentiable in the weights.
+    """sum_if weights[i, f] dF[i, f]/dd over all environments; differentiable in the weights.
 
     Raises:
         NotImplementedError: On backward, if the gradient by ``vectors`` is asked for.
@@ -174,7 +174,7 @@ class _Gather(torch.autograd.Function):
 
 
 class _Scatter(torch.autograd.Function):
-    """The transpose of gather: how pair vectors move when atoms move and structures are strained."""
+    """The transpose of gather: how pair vectors move with atoms and with strained structures."""
 
     @staticmethod
     def forward(ctx: Any, by_atom: Tensor, by_strain: Tensor, table: PairTable) -> Tensor:

@@ -23,7 +23,7 @@ __all__ = ["LossResult", "LossWeights", "SimpleClosure", "simple_energy_closure"
 
 @dataclass(frozen=True)
 class LossWeights:
-    """What an error of one unit costs: 1/energy^2 per atom, (length/energy)^2, (length^3/energy)^2."""
+    """What a mean square error of one unit costs, of energy per atom, forces and stress."""
 
     energy: float = 1.0
     forces: float = 0.0
@@ -118,7 +118,7 @@ class SimpleClosure:
         dataset: Dataset,
         *,
         normalization: Normalization | None = None,
-        weights: LossWeights = LossWeights(),  # noqa: B008 (frozen)
+        weights: LossWeights = LossWeights(),
         optimizer: type[torch.optim.Optimizer] = torch.optim.LBFGS,
         optimizer_kwargs: Mapping[str, object] | None = None,
     ) -> None:

@@ -71,7 +71,8 @@ class Properties:
 
     @property
     def energy_per_atom(self) -> Float[ndarray, " n_structures"]:
-        return self.energy / self.n_atoms
+        per_atom: ndarray = self.energy / self.n_atoms
+        return per_atom
 
 
 def compare(reference: Properties, predicted: Properties) -> Errors:
@@ -95,9 +96,9 @@ def compare(reference: Properties, predicted: Properties) -> Errors:
 
 def _error(
     name: str,
-    reference: Float[ndarray, "n *components"],
-    predicted: Float[ndarray, "n *components"],
-    structure: Int[ndarray, " n"],
+    reference: Float[ndarray, " *shape"],
+    predicted: Float[ndarray, " *shape"],
+    structure: Int[ndarray, " n_structures_or_atoms"],
 ) -> PropertyError | None:
     """Errors over the components that have a reference; None if none has."""
     known = ~np.isnan(reference)

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from miniff.ml_util._errors import PROPERTIES, Errors, PropertyError
+from miniff.units import factor
 
 __all__ = ["EpochRecord", "Level", "Reporter", "TrainingProgress", "error_text"]
 
@@ -23,8 +24,8 @@ LEVELS: tuple[Level, ...] = ("debug", "info", "warning")
 SHOWN = {
     "energy": ("energy", "meV/atom", 1e3),
     "forces": ("forces", "meV/Å", 1e3),
-    "stress": ("stress", "MPa", 160217.6634),
-    "stress_shear": ("shear stress", "MPa", 160217.6634),
+    "stress": ("stress", "MPa", 1 / factor("MPa")),
+    "stress_shear": ("shear stress", "MPa", 1 / factor("MPa")),
 }
 """Title, unit and factor from eV and angstrom of each property."""
 LINE_EVERY_S = 10.0
@@ -64,7 +65,7 @@ def error_text(errors: Errors) -> str:
 class Reporter:
     """Writes to the console and, with times, to `<name>.log`; use it as a context manager."""
 
-    def __init__(self, name: str, *, level: Level = "info", folder: Path = Path()) -> None:  # noqa: B008
+    def __init__(self, name: str, *, level: Level = "info", folder: Path = Path()) -> None:
         """Opens the log, which goes on where an earlier stage of the same workflow ended.
 
         Args:
@@ -182,9 +183,9 @@ class TrainingProgress:
 def _cell(errors: Errors, name: str) -> str:
     error: PropertyError | None = getattr(errors, name)
     if error is None:
-        return "–"
-    factor = SHOWN[name][2]
-    return f"{_number(error.mae * factor)} / {_number(error.rmse * factor)}"
+        return "-"
+    scale = SHOWN[name][2]
+    return f"{_number(error.mae * scale)} / {_number(error.rmse * scale)}"
 
 
 def _number(value: float) -> str:

@@ -97,9 +97,8 @@ def _sections(
         return []
     for section in given:
         if section not in SECTIONS:
-            problems.append(
-                f"{job.at((name, section))}: {unknown_name(f'section of `{name}`', section, SECTIONS)}"
-            )
+            what = unknown_name(f"section of `{name}`", section, SECTIONS)
+            problems.append(f"{job.at((name, section))}: {what}")
     found = []
     for section, function in stages(workflow).items():
         values = given.get(section)
@@ -182,10 +181,10 @@ def _check_files(job: Job, steps: list[Step], problems: list[str]) -> None:
     read: dict[str, Key] = {}
     for step in steps:
         functions = stages(step.workflow)  # type: ignore[arg-type]
-        outputs = {f"{step.name}{ending}": (step.name,) for ending in OUTPUTS}
+        outputs: dict[str, Key] = {f"{step.name}{ending}": (step.name,) for ending in OUTPUTS}
         for section in ("prepare", "run"):
             for name, value, mark in _marked(functions[section], getattr(step, section)):
-                key = (step.name, section, name)
+                key: Key = (step.name, section, name)
                 for pattern in [value] if isinstance(value, str) else value:
                     if mark is Writes:
                         outputs[pattern] = key
@@ -195,11 +194,11 @@ def _check_files(job: Job, steps: list[Step], problems: list[str]) -> None:
                         read.update({_same(path): key for path in found})
                     else:
                         problems.append(_missing(job, key, pattern))
-        for path, key in outputs.items():
+        for path, writer in outputs.items():
             if _same(path) in read:
                 reader = ".".join(read[_same(path)])
                 problems.append(
-                    f"{job.at(key)}: `{'.'.join(key)}` would write over {path}, which "
+                    f"{job.at(writer)}: `{'.'.join(writer)}` would write over {path}, which "
                     f"`{reader}` reads"
                 )
             written[_same(path)] = step.name
@@ -210,7 +209,7 @@ def _marked(
 ) -> list[tuple[str, Any, type]]:
     """Arguments that name files, defaults included, and whether they are read or written."""
     hints = get_type_hints(function, include_extras=True)
-    found = []
+    found: list[tuple[str, Any, type]] = []
     for name, parameter in inspect.signature(function).parameters.items():
         value = given.get(name, parameter.default)
         for mark in (Reads, Writes):

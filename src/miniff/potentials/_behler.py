@@ -42,10 +42,12 @@ CUTOFF_FUNCTIONS = (
 """Names of the cutoff functions; the place in the list is n2p2's ``cutoff_type``."""
 
 LARGEST_ALPHA = 1 - 1e-9
+LARGEST_ETA, LARGEST_ZETA = 1e100, 256.0
+"""Beyond these, numbers overflow."""
 
 _SHAPE: dict[str, Parameter | Choice] = {
     "a": Parameter(0.0, above=True, text="cutoff (length)"),
-    "eta": Parameter(0.0, text="exponent of the Gaussian (1/length^2)"),
+    "eta": Parameter(0.0, LARGEST_ETA, text="exponent of the Gaussian (1/length^2)"),
     "r_sphere": Parameter(0.0, default=0.0, text="centre of the Gaussian (length)"),
     "cutoff_function": Choice(CUTOFF_FUNCTIONS, "cosine", "form of the cutoff function"),
     "cutoff_alpha": Parameter(
@@ -55,7 +57,7 @@ _SHAPE: dict[str, Parameter | Choice] = {
 _ANGULAR: dict[str, Parameter | Choice] = {
     **_SHAPE,
     "l": Parameter(-1.0, 1.0, text="lambda: sign and weight of the cosine"),
-    "zeta": Parameter(1.0, text="sharpness in the angle"),
+    "zeta": Parameter(1.0, LARGEST_ZETA, text="sharpness in the angle"),
     "epsilon": Parameter(default=1.0, text="prefactor"),
 }
 

@@ -8,7 +8,6 @@ common centre species into one set of the core, with the three operations of the
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from types import MappingProxyType
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -66,7 +65,7 @@ class LocalPotentialFamily:
         """
         self._check_tag(tag)
         values = check_parameters(self.name, self.parameters, self.complete(parameters))
-        return FunctionPotential(self, MappingProxyType(values), tag)
+        return FunctionPotential(self, values, tag)
 
     def _check_tag(self, tag: str | None) -> None:
         if tag is None:
@@ -144,8 +143,8 @@ def centre_of(potential: FunctionPotential) -> str | None:
 class Functions:
     """Environment functions with one centre species, evaluated together.
 
-    The gradient operations give derivatives by pair vectors, so that forces, virials and the training
-    of networks on top follow without further case analysis.
+    The gradient operations give derivatives by pair vectors, so that forces, virials and the
+    training of networks on top follow without further case analysis.
     """
 
     def __init__(self, potentials: Sequence[FunctionPotential]) -> None:

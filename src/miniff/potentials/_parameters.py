@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import inf
+from math import inf, isfinite, isinf
 from numbers import Real
 
 from miniff._checks import unknown_name
@@ -34,10 +34,11 @@ class Parameter:
             raise TypeError(f"`{name}` is {value!r} but must be a number")
         number = float(value)
         inside = self.low < number if self.above else self.low <= number
-        if not (inside and number <= self.high):  # also refuses nan
-            opening = "(" if self.above else "["
+        if not (inside and number <= self.high and isfinite(number)):  # also refuses nan
+            opening = "(" if self.above or isinf(self.low) else "["
+            closing = ")" if isinf(self.high) else "]"
             raise ValueError(
-                f"`{name}` is {value} but must be in {opening}{self.low}, {self.high}]"
+                f"`{name}` is {value} but must be in {opening}{self.low}, {self.high}{closing}"
             )
         return number
 

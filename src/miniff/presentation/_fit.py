@@ -1,15 +1,17 @@
 """How a fit went: learning curves and predictions against references."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter, MaxNLocator
 from numpy import ndarray
 
 from miniff.presentation._style import COLORS, new_axes, tidy
+from miniff.units import factor as unit_factor
 
 __all__ = ["Labelled", "plot_convergence", "plot_diagonal", "plot_parities"]
 
@@ -17,12 +19,21 @@ Property = Literal["energy", "forces", "stress"]
 UNITS = {
     "energy": ("energy", "meV/atom", 1e3),
     "forces": ("forces", "eV/Å", 1.0),
-    "stress": ("stress", "GPa", 160.2176634),
+    "stress": ("stress", "GPa", 1 / unit_factor("GPa")),
 }
+SMALL_UNITS = {
+    "energy": ("energy", "meV/atom", 1e3),
+    "forces": ("forces", "meV/Å", 1e3),
+    "stress": ("stress", "MPa", 1 / unit_factor("MPa")),
+}
+"""For errors, as in the tables."""
+PLAIN_NUMBERS = LogFormatter(minor_thresholds=(2, 0.5))
+"""20 rather than 2 x 10^1 beside a logarithmic axis."""
 LARGEST_SCATTER = 20000
 """Points beyond this number are thinned out, evenly, so that the plot stays quick to draw."""
 
 
+@runtime_checkable
 class Labelled(Protocol):
     """Values of many structures, nan where something is missing."""
 
@@ -50,10 +61,13 @@ def plot_convergence(
     """
     panels = list(axes) if axes is not None else new_axes(len(errors), width=2.4)
     for ax, (name, curves) in zip(panels, errors.items(), strict=True):
-        title, unit, factor = UNITS[name]
+        title, unit, factor = SMALL_UNITS[name]
         for part, values in curves.items():
             ax.plot(epochs, factor * np.asarray(values), color=COLORS[part], label=part, lw=1.2)
         ax.set(yscale="log", xlabel="epoch", ylabel=f"RMSE of {title} ({unit})")
+        for axis_format in (ax.yaxis.set_major_formatter, ax.yaxis.set_minor_formatter):
+            axis_format(PLAIN_NUMBERS)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.legend()
         tidy(ax)
     return panels
@@ -68,6 +82,8 @@ def plot_diagonal(
 ) -> Axes:
     """Predictions of one property against references, with the errors in the legend.
 
+    Energies are drawn relative to the lowest reference.
+
     Args:
         reference: Of each set.
         predicted: Of the same sets.
@@ -76,41 +92,60 @@ def plot_diagonal(
     """
     ax = new_axes()[0] if ax is None else ax
     title, unit, factor = UNITS[which]
-    shown = []
-    for part, known in reference.items():
-        x, y = _pairs(known, predicted[part], which)
-        if not len(x):
-            continue
-        off = factor * (y - x)
-        label = f"{part}: {np.abs(off).mean():.3g} / {np.sqrt(np.square(off).mean()):.3g}"
-        step = max(len(x) // LARGEST_SCATTER, 1)
-        ax.scatter(
-            factor * x[::step], factor * y[::step], s=4, lw=0, alpha=0.5,
-            color=COLORS[part], label=label, rasterized=True,
-        )
-        shown.append(factor * np.concatenate([x, y]))
-    if shown:
-        low, high = np.concatenate(shown).min(), np.concatenate(shown).max()
-        ax.axline((low, low), (high, high) if high > low else None, slope=None if high > low else 1,
-                  color="0.4", lw=0.8, zorder=0)
-        ax.legend(title="MAE / RMSE", title_fontsize=8, loc="upper left", handletextpad=0)
+    pairs = {part: _pairs(reference[part], predicted[part], which) for part in reference}
+    pairs = {part: pair for part, pair in pairs.items() if len(pair[0])}
+    lowest = min((x.min() for x, _ in pairs.values()), default=0.0)
+    origin = lowest if which == "energy" else 0.0
+    for part, (x, y) in pairs.items():
+        _scatter(ax, part, factor * (x - origin), factor * (y - origin))
+    _square(ax, [factor * (values - origin) for pair in pairs.values() for values in pair])
+    ax.legend(
+        title=f"MAE / RMSE ({unit})",
+        title_fontsize=8,
+        loc="lower left",
+        bbox_to_anchor=(0.0, 1.0),
+        handletextpad=0.1,
+        markerscale=3,
+        borderaxespad=0.2,
+    )
     ax.set(xlabel=f"reference {title} ({unit})", ylabel=f"predicted {title} ({unit})")
     return tidy(ax)
 
 
-def plot_parities(
-    reference: Mapping[str, Labelled], predicted: Mapping[str, Labelled]
-) -> Figure:
-    """Energy, forces and stress side by side, those of which there is a reference.
+def _scatter(ax: Axes, part: str, x: Float[ndarray, " n"], y: Float[ndarray, " n"]) -> None:
+    off = y - x
+    step = max(len(x) // LARGEST_SCATTER, 1)
+    ax.scatter(
+        x[::step],
+        y[::step],
+        s=5,
+        lw=0,
+        alpha=0.5,
+        color=COLORS[part],
+        label=f"{part}: {np.abs(off).mean():.3g} / {np.sqrt(np.square(off).mean()):.3g}",
+        rasterized=True,
+    )
 
-    Energies are drawn relative to the lowest reference.
-    """
+
+def _square(ax: Axes, shown: Sequence[Float[ndarray, " n"]]) -> None:
+    """The same range on both axes, and the diagonal."""
+    if not shown:
+        return
+    low, high = min(values.min() for values in shown), max(values.max() for values in shown)
+    margin = 0.04 * (high - low) or 1.0
+    ax.set(xlim=(low - margin, high + margin), ylim=(low - margin, high + margin))
+    ax.set_box_aspect(1)
+    ax.axline((low, low), slope=1, color="0.4", lw=0.8, zorder=0)
+
+
+def plot_parities(reference: Mapping[str, Labelled], predicted: Mapping[str, Labelled]) -> Figure:
+    """Energy, forces and stress side by side, those of which there is a reference."""
     names: list[Property] = [
         name
         for name in ("energy", "forces", "stress")
         if any(len(_pairs(reference[part], predicted[part], name)[0]) for part in reference)
     ]
-    axes = new_axes(max(len(names), 1), width=2.6)
+    axes = new_axes(max(len(names), 1), width=2.4, height=2.9)
     for ax, name in zip(axes, names, strict=False):
         plot_diagonal(reference, predicted, name, ax=ax)
     figure = axes[0].figure

@@ -1,0 +1,66 @@
+"""Units by name, for the edges: files, plots, the command line.
+
+The package computes in whatever consistent units it is given and never converts. Factors are those
+of CODATA as scipy has them; the units with factor 1 are electronvolt and angstrom.
+"""
+
+from scipy import constants
+
+from miniff._checks import unknown_name
+
+__all__ = ["UNITS", "convert", "factor"]
+
+_HARTREE = constants.value("Hartree energy in eV")
+_BOHR = constants.value("Bohr radius") / constants.angstrom
+_PASCAL = constants.angstrom**3 / constants.e
+_MOLE = constants.Avogadro * constants.e
+
+UNITS: dict[str, dict[str, float]] = {
+    "energy": {
+        "eV": 1.0,
+        "meV": 1e-3,
+        "Ry": _HARTREE / 2,
+        "Hartree": _HARTREE,
+        "kcal/mol": constants.calorie * 1e3 / _MOLE,
+        "kJ/mol": 1e3 / _MOLE,
+    },
+    "length": {"angstrom": 1.0, "bohr": _BOHR, "nm": 10.0},
+    "force": {
+        "eV/angstrom": 1.0,
+        "meV/angstrom": 1e-3,
+        "Ry/bohr": _HARTREE / 2 / _BOHR,
+        "Hartree/bohr": _HARTREE / _BOHR,
+    },
+    "stress": {
+        "eV/angstrom^3": 1.0,
+        "GPa": 1e9 * _PASCAL,
+        "MPa": 1e6 * _PASCAL,
+        "kbar": 1e8 * _PASCAL,
+    },
+}
+"""Size of each unit in electronvolt and angstrom, by the kind of quantity."""
+
+
+def factor(unit: str) -> float:
+    """Size of a unit in electronvolt and angstrom; ``"1"`` is 1.
+
+    Raises:
+        ValueError: An unknown unit.
+    """
+    sizes = {"1": 1.0} | {name: size for kind in UNITS.values() for name, size in kind.items()}
+    if unit not in sizes:
+        raise ValueError(unknown_name("unit", unit, sizes))
+    return sizes[unit]
+
+
+def convert(value: float, unit: str, to: str) -> float:
+    """A value in another unit of the same kind.
+
+    Raises:
+        ValueError: An unknown unit, or units of different kinds.
+    """
+    size, size_to = factor(unit), factor(to)
+    kinds = [{kind for kind, names in UNITS.items() if name in names} for name in (unit, to)]
+    if kinds[0] != kinds[1]:
+        raise ValueError(f"{unit} cannot be converted to {to}: they measure different things")
+    return value * size / size_to

@@ -1,0 +1,171 @@
+"""Sums over pairs and triples in plain numpy: the second source of truth for values.
+
+Formulas are those of the papers (Stillinger and Weber, Phys. Rev. B 31, 5262 (1985); Behler,
+J. Chem. Phys. 134, 074106 (2011)) and of n2p2's list of cutoff functions. Pairs are directed and
+triples ordered; neighbours are searched over all images. Nothing here imports miniff.
+"""
+
+from itertools import product
+
+import numpy as np
+
+# --- neighbours
+
+
+def neighbor_list(positions, cell, periodic, cutoff):
+    """Every (i, j, shift) with 0 < r_ij < cutoff, and the vectors r_j + shift @ cell - r_i."""
+    positions, cell = np.asarray(positions, float).reshape(-1, 3), np.asarray(cell, float)
+    ranges = [range(1)] * 3
+    if len(positions) and any(periodic):
+        inverse = np.linalg.inv(cell)
+        fractional = positions @ inverse
+        reach = cutoff * np.linalg.norm(inverse, axis=0) + np.ptp(fractional, axis=0)
+        ranges = [
+            range(-int(n) - 1, int(n) + 2) if on else range(1)
+            for n, on in zip(reach, periodic, strict=True)
+        ]
+    pairs, vectors = [], []
+    for shift in product(*ranges):
+        d = positions[None] + np.array(shift) @ cell - positions[:, None]
+        r = np.linalg.norm(d, axis=-1)
+        inside = r < cutoff
+        if not any(shift):
+            np.fill_diagonal(inside, False)
+        for i, j in np.argwhere(inside):
+            pairs.append((int(i), int(j), *shift))
+            vectors.append(d[i, j])
+    return pairs, np.array(vectors).reshape(-1, 3)
+
+
+def environments(cell, cutoff):
+    """For each atom of a cell the names of its neighbours and the vectors to them."""
+    positions = np.array([f @ np.asarray(cell.vectors) for f in cell.coordinates])
+    pairs, vectors = neighbor_list(positions, cell.vectors, cell.pbc, cutoff)
+    for i in range(len(cell.values)):
+        mine = [p for p, pair in enumerate(pairs) if pair[0] == i]
+        yield np.array([cell.values[pairs[p][1]] for p in mine], dtype=object), vectors[mine]
+
+
+# --- sum rules
+
+
+def pair_energies(cell, tag, cutoff, f):
+    """e_i = sum_j f(r_ij) over directed pairs of the species of the tag; None is any species."""
+    centre, neighbor = tag.split("-") if tag else (None, None)
+    energies = np.zeros(len(cell.values))
+    for i, (names, vectors) in enumerate(environments(cell, cutoff)):
+        if centre in (None, cell.values[i]):
+            mine = [neighbor in (None, name) for name in names]
+            energies[i] = np.sum(f(np.linalg.norm(vectors[mine], axis=-1)))
+    return energies
+
+
+def triple_energies(cell, tag, cutoff, f):
+    """e_i = sum over ordered (j, k), j != k, of f(r_ij, r_ik, r_jk, cos t_jik)."""
+    centre, first, second = tag.split("-") if tag else (None, None, None)
+    energies = np.zeros(len(cell.values))
+    for i, (names, vectors) in enumerate(environments(cell, cutoff)):
+        if centre not in (None, cell.values[i]):
+            continue
+        r = np.linalg.norm(vectors, axis=-1)
+        j, k = (
+            np.array(
+                [
+                    (j, k)
+                    for j, k in product(range(len(r)), repeat=2)
+                    if j != k and first in (None, names[j]) and second in (None, names[k])
+                ],
+                dtype=int,
+            )
+            .reshape(-1, 2)
+            .T
+        )
+        r3 = np.linalg.norm(vectors[j] - vectors[k], axis=-1)
+        cosine = np.clip(np.sum(vectors[j] * vectors[k], axis=-1) / (r[j] * r[k]), -1, 1)
+        energies[i] = np.sum(f(r[j], r[k], r3, cosine))
+    return energies
+
+
+# --- cutoff functions: name -> (r, rc, alpha) -> value
+
+
+def _stretched(formula):
+    """1 below alpha rc, 0 beyond rc, the formula of x in [0, 1] between."""
+
+    def value(r, rc, alpha):
+        x = np.clip((r - alpha * rc) / (rc - alpha * rc), 0, 1)
+        return np.where(r < rc, formula(x), 0.0)
+
+    return value
+
+
+def _exponential(x):
+    with np.errstate(divide="ignore"):
+        return np.exp(1 - 1 / (1 - x**2))
+
+
+CUTOFF_FUNCTIONS = {
+    "none": _stretched(np.ones_like),
+    "cosine": _stretched(lambda x: (1 + np.cos(np.pi * x)) / 2),
+    "tanh3": lambda r, rc, alpha: np.where(r < rc, np.tanh(1 - r / rc) ** 3, 0.0),
+    "tanh3_one": lambda r, rc, alpha: np.where(
+        r < rc, (np.tanh(1 - r / rc) / np.tanh(1.0)) ** 3, 0.0
+    ),
+    "exponential": _stretched(_exponential),
+    "poly1": _stretched(lambda x: (2 * x - 3) * x**2 + 1),
+    "poly2": _stretched(lambda x: ((15 - 6 * x) * x - 10) * x**3 + 1),
+    "poly3": _stretched(lambda x: (x * (x * (20 * x - 70) + 84) - 35) * x**4 + 1),
+    "poly4": _stretched(lambda x: (x * (x * ((315 - 70 * x) * x - 540) + 420) - 126) * x**5 + 1),
+}
+
+
+# --- families: parameters -> energies of the atoms
+
+
+def lennard_jones(cell, tag, *, epsilon, sigma, a):
+    return pair_energies(
+        cell, tag, a * sigma, lambda r: 4 * epsilon * ((sigma / r) ** 12 - (sigma / r) ** 6)
+    )
+
+
+def stillinger_weber_2(cell, tag, *, epsilon, sigma, gauge_a, gauge_b, a, p, q):
+    def f(r):
+        x = r / sigma
+        return epsilon * gauge_a * (gauge_b * x**-p - x**-q) * np.exp(1 / (x - a))
+
+    return pair_energies(cell, tag, a * sigma, f)
+
+
+def stillinger_weber_3(cell, tag, *, epsilon, sigma, l, gamma, cos_theta0, a):  # noqa: E741
+    def f(r1, r2, r3, cosine):
+        reach = np.exp(gamma / (r1 / sigma - a) + gamma / (r2 / sigma - a))
+        return epsilon * l * (cosine - cos_theta0) ** 2 * reach
+
+    return triple_energies(cell, tag, a * sigma, f)
+
+
+def _radial_factor(a, eta, r_sphere, cutoff_function, cutoff_alpha):
+    fc = CUTOFF_FUNCTIONS[cutoff_function]
+    return lambda r: np.exp(-eta * (r - r_sphere) ** 2) * fc(r, a, cutoff_alpha)
+
+
+def behler_2(cell, tag, *, a, eta, r_sphere=0.0, cutoff_function="cosine", cutoff_alpha=0.0):
+    return pair_energies(
+        cell, tag, a, _radial_factor(a, eta, r_sphere, cutoff_function, cutoff_alpha)
+    )
+
+
+def behler_5(cell, tag, *, l, zeta, a, epsilon=1.0, narrow=False, **radial):  # noqa: E741
+    p = _radial_factor(
+        a, **({"r_sphere": 0.0, "cutoff_function": "cosine", "cutoff_alpha": 0.0} | radial)
+    )
+
+    def f(r1, r2, r3, cosine):
+        value = epsilon * 2 ** (1 - zeta) * (1 + l * cosine) ** zeta * p(r1) * p(r2)
+        return value * p(r3) if narrow else value
+
+    return triple_energies(cell, tag, a, f)
+
+
+def behler_4(cell, tag, **parameters):
+    return behler_5(cell, tag, narrow=True, **parameters)

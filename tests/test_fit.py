@@ -1,0 +1,334 @@
+"""From structures to potentials and back, on silicon labelled by Stillinger and Weber's formula."""
+
+import json
+import re
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pytest
+import torch
+from numpy import testing
+
+from miniff import ml, ml_util
+from miniff.io import Structure, write_extxyz
+from miniff.kernel import Cell, compute_images
+from miniff.kernel import eval as evaluate
+from miniff.ml_util._data import split
+from miniff.ml_util._recipe import shortest_distances
+from miniff.potentials import sw2_potential_family, sw3_potential_family
+
+EV = {"epsilon": 2.1683 / 2, "sigma": 2.0951, "a": 1.8}
+SILICON = (
+    sw2_potential_family(gauge_a=7.049556277, gauge_b=0.6022245584, p=4, q=0, **EV),
+    sw3_potential_family(l=21, gamma=1.2, cos_theta0=-1 / 3, **EV),
+)
+FCC = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+DIAMOND = np.vstack([FCC, FCC + 0.25])
+
+
+def labelled(n: int, seed: int) -> list[Structure]:
+    """Rattled, strained diamond cells with energy, forces and stress."""
+    rng = np.random.default_rng(seed)
+    structures = []
+    for _ in range(n):
+        vectors = 5.43 * (np.eye(3) + rng.normal(scale=0.03, size=(3, 3)))
+        coordinates = DIAMOND + rng.normal(scale=0.02, size=(8, 3))
+        result = evaluate(SILICON, Cell(vectors, coordinates, ["Si"] * 8))
+        structures.append(
+            Structure(
+                vectors=vectors,
+                positions=coordinates @ vectors,
+                species=("Si",) * 8,
+                periodic=(True, True, True),
+                energy=result.energy,
+                forces=result.forces,
+                stress=result.stress,
+            )
+        )
+    return structures
+
+
+@pytest.fixture
+def silicon(folder: Path) -> Path:
+    """A folder with 24 structures for training and 6 for the test."""
+    write_extxyz("train.xyz", labelled(24, seed=0))
+    write_extxyz("test.xyz", labelled(6, seed=1))
+    return folder
+
+
+JOB = {
+    "init": {"seed": 3, "threads": 1, "log": "warning"},
+    "prepare": {"fn_cells": "train.xyz", "cutoff": 4.5, "validation_set": 0.2},
+    "run": {"n_epochs": 6},
+}
+
+
+def test_job_of_the_manual_runs_from_data_to_errors(silicon: Path) -> None:
+    """`fit`, then `test-direct`: files as documented, and errors well below the spread."""
+    job = {"fit": JOB, "test-direct": {"prepare": {"fn_cells": "test.xyz"}}}
+    fit, _ = ml_util.exec_workflows(job)
+    report = json.loads(Path("fit.json").read_text())
+    assert set(report) == {"errors", "wall_time_s", "versions", "seed", "data_sha256"}
+    assert set(report["errors"]) == {"train", "validation"}
+    assert report["errors"]["train"] == fit.errors["train"].as_json()
+    assert report["seed"] == 3
+    tested = json.loads(Path("test-direct.json").read_text())["errors"]
+    reference = ase.io.read("test.xyz", ":")
+    spread = {
+        "energy": np.std([a.get_potential_energy() / len(a) for a in reference]),
+        "forces": np.std([a.get_forces() for a in reference]),
+        "stress": np.std([a.get_stress() for a in reference]),
+    }
+    for name, value in spread.items():
+        assert tested[name]["rmse"] < 0.25 * value
+    for name in ("fit-convergence.png", "fit-parity.png", "test-direct-parity.png"):
+        assert Path(name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_errors_written_are_those_of_the_potentials_saved(silicon: Path) -> None:
+    """ASE reads predictions beside untouched references; their differences are the errors."""
+    ml_util.exec_workflows({"fit": JOB, "test-direct": {"prepare": {"fn_cells": "test.xyz"}}})
+    potentials = ml_util.load_potentials("potentials.pt")
+    errors = json.loads(Path("test-direct.json").read_text())["errors"]
+    written, given = ase.io.read("test-direct.extxyz", ":"), ase.io.read("test.xyz", ":")
+    off = []
+    for atoms, reference in zip(written, given, strict=True):
+        assert atoms.get_potential_energy() == reference.get_potential_energy()
+        testing.assert_allclose(atoms.get_forces(), reference.get_forces())
+        testing.assert_allclose(atoms.get_stress(), reference.get_stress())
+        result = evaluate(potentials, Cell.from_ase(reference))
+        testing.assert_allclose(atoms.info["energy_pred"], result.energy, rtol=1e-9)
+        testing.assert_allclose(atoms.arrays["forces_pred"], result.forces, atol=1e-7)
+        testing.assert_allclose(atoms.info["stress_pred"], result.stress, atol=1e-7)
+        off.append((result.energy - reference.get_potential_energy()) / len(atoms))
+    testing.assert_allclose(errors["energy"]["mae"], np.abs(off).mean(), rtol=1e-6)
+    testing.assert_allclose(errors["energy"]["rmse"], np.sqrt(np.mean(np.square(off))), rtol=1e-6)
+
+
+def test_one_seed_gives_one_potential(silicon: Path) -> None:
+    """The same job twice gives the same numbers; another seed gives others."""
+    first, again = (ml_util.exec_workflows({"fit": JOB})[0] for _ in range(2))
+    other = ml_util.exec_workflows({"fit": JOB | {"init": {"seed": 4, "threads": 1}}})[0]
+    assert first.errors == again.errors
+    assert first.errors != other.errors
+
+
+def test_test_set_reaches_nothing_but_the_final_errors(silicon: Path) -> None:
+    """Another test set changes neither descriptors, nor scales, nor the potentials."""
+    states = []
+    write_extxyz("far.xyz", labelled(4, seed=9))
+    for test_set in ("test.xyz", "far.xyz"):
+        job = {**JOB, "prepare": {**JOB["prepare"], "test_set": test_set}, "run": {"n_epochs": 1}}
+        (result,) = ml_util.exec_workflows({"fit": job})
+        assert set(result.errors) == {"train", "validation", "test"}
+        states.append(result.potentials[0].state_dict())
+    assert states[0]["descriptors"] == states[1]["descriptors"]
+    for one, other in zip(states[0]["network"], states[1]["network"], strict=True):
+        assert all(torch.equal(one[k], other[k]) for k in one if k != "layer")
+
+
+def test_energies_forces_and_stresses_improve_together(silicon: Path) -> None:
+    """With default weights every one of the three falls by more than half within six epochs."""
+    (result,) = ml_util.exec_workflows({"fit": JOB})
+    first, last = result.records[0].train, result.records[-1].train
+    for name in ("energy", "forces", "stress"):
+        assert getattr(last, name).rmse < 0.5 * getattr(first, name).rmse
+
+
+def test_missing_references_are_told_and_masked(
+    silicon: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Structures without forces or stress take part with what they have."""
+    frames = ase.io.read("train.xyz", ":")
+    for atoms in frames[:5]:
+        del atoms.calc.results["forces"], atoms.calc.results["stress"]
+    ase.io.write("train.xyz", frames)
+    (result,) = ml_util.exec_workflows({"fit": {**JOB, "run": {"n_epochs": 1}}})
+    said = capsys.readouterr().out
+    assert re.search(r"warning: train: \d of 19 structures have no forces", said)
+    n = {
+        name: sum(e.as_json()[name]["n"] for e in result.errors.values())
+        for name in ("energy", "forces")
+    }
+    assert n == {"energy": 24, "forces": 19 * 24}
+
+
+def test_energies_alone_are_enough(silicon: Path) -> None:
+    """Without any forces and stress only energies are fitted and compared."""
+    frames = ase.io.read("train.xyz", ":")
+    for atoms in frames:
+        del atoms.calc.results["forces"], atoms.calc.results["stress"]
+    ase.io.write("train.xyz", frames)
+    (result,) = ml_util.exec_workflows({"fit": {**JOB, "run": {"n_epochs": 2}}})
+    assert result.errors["train"].forces is None
+    assert result.errors["train"].energy.rmse < 0.02
+
+
+def test_atoms_without_a_potential_are_refused(silicon: Path) -> None:
+    """A structure with another species is named with what there is."""
+    ml_util.exec_workflows({"fit": {**JOB, "run": {"n_epochs": 1}}})
+    frames = ase.io.read("test.xyz", ":")
+    frames[2].symbols[0] = "Ge"
+    ase.io.write("test.xyz", frames)
+    sentence = (
+        "test.xyz, structure 2 (counted from 0) has atoms of Ge but there are potentials only"
+    )
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        ml_util.exec_workflows({"test-direct": {"prepare": {"fn_cells": "test.xyz"}}})
+    with pytest.raises(ValueError, match=r"has atoms of Ge but the training set has only Si"):
+        ml_util.exec_workflows(
+            {"fit": {**JOB, "prepare": {**JOB["prepare"], "test_set": "test.xyz"}}}
+        )
+
+
+def test_atoms_outside_training_are_told(silicon: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A compressed crystal is far from what was seen."""
+    ml_util.exec_workflows({"fit": {**JOB, "run": {"n_epochs": 1}}})
+    (atoms,) = ase.io.read("test.xyz", ":1")
+    atoms.set_cell(atoms.cell * 0.8, scale_atoms=True)
+    ase.io.write("test.xyz", atoms)
+    (result,) = ml_util.exec_workflows({"test-direct": {"prepare": {"fn_cells": "test.xyz"}}})
+    assert result.n_outside == 8
+    assert "8 of 8 atoms have a descriptor outside the range" in capsys.readouterr().out
+
+
+def test_split_is_a_partition() -> None:
+    """Fractions give sets without a common structure; each seed its own."""
+    cells = [Cell(np.eye(3), np.zeros((1, 3)), ["Si"], {"name": str(i)}) for i in range(20)]
+    parts = split(cells, validation=0.2, test=0.1, seed=0)
+    names = [[cell.meta["name"] for cell in part] for part in parts.sets.values()]
+    assert [len(part) for part in names] == [14, 4, 2]
+    assert sorted((name for part in names for name in part), key=int) == [str(i) for i in range(20)]
+    assert parts.train != split(cells, validation=0.2, test=0.1, seed=1).train
+    for fraction, sentence in (
+        (1.0, "`test_set` is 1.0 but must be in [0, 1)"),
+        (0.95, "none is left"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(sentence)):
+            split(cells, validation=0.2, test=fraction, seed=0)
+
+
+def test_recipe_scales_with_the_data() -> None:
+    """A crystal twice as large gets functions twice as wide; values stay the same."""
+    cell = Cell(np.eye(3) * 5.4, DIAMOND, ["Si"] * 8)
+    double = Cell(np.eye(3) * 10.8, DIAMOND, ["Si"] * 8)
+    tables = [compute_images(c, r).table for c, r in ((cell, 5.0), (double, 10.0))]
+    sets = [
+        ml_util.default_behler_descriptors([table], r)["Si"]
+        for table, r in zip(tables, (5.0, 10.0), strict=True)
+    ]
+    values = [
+        compute_images(c, r).eval(s)
+        for c, r, s in zip((cell, double), (5.0, 10.0), sets, strict=True)
+    ]
+    testing.assert_allclose(*values, rtol=1e-10)
+    assert len(sets[0]) == 40
+
+
+def test_recipe_covers_every_pair_of_species() -> None:
+    """Each species sees each of its neighbours; the shortest distances are those of the crystal."""
+    cell = Cell(np.eye(3) * 4.2, [[0, 0, 0], [0.5, 0.5, 0.5]], ["Cs", "Cl"])
+    table = compute_images(cell, 5.0).table
+    near = shortest_distances([table])
+    assert near["Cs", "Cl"] == near["Cl", "Cs"] == pytest.approx(4.2 * 3**0.5 / 2)
+    assert near["Cs", "Cs"] == pytest.approx(4.2)
+    descriptors = ml_util.default_behler_descriptors([table], 5.0)
+    assert {d.tag for d in descriptors["Cs"]} == {
+        "Cs-Cs", "Cs-Cl", "Cs-Cl-Cl", "Cs-Cl-Cs", "Cs-Cs-Cs",
+    }  # fmt: skip
+    lonely = compute_images(Cell(np.eye(3) * 9, [[0, 0, 0]], ["He"]), 5.0).table
+    with pytest.raises(ValueError, match=r"no atom of He has a neighbour within 5\.0"):
+        ml_util.default_behler_descriptors([lonely], 5.0)
+
+
+def test_toy_function_of_the_manual() -> None:
+    """The first tutorial: LBFGS finds the coefficients 1, -1, 1 in one step."""
+    torch.manual_seed(0)
+    r = np.linspace(0.1, 10, 100)
+    f_r = (r**2 - r + 1) * np.exp(-r)
+    g_r = np.array([r**i * np.exp(-r) for i in range(3)])
+    rhs = ml.PerCellDataset(energy=torch.tensor(f_r, dtype=torch.float32)[:, None])
+    lhs = ml.PerPointDataset(
+        features=torch.tensor(g_r.T, dtype=torch.float32)[:, None, :], mask=torch.ones(len(r), 1)
+    )
+    dataset = ml.Dataset(rhs, lhs)
+    nn = torch.nn.Linear(in_features=3, out_features=1, bias=False)
+    tolerance = {"tolerance_change": 1e-14, "tolerance_grad": 1e-14}
+    closure = ml_util.simple_energy_closure([nn], dataset, optimizer_kwargs=tolerance)
+    assert closure.loss().loss_value.item() > 1e-4
+    closure.optimizer_init()
+    closure.optimizer_step()
+    assert closure.last_loss.loss_value.item() < 1e-8
+    testing.assert_allclose(nn.weight.detach().squeeze().numpy(), [1, -1, 1], atol=1e-3)
+
+
+def test_loss_is_the_sum_its_docstring_says(silicon: Path) -> None:
+    """Against numpy over kernel.eval: per atom, per component, in physical units."""
+    cells = [Cell.from_ase(atoms) for atoms in ase.io.read("train.xyz", ":4")]
+    images = [compute_images(cell, 4.5) for cell in cells]
+    descriptors = ml_util.default_behler_descriptors([one.table for one in images], 4.5)
+    dataset = ml.learn_cauldron(images, descriptors)
+    normalization = ml.Normalization.from_dataset(dataset)
+    networks = [ml_util.behler_nn(40, 5)]
+    closure = ml_util.simple_energy_closure(
+        networks, dataset, normalization=normalization, w_energy=2.0, w_forces=0.3, w_stress=5.0
+    )
+    potentials = ml.potentials_from_ml_data(networks, dataset, normalization)
+    results = [evaluate(potentials, one) for one in images]
+    off = {
+        "energy": [
+            (r.energy - c.meta["energy"]) / c.size for r, c in zip(results, cells, strict=True)
+        ],
+        "forces": [r.forces - c.meta["forces"] for r, c in zip(results, cells, strict=True)],
+        "stress": [r.stress - c.meta["stress"] for r, c in zip(results, cells, strict=True)],
+    }
+    mean = {name: np.mean(np.square(values)) for name, values in off.items()}
+    expected = 2.0 * mean["energy"] + 0.3 * mean["forces"] + 5.0 * mean["stress"]
+    loss = closure.loss()
+    testing.assert_allclose(loss.loss_value.item(), expected, rtol=1e-9)
+    testing.assert_allclose([loss.energy, loss.forces, loss.stress], list(mean.values()), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("weights", "sentence"),
+    [
+        ({"w_energy": -1.0}, "`w_energy` is -1.0 but must be in [0, inf)"),
+        ({"w_energy": 0.0}, "all weights are 0 but one of them must not be"),
+        ({"w_forces": float("nan")}, "`w_forces` is nan but must be in [0, inf)"),
+    ],
+)
+def test_senseless_weights_are_refused(weights: dict[str, float], sentence: str) -> None:
+    """Negative, missing and all-zero weights."""
+    dataset = ml.Dataset(
+        ml.PerCellDataset(torch.zeros(1, 1)), ml.PerPointDataset(torch.zeros(1, 1, 1))
+    )
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        ml_util.simple_energy_closure([], dataset, **weights)
+
+
+def test_diverging_loss_stops_with_its_cause() -> None:
+    """A loss that is no number ends the optimisation."""
+    dataset = ml.Dataset(
+        ml.PerCellDataset(torch.full((1, 1), torch.inf)), ml.PerPointDataset(torch.ones(1, 1, 1))
+    )
+    closure = ml_util.simple_energy_closure([torch.nn.Linear(1, 1)], dataset)
+    with pytest.raises(FloatingPointError, match="the loss became inf after 0 evaluations"):
+        closure.optimizer_step()
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "sentence"),
+    [
+        ("init", "threads", 0, "`threads` is 0 but must be in [1, inf)"),
+        ("prepare", "cutoff", -1.0, "`cutoff` is -1.0 but must be in (0, inf)"),
+        ("run", "n_epochs", 0, "`n_epochs` is 0 but must be in [1, inf)"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(
+    silicon: Path, section: str, key: str, value: float, sentence: str
+) -> None:
+    """With the key, what was given, and the range."""
+    job = {**JOB, section: {**JOB[section], key: value}}
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        ml_util.exec_workflows({"fit": job})

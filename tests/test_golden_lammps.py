@@ -1,0 +1,104 @@
+"""Lennard-Jones and Stillinger-Weber against LAMMPS.
+
+`data/lammps_golden` names the version that made the numbers and the pair commands. LAMMPS counts a
+bond and an unordered pair of neighbours once: epsilon is halved here.
+"""
+
+import json
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from miniff import kernel
+from miniff.kernel import Cell
+from miniff.potentials import lj_potential_family, sw2_potential_family, sw3_potential_family
+
+GOLDEN = json.loads((Path(__file__).parent / "data/lammps_golden/golden.json").read_text())
+CASES = {case["name"]: case for case in GOLDEN["cases"]}
+
+
+def stillinger_weber(epsilon=2.1683, sigma=2.0951):
+    """Si.sw of LAMMPS, in eV and angstrom."""
+    scale = {"epsilon": epsilon / 2, "sigma": sigma, "a": 1.8}
+    return [
+        sw2_potential_family(gauge_a=7.049556277, gauge_b=0.6022245584, p=4, q=0, **scale),
+        sw3_potential_family(l=21, gamma=1.2, cos_theta0=-1 / 3, **scale),
+    ]
+
+
+def lennard_jones(a=2.5, tag=None, epsilon=1.0, sigma=1.0):
+    return lj_potential_family(tag=tag, epsilon=epsilon / 2, sigma=sigma, a=a)
+
+
+def kob_andersen():
+    """`pair_coeff i j epsilon sigma cutoff` of the case, both directions of the mixed pair."""
+    return [
+        lennard_jones(tag="Ar-Ar"),
+        lennard_jones(tag="Ar-Kr", epsilon=1.5, sigma=0.8),
+        lennard_jones(tag="Kr-Ar", epsilon=1.5, sigma=0.8),
+        lennard_jones(tag="Kr-Kr", epsilon=0.5, sigma=0.88),
+    ]
+
+
+def potentials_of(name):
+    if name.startswith("sw_Si"):
+        return stillinger_weber()
+    if "Kob" in name:
+        return kob_andersen()
+    return [lennard_jones(50.0 if name.startswith("lj13") else 2.5)]
+
+
+def cell_of(case):
+    """Cartesian positions in the box, or in any box where nothing repeats."""
+    vectors = np.array(case["cell"] if case["pbc"] else np.eye(3))
+    coordinates = np.linalg.solve(vectors.T, np.array(case["positions"]).T).T
+    return Cell(vectors, coordinates, case["symbols"], pbc=case["pbc"])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_energy_forces_and_stress_are_those_of_lammps(name):
+    """Relative to the largest component they agree to 1e-9."""
+    case = CASES[name]
+    result = kernel.eval(potentials_of(name), cell_of(case))
+    forces = np.array(case["forces"])
+    np.testing.assert_allclose(result.energy, case["energy"], rtol=1e-9)
+    np.testing.assert_allclose(result.forces, forces, atol=1e-9 * max(1, np.abs(forces).max()))
+    if case["stress_ase_voigt"] is not None:
+        stress = np.array(case["stress_ase_voigt"])
+        np.testing.assert_allclose(result.stress, stress, atol=1e-9 * np.abs(stress).max())
+        virial = -result.volume * stress[[[0, 5, 4], [5, 1, 3], [4, 3, 2]]]
+        np.testing.assert_allclose(result.virial, virial, atol=1e-9 * np.abs(virial).max())
+
+
+def test_thirteen_lennard_jones_atoms_reach_their_known_minimum():
+    """-44.326801 epsilon, Wales and Doye, J. Phys. Chem. A 101, 5111 (1997)."""
+    cell = cell_of(CASES["lj13_icosahedron"])
+    assert kernel.eval([lennard_jones(50.0)], cell).energy == pytest.approx(-44.326801, abs=1e-5)
+
+
+CONVENTIONAL = {
+    "sc": [[0, 0, 0]],
+    "bcc": [[0, 0, 0], [0.5, 0.5, 0.5]],
+    "fcc": [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]],
+}
+CONVENTIONAL["diamond"] = [
+    (np.array(site) + step).tolist() for step, site in product((0, 0.25), CONVENTIONAL["fcc"])
+]
+
+
+@pytest.mark.parametrize("structure", CONVENTIONAL)
+def test_crystals_scan_as_in_figure_1_of_the_paper(structure):
+    """Energy per atom and stress over density, Stillinger and Weber 1985, computed by LAMMPS."""
+    scan = [row for row in GOLDEN["sw_crystal_scan"] if row["structure"] == structure]
+    assert scan
+    sites = CONVENTIONAL[structure]
+    for row in scan:
+        cell = Cell(row["a"] * np.eye(3), sites, ["Si"] * len(sites))
+        assert cell.size / cell.volume * 2.0951**3 == pytest.approx(row["reduced_density"])
+        result = kernel.eval(stillinger_weber(), cell)
+        assert result.energy / cell.size == pytest.approx(row["e_per_atom_eV"], rel=1e-9)
+        assert result.energy / cell.size / 2.1683 == pytest.approx(row["e_per_atom_over_eps"])
+        np.testing.assert_allclose(result.stress[:3], row["stress_xx"], rtol=1e-8, atol=1e-10)
+        np.testing.assert_allclose(result.stress[3:], 0, atol=1e-10)

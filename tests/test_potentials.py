@@ -1,0 +1,261 @@
+"""Families refuse what they cannot mean, and gauges are where they say."""
+
+import re
+from math import inf, nan
+
+import contract
+import numpy as np
+import pytest
+
+from miniff import kernel
+from miniff.kernel import Cell
+from miniff.potentials import (
+    Functions,
+    behler2_descriptor_family,
+    behler4_descriptor_family,
+    behler5_descriptor_family,
+    lj_potential_family,
+    potential_from_state_dict,
+    sw2_potential_family,
+    sw3_potential_family,
+)
+
+LJ = {"epsilon": 1.0, "sigma": 1.0, "a": 2.5}
+SW2 = {"epsilon": 1.0, "sigma": 1.0, "gauge_a": 7.0, "gauge_b": 0.6, "a": 1.8, "p": 4, "q": 0}
+SW3 = {"epsilon": 1.0, "sigma": 1.0, "l": 21, "gamma": 1.2, "cos_theta0": -1 / 3, "a": 1.8}
+B2 = {"a": 3.0, "eta": 0.1}
+B5 = {"a": 3.0, "eta": 0.1, "l": 1, "zeta": 2}
+
+
+def refuses(sentence, kind=ValueError):
+    """Expect a refusal that contains the sentence, word for word."""
+    return pytest.raises(kind, match=re.escape(sentence))
+
+
+@pytest.mark.parametrize(
+    ("family", "given", "sentence"),
+    [
+        (lj_potential_family, LJ | {"sigma": 0}, "`sigma` is 0 but must be in (0.0, inf]"),
+        (lj_potential_family, LJ | {"a": 1.1}, "`a` is 1.1 but must be in [1.122462"),
+        (lj_potential_family, LJ | {"epsilon": nan}, "`epsilon` is nan but must be in [-inf, inf]"),
+        (sw2_potential_family, SW2 | {"a": 1}, "`a` is 1 but must be in (1.0, inf]"),
+        (sw2_potential_family, SW2 | {"p": 1.0}, "`p` is 1.0 but must be in (1.0, inf]"),
+        (sw2_potential_family, SW2 | {"gauge_a": nan}, "`gauge_a` is nan but must be"),
+        (sw3_potential_family, SW3 | {"a": 0.5}, "`a` is 0.5 but must be in (1.0, inf]"),
+        (
+            sw3_potential_family,
+            SW3 | {"cos_theta0": -1.1},
+            "`cos_theta0` is -1.1 but must be in [-1.0, 1.0]",
+        ),
+        (behler2_descriptor_family, B2 | {"a": 0.0}, "`a` is 0.0 but must be in (0.0, inf]"),
+        (behler2_descriptor_family, B2 | {"eta": -1.0}, "`eta` is -1.0 but must be in [0.0, inf]"),
+        (behler2_descriptor_family, B2 | {"r_sphere": -inf}, "`r_sphere` is -inf but must be in"),
+        (behler2_descriptor_family, B2 | {"cutoff_alpha": 1.0}, "`cutoff_alpha` is 1.0 but must"),
+        (
+            behler2_descriptor_family,
+            B2 | {"cutoff_function": "cosin"},
+            "`cosin` is not a known `cutoff_function`; did you mean `cosine`? Known: `cosine`, ",
+        ),
+        (behler4_descriptor_family, B5 | {"l": 1.01}, "`l` is 1.01 but must be in [-1.0, 1.0]"),
+        (behler4_descriptor_family, B5 | {"zeta": 0.5}, "`zeta` is 0.5 but must be in [1.0, inf]"),
+        (behler5_descriptor_family, B5 | {"l": -2}, "`l` is -2 but must be in [-1.0, 1.0]"),
+        (behler5_descriptor_family, B5 | {"zeta": nan}, "`zeta` is nan but must be in [1.0, inf]"),
+    ],
+)
+def test_values_out_of_range_are_refused(family, given, sentence):
+    """Trap 2: bounds are enforced when a potential is made."""
+    with refuses(sentence):
+        family(**given)
+
+
+@pytest.mark.parametrize(
+    ("family", "given", "sentence"),
+    [
+        (lj_potential_family, LJ | {"epsilon": True}, "`epsilon` is True but must be a number"),
+        (lj_potential_family, LJ | {"epsilon": "1"}, "`epsilon` is '1' but must be a number"),
+        (lj_potential_family, LJ | {"sigma": 1j}, "`sigma` is 1j but must be a number"),
+        (
+            lj_potential_family,
+            LJ | {"sigmo": 1},
+            "Lennard-Jones: `sigmo` is not a known parameter; did you mean `sigma`? "
+            "Known: `a`, `epsilon`, `sigma`",
+        ),
+        (
+            sw3_potential_family,
+            {k: v for k, v in SW3.items() if k != "gamma"},
+            "Stillinger-Weber type 3: `gamma` is missing; known: epsilon, sigma, l, gamma,",
+        ),
+        (
+            sw2_potential_family,
+            {k: v for k, v in SW2.items() if k != "gauge_b"},
+            "Stillinger-Weber type 2: `gauge_b` is missing",
+        ),
+        (behler2_descriptor_family, {"a": 3.0}, "Behler type 2: `eta` is missing; known: a, eta"),
+        (behler5_descriptor_family, B5 | {"lambda_": 1}, "`lambda_` is not a known parameter"),
+        (
+            behler2_descriptor_family,
+            B2 | {"cutoff_function": 1},
+            "`cutoff_function` is 1 but must be one of none, cosine, tanh3",
+        ),
+    ],
+)
+def test_unknown_missing_and_mistyped_parameters_are_refused(family, given, sentence):
+    """Trap 2: nothing is ignored; the nearest known name is offered."""
+    with refuses(sentence, TypeError):
+        family(**given)
+
+
+@pytest.mark.parametrize(
+    ("family", "given", "tag", "sentence"),
+    [
+        (lj_potential_family, LJ, "a", "`tag` is 'a' but must name 2 species like 'a-b'"),
+        (lj_potential_family, LJ, "a-b-c", "`tag` is 'a-b-c' but must name 2 species like 'a-b'"),
+        (lj_potential_family, LJ, "a-", "`tag` is 'a-' but must name 2 species like 'a-b'"),
+        (lj_potential_family, LJ, "", "`tag` is '' but must name 2 species like 'a-b'"),
+        (sw3_potential_family, SW3, "a-b", "`tag` is 'a-b' but must name 3 species like 'a-b-c'"),
+    ],
+)
+def test_tags_of_the_wrong_length_are_refused(family, given, tag, sentence):
+    """Trap 17: dashes separate species, one for the centre and one for each neighbour."""
+    with refuses(sentence):
+        family(tag=tag, **given)
+    with refuses(sentence):
+        family(**given).copy(tag=tag)
+
+
+def test_both_directions_of_a_mixed_pair_are_one_bond():
+    """Trap 17: "a-b" gives the energy to a, "b-a" to b; untagged does both."""
+    cell = contract.molecule([1.3, 0, 0])
+    cell = Cell(cell.vectors, cell.coordinates, "ab", pbc=False)
+    images = kernel.compute_images(cell, 2.5)
+    potential = lj_potential_family(**LJ)
+    term = 4 * (1.3**-12 - 1.3**-6)
+    np.testing.assert_allclose(images.eval(potential.copy(tag="a-b")), [term, 0], rtol=1e-13)
+    np.testing.assert_allclose(images.eval(potential.copy(tag="b-a")), [0, term], rtol=1e-13)
+    np.testing.assert_allclose(images.eval(potential), [term, term], rtol=1e-13)
+
+
+@pytest.mark.parametrize(("a", "p", "q"), [(1.8, 4, 0), (1.2, 4, 0), (3.0, 12, 6), (1.5, 2.5, -1)])
+def test_the_gauge_puts_the_minimum_where_it_says(a, p, q):
+    """Trap 13: without A and B the minimum is -epsilon at 2^(1/6) sigma, for short cutoffs too."""
+    epsilon, sigma = 0.7, 2.1
+    potential = sw2_potential_family(epsilon=epsilon, sigma=sigma, a=a, p=p, q=q)
+    assert potential.parameters["gauge_a"] > 0
+    assert potential.parameters["gauge_b"] > 0
+    place = 2 ** (1 / 6)
+    energies = [
+        contract.energy(potential, contract.molecule([x * sigma, 0, 0])) / 2
+        for x in (place, place - 1e-4, place + 1e-4)
+    ]
+    np.testing.assert_allclose(energies[0], -epsilon, rtol=1e-12)
+    assert min(energies[1:]) > energies[0]
+    np.testing.assert_allclose(energies[1:], -epsilon, rtol=1e-3)
+
+
+@pytest.mark.parametrize("changes", [{"a": 1.1}, {"a": 2 ** (1 / 6)}, {"q": 4}, {"q": 5.0}])
+def test_a_gauge_that_does_not_exist_is_refused(changes):
+    """Trap 13: no search wanders off to negative amplitudes."""
+    given = {"epsilon": 1.0, "sigma": 1.0, "a": 1.8, "p": 4, "q": 0} | changes
+    with refuses("Stillinger-Weber 2: no gauge puts a minimum at 2^(1/6) sigma for a = "):
+        sw2_potential_family(**given)
+    assert sw2_potential_family(**given, gauge_a=1.0, gauge_b=1.0).parameters["gauge_a"] == 1
+
+
+def test_a_gauge_is_not_searched_for_parameters_that_are_wrong():
+    """The range of `a` is checked first; a missing `p` is missing."""
+    with refuses("`a` is 0.9 but must be in (1.0, inf]"):
+        sw2_potential_family(epsilon=1, sigma=1, a=0.9, p=4, q=0)
+    with refuses("Stillinger-Weber type 2: `gauge_a` is missing", TypeError):
+        sw2_potential_family(epsilon=1, sigma=1, a=1.8, q=0)
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        ({"tag": "Lennard-Jones"}, "keys tag, parameters, ptag, but here are ['tag']"),
+        (
+            {"tag": "Lenard-Jones", "parameters": LJ, "ptag": None},
+            "`Lenard-Jones` is not a known family; did you mean `Lennard-Jones`? Known: ",
+        ),
+        (
+            {"tag": "Lennard-Jones", "parameters": [1], "ptag": None},
+            "Lennard-Jones: `parameters` must be a mapping and `ptag` a string or None",
+        ),
+        (
+            {"tag": "Lennard-Jones", "parameters": LJ, "ptag": 3},
+            "Lennard-Jones: `parameters` must be a mapping and `ptag` a string or None",
+        ),
+        ({"tag": "Lennard-Jones", "parameters": LJ | {"a": 1}, "ptag": None}, "`a` is 1 but must"),
+    ],
+)
+def test_data_that_are_no_potential_are_refused(state, sentence):
+    """Files are checked like arguments."""
+    with refuses(sentence):
+        potential_from_state_dict(state)
+
+
+def test_state_is_a_copy():
+    """Changing the data that were given out does not change the potential."""
+    potential = lj_potential_family(**LJ)
+    potential.state_dict()["parameters"]["sigma"] = 3.0
+    assert potential.parameters["sigma"] == 1.0
+    with pytest.raises(TypeError):
+        potential.parameters["sigma"] = 3.0
+
+
+def test_a_short_neighbour_list_is_refused():
+    """An energy that misses neighbours is never given."""
+    images = kernel.compute_images(contract.crystal(), 2.4)
+    potential = lj_potential_family(**LJ)
+    sentence = "`cutoff` of the neighbour list is 2.4 but must be at least 2.5, the cutoff of <Lenn"
+    for call in (
+        lambda: kernel.eval(potential, images),
+        lambda: images.eval(potential),
+        lambda: images.eval(potential, "kernel_gradient"),
+        lambda: Functions([potential]).values(images.table, np.arange(5)),
+    ):
+        with refuses(sentence):
+            call()
+
+
+def test_functions_of_one_set_share_their_centre():
+    """Rows of a set are the atoms of one species."""
+    with refuses("functions of one set must have one centre species, not {"):
+        Functions([lj_potential_family(tag=tag, **LJ) for tag in ("a-a", "b-a")])
+
+
+def test_many_functions_at_once_are_those_one_by_one():
+    """Grouping by species, cutoff and exponent changes no value and no derivative."""
+    rng = np.random.default_rng(0)
+    potentials = [
+        make(tag=f"b-{s}", a=a, eta=eta, **more)
+        for a in (3.0, 4.1)
+        for eta in (0.0, 0.07, 0.3)
+        for make, species, more in (
+            (behler2_descriptor_family, ("a", "b", "x"), {"r_sphere": 0.4}),
+            (behler4_descriptor_family, ("a-b", "b-a", "b-b"), {"l": -0.7, "zeta": 3}),
+            (behler5_descriptor_family, ("a-b", "a-a", "a-x"), {"l": 1, "zeta": 1.7}),
+            (behler5_descriptor_family, ("a-b", "a-a"), {"l": -1, "zeta": 17}),
+        )
+        for s in species
+    ]
+    potentials = [potentials[i] for i in rng.permutation(len(potentials))]
+    table = kernel.compute_images(contract.crystal(), 4.1).table
+    together = Functions(potentials)
+    centres = table.atoms_of("b")[::-1].copy()
+    weight = rng.normal(size=(2, len(potentials)))
+    direction = rng.normal(size=(table.n_pairs, 3))
+    values = together.values(table, centres)
+    changes = together.jvp(table, centres, direction)
+    gradient, expected = np.zeros((2, table.n_pairs, 3))
+    together.vjp(table, centres, weight, gradient)
+    for column, potential in enumerate(potentials):
+        alone = Functions([potential])
+        np.testing.assert_allclose(
+            values[:, [column]], alone.values(table, centres), rtol=1e-11, atol=1e-15
+        )
+        np.testing.assert_allclose(
+            changes[:, [column]], alone.jvp(table, centres, direction), rtol=1e-9, atol=1e-13
+        )
+        alone.vjp(table, centres, weight[:, [column]].copy(), expected)
+    np.testing.assert_allclose(gradient, expected, atol=1e-11 * np.abs(expected).max())

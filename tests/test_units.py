@@ -1,0 +1,53 @@
+"""Units by name, against ASE's table of constants."""
+
+import re
+
+import ase.units
+import pytest
+
+from miniff.units import UNITS, convert, factor
+
+ASE = {
+    "meV": 1e-3,
+    "Ry": ase.units.Ry,
+    "Hartree": ase.units.Hartree,
+    "kcal/mol": ase.units.kcal / ase.units.mol,
+    "kJ/mol": ase.units.kJ / ase.units.mol,
+    "bohr": ase.units.Bohr,
+    "nm": ase.units.nm,
+    "Hartree/bohr": ase.units.Hartree / ase.units.Bohr,
+    "Ry/bohr": ase.units.Ry / ase.units.Bohr,
+    "GPa": ase.units.GPa,
+    "MPa": ase.units.GPa / 1e3,
+    "kbar": 1e8 * ase.units.Pascal,
+}
+
+
+@pytest.mark.parametrize("name", sorted(ASE))
+def test_factors_agree_with_ase(name: str) -> None:
+    """To the digits in which editions of CODATA agree."""
+    assert factor(name) == pytest.approx(ASE[name], rel=1e-7)
+
+
+def test_every_unit_is_compared_or_one() -> None:
+    """No unit escapes the comparison."""
+    for names in UNITS.values():
+        assert {n for n in names if factor(n) != 1 and n not in ASE} == {"meV/angstrom"} & set(
+            names
+        )
+
+
+def test_conversion_there_and_back() -> None:
+    """160.2 GPa are one eV per cubic angstrom."""
+    assert convert(1.0, "eV/angstrom^3", "GPa") == pytest.approx(160.2176634)
+    assert convert(convert(3.0, "Ry", "kJ/mol"), "kJ/mol", "Ry") == pytest.approx(3.0)
+
+
+def test_refusals() -> None:
+    """A misspelt unit lists the known ones; a length is no energy."""
+    with pytest.raises(
+        ValueError, match=re.escape("`eVs` is not a known unit; did you mean `eV`?")
+    ):
+        factor("eVs")
+    with pytest.raises(ValueError, match="bohr cannot be converted to eV"):
+        convert(1.0, "bohr", "eV")
