@@ -35,7 +35,8 @@ struct CutoffFunction {
 
 namespace detail {
 
-/// value and slope by x of 1 + x^n (c0 + c1 x + ...), the polynomial that goes smoothly from 1 to 0.
+/// value and slope by x of 1 + x^n (c0 + c1 x + ...), the polynomial that goes smoothly from 1 to
+/// 0.
 template <int Power, int Terms>
 MINIFF_INLINE void smooth_step(const double (&c)[Terms], double x, double& value, double& slope) {
     double sum = 0, weighted = 0;
@@ -79,7 +80,8 @@ MINIFF_INLINE void evaluate(const CutoffFunction& fc, const double* r, std::int6
     using detail::smooth_step;
     switch (fc.type) {
         case CutoffType::none:
-            scaled_steps(fc, r, n, value, slope, [](double, double& v, double& s) { v = 1, s = 0; });
+            scaled_steps(fc, r, n, value, slope,
+                         [](double, double& v, double& s) { v = 1, s = 0; });
             break;
         case CutoffType::cosine:
             scaled_steps(fc, r, n, value, slope, [](double x, double& v, double& s) {

@@ -6,6 +6,13 @@
 
 namespace miniff {
 
+namespace {
+
+/// Centres a thread takes at a time; fewer are not worth waking a second thread.
+constexpr std::int64_t chunk = 32;
+
+}  // namespace
+
 FunctionSet::FunctionSet(std::int64_t n_functions) : n_functions_(n_functions) {
     if (n_functions < 0) throw std::invalid_argument("`n_functions` must not be negative");
 }
@@ -16,7 +23,7 @@ void FunctionSet::add(std::unique_ptr<Part> part) {
 }
 
 void FunctionSet::values(const PairTable& table, Centres centres, double* out) const {
-#pragma omp parallel for schedule(dynamic, 32)
+#pragma omp parallel for schedule(dynamic, chunk) if (centres.count > chunk)
     for (std::int64_t row = 0; row < centres.count; ++row) {
         double* values = out + row * n_functions_;
         std::fill_n(values, n_functions_, 0.0);
@@ -27,7 +34,7 @@ void FunctionSet::values(const PairTable& table, Centres centres, double* out) c
 
 void FunctionSet::vjp(const PairTable& table, Centres centres, const double* weight,
                       double* gradient) const {
-#pragma omp parallel for schedule(dynamic, 32)
+#pragma omp parallel for schedule(dynamic, chunk) if (centres.count > chunk)
     for (std::int64_t row = 0; row < centres.count; ++row) {
         const std::int64_t i = centres.atom[row];
         const Neighborhood nb = table.of(i);
@@ -38,7 +45,7 @@ void FunctionSet::vjp(const PairTable& table, Centres centres, const double* wei
 
 void FunctionSet::jvp(const PairTable& table, Centres centres, const double* direction,
                       double* out) const {
-#pragma omp parallel for schedule(dynamic, 32)
+#pragma omp parallel for schedule(dynamic, chunk) if (centres.count > chunk)
     for (std::int64_t row = 0; row < centres.count; ++row) {
         double* derivatives = out + row * n_functions_;
         std::fill_n(derivatives, n_functions_, 0.0);

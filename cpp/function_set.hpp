@@ -48,8 +48,7 @@ public:
     /// out[row, f] = F[centre of row, f]
     void values(const PairTable& table, Centres centres, double* out) const;
     /// gradient[p, :] += sum_f weight[row, f] dF[centre, f]/dd_p
-    void vjp(const PairTable& table, Centres centres, const double* weight,
-             double* gradient) const;
+    void vjp(const PairTable& table, Centres centres, const double* weight, double* gradient) const;
     /// out[row, f] = derivative of F along direction [n_pairs, 3]
     void jvp(const PairTable& table, Centres centres, const double* direction, double* out) const;
 

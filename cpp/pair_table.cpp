@@ -32,7 +32,7 @@ void group_by_centre(std::int64_t n_atoms, std::int64_t n_pairs, const std::uint
 void pair_vectors(std::int64_t n_atoms, const std::int64_t* start, const std::int32_t* other,
                   const std::int32_t* shifts, const std::int64_t* structure,
                   const double* positions, const double* cells, double* vectors) {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (n_atoms > 1024)
     for (std::int64_t i = 0; i < n_atoms; ++i) {
         const double* cell = cells + 9 * structure[i];
         const double* centre = positions + 3 * i;

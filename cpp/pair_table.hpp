@@ -32,11 +32,11 @@ struct PairTable {
 /// Sorts unordered (i, j) pairs by i in linear time, keeping the order of equal i.
 /// Refuses indices outside 0 ... n_atoms - 1 and more atoms than 32-bit indices can name.
 void group_by_centre(std::int64_t n_atoms, std::int64_t n_pairs,
-                     const std::uint64_t* pairs,        // [n_pairs, 2]
-                     const std::int32_t* shifts,        // [n_pairs, 3]
-                     std::int64_t* start,               // [n_atoms + 1]
-                     std::int32_t* other,               // [n_pairs]
-                     std::int32_t* grouped_shifts);     // [n_pairs, 3]
+                     const std::uint64_t* pairs,     // [n_pairs, 2]
+                     const std::int32_t* shifts,     // [n_pairs, 3]
+                     std::int64_t* start,            // [n_atoms + 1]
+                     std::int32_t* other,            // [n_pairs]
+                     std::int32_t* grouped_shifts);  // [n_pairs, 3]
 
 /// vectors[p] = positions[other] - positions[i] + shift @ cells[structure[i]]
 void pair_vectors(std::int64_t n_atoms, const std::int64_t* start, const std::int32_t* other,
@@ -46,7 +46,8 @@ void pair_vectors(std::int64_t n_atoms, const std::int64_t* start, const std::in
                   const double* cells,            // [n_structures, 3, 3]
                   double* vectors);               // [n_pairs, 3]
 
-/// gradient[j] += g and gradient[i] -= g for every pair, in the order of the table: dE/dr from dE/dd.
+/// gradient[j] += g and gradient[i] -= g for every pair, in the order of the table: dE/dr from
+/// dE/dd.
 void gather_gradient(const PairTable& table, const double* pair_gradient, double* gradient);
 
 /// strain[s] += sum over the pairs of structure s of d (x) g: dE/d(strain), row-major 3 x 3.

@@ -23,38 +23,67 @@ std::size_t find_or_add(std::vector<T>& list, Is is, Make make) {
     return place;
 }
 
-void add_to_group(AngularGroup& group, const AngularFunction& f) {
+void add_to_group(AngularGroup& group, const AngularFunction& f, FactorTable& table) {
     const auto exponent = find_or_add(
         group.exponents, [&](const Exponent& e) { return e.eta == f.eta; },
-        [&] { return Exponent{f.eta, {}}; });
+        [&] { return Exponent{f.eta, table.number(f.fc, f.eta, f.shift), {}}; });
     const auto term = find_or_add(
-        group.terms,
-        [&](const AngularTerm& t) { return t.lambda == f.lambda && t.zeta == f.zeta; },
+        group.terms, [&](const AngularTerm& t) { return t.lambda == f.lambda && t.zeta == f.zeta; },
         [&] { return AngularTerm{f.lambda, f.zeta}; });
     const double orders = group.one_list() ? 2 : 1;
     group.exponents[exponent].entries.push_back(
-        {f.column, static_cast<int>(term), orders * f.prefactor * std::pow(2.0, 1 - f.zeta)});
+        {f.column, term, orders * f.prefactor * std::pow(2.0, 1 - f.zeta)});
+}
+
+/// Where the terms stand among the powers 1, 2, 4, 8, 16; n_lambdas is 0 if one does not.
+PowerLayout power_layout(const std::vector<AngularTerm>& terms) {
+    PowerLayout layout;
+    std::vector<double> lambdas;
+    for (const auto& term : terms) {
+        const auto l = find_or_add(
+            lambdas, [&](double lambda) { return lambda == term.lambda; },
+            [&] { return term.lambda; });
+        int power = 0;
+        while (power < PowerLayout::n_powers && term.zeta != 1 << power) ++power;
+        if (l > 1 || power == PowerLayout::n_powers || std::abs(term.lambda) > 1) return {};
+        layout.lambda[l] = term.lambda;
+        layout.slot.push_back(static_cast<int>(l) * PowerLayout::n_powers + power);
+    }
+    layout.n_lambdas = static_cast<int>(lambdas.size());
+    return layout;
 }
 
 }  // namespace
 
+std::size_t FactorTable::number(const CutoffFunction& fc, double eta, double shift) {
+    const auto n = find_or_add(
+        fcs, [&](const CutoffFunction& other) { return other == fc; }, [&] { return fc; });
+    return find_or_add(
+        factors, [&](const Factor& f) { return f.fc == n && f.eta == eta && f.shift == shift; },
+        [&] { return Factor{n, eta, shift}; });
+}
+
 SymmetryFunctions::SymmetryFunctions(const std::vector<RadialFunction>& radial,
-                                     const std::vector<AngularFunction>& angular)
-    : radial_(radial) {
+                                     const std::vector<AngularFunction>& angular) {
     const auto note = [&](std::int32_t species, double cutoff) {
-        if (species != any_species) find_or_add(
-            buckets_, [&](std::int32_t b) { return b == species; }, [&] { return species; });
+        if (species != any_species)
+            find_or_add(
+                buckets_, [&](std::int32_t b) { return b == species; }, [&] { return species; });
         cutoff_ = std::max(cutoff_, cutoff);
     };
-    for (const auto& f : radial) note(f.neighbor, f.fc.cutoff);
+    for (const auto& f : radial) {
+        note(f.neighbor, f.fc.cutoff);
+        radial_.push_back({f.column, f.neighbor, table_.number(f.fc, f.eta, f.shift)});
+    }
     for (const auto& f : angular) {
         note(f.first, f.fc.cutoff);
         note(f.second, f.fc.cutoff);
         const auto place = find_or_add(
             groups_, [&](const AngularGroup& g) { return same_triples(g, f); },
-            [&] { return AngularGroup{f.first, f.second, f.shift, f.fc, f.narrow, {}, {}}; });
-        add_to_group(groups_[place], f);
+            [&] { return AngularGroup{f.first, f.second, f.shift, f.fc, f.narrow, {}, {}, {}}; });
+        add_to_group(groups_[place], f, table_);
     }
+    for (auto& g : groups_) g.powers = power_layout(g.terms);
 }
 
 int SymmetryFunctions::bucket_of(std::int32_t species) const {
@@ -62,10 +91,10 @@ int SymmetryFunctions::bucket_of(std::int32_t species) const {
                             buckets_.begin());
 }
 
-/// Neighbours within the cutoff, sorted by species, and scratch for the kernels.
+/// Neighbours within the cutoff, sorted by species, with their factors.
 struct SymmetryFunctions::Gathered {
     Shell shell;
-    double* scratch;
+    double* scratch;            // for the kernels
     const std::int64_t* begin;  // [n_buckets + 2] where the neighbours of each bucket begin
     const SymmetryFunctions& set;
 
@@ -96,17 +125,31 @@ SymmetryFunctions::Gathered SymmetryFunctions::gather(const Neighborhood& nb,
     for (std::size_t b = 1; b < begin.size(); ++b) begin[b] += begin[b - 1];
     const std::int64_t count = begin.back();
 
-    std::int64_t scratch = kernels::scratch_size(count, 0, 0);
-    for (const auto& g : groups_)
-        scratch = std::max(scratch, kernels::scratch_size(
-                                        count, static_cast<std::int64_t>(g.exponents.size()),
-                                        static_cast<std::int64_t>(g.terms.size())));
-    const auto needed = static_cast<std::size_t>(8 * count + scratch);
+    // Nine arrays of the shell, the factors and their slopes, and what the kernels need.
+    std::size_t n_terms = 0;
+    for (const auto& g : groups_) n_terms = std::max(n_terms, g.terms.size());
+    const std::int64_t stride = kernels::stride_of(count);
+    const auto n_factors = static_cast<std::int64_t>(table_.factors.size());
+    const std::int64_t kept = (9 + 2 * n_factors) * stride;
+    const auto needed =
+        static_cast<std::size_t>(kept + kernels::scratch_size(count, table_.fcs.size(), n_terms));
     if (numbers.size() < needed) numbers.resize(needed);
     double* const at = numbers.data();
-    const Shell shell{count,          at,             at + count,     at + 2 * count,
-                      at + 3 * count, at + 4 * count, at + 5 * count, at + 6 * count,
-                      at + 7 * count, places.data()};
+    const auto array = [&](std::int64_t k) { return at + k * stride; };
+    const Shell shell{count,
+                      stride,
+                      array(0),
+                      array(1),
+                      array(2),
+                      array(3),
+                      array(4),
+                      array(5),
+                      array(6),
+                      array(7),
+                      array(8),
+                      array(9),
+                      array(9 + n_factors),
+                      places.data()};
 
     // begin[b] walks while bucket b is filled and is set back afterwards.
     for (std::int64_t p = 0; p < nb.count; ++p) {
@@ -116,20 +159,22 @@ SymmetryFunctions::Gathered SymmetryFunctions::gather(const Neighborhood& nb,
         shell.x[k] = nb.vectors[3 * p];
         shell.y[k] = nb.vectors[3 * p + 1];
         shell.z[k] = nb.vectors[3 * p + 2];
+        shell.tr[k] = 0;
         shell.tx[k] = direction ? direction[3 * p] : 0;
         shell.ty[k] = direction ? direction[3 * p + 1] : 0;
         shell.tz[k] = direction ? direction[3 * p + 2] : 0;
     }
     for (std::size_t b = begin.size() - 1; b > 0; --b) begin[b] = begin[b - 1];
     begin[0] = 0;
-    kernels::normalize(shell);
-    return {shell, at + 8 * count, begin.data(), *this};
+    kernels::normalize(shell, cutoff_);
+    kernels::evaluate_factors(shell, table_, at + kept);
+    return {shell, at + kept, begin.data(), *this};
 }
 
 void SymmetryFunctions::values(const Neighborhood& nb, double* row) const {
     const Gathered at = gather(nb, nullptr);
     for (const auto& f : radial_)
-        row[f.column] += kernels::radial_value(at.shell, at.of(f.neighbor), f, at.scratch);
+        row[f.column] += kernels::sum(at.of(f.neighbor), at.shell.p + f.factor * at.shell.stride);
     for (const auto& g : groups_)
         kernels::angular_values(at.shell, at.of(g.first), at.of(g.second), g, at.scratch, row);
 }
@@ -137,9 +182,11 @@ void SymmetryFunctions::values(const Neighborhood& nb, double* row) const {
 void SymmetryFunctions::vjp(const Neighborhood& nb, const double* weight, double* gradient) const {
     const Gathered at = gather(nb, nullptr);
     for (const auto& f : radial_)
-        kernels::radial_vjp(at.shell, at.of(f.neighbor), f, weight[f.column], at.scratch);
+        kernels::add_slopes(at.shell, at.of(f.neighbor), weight[f.column],
+                            at.shell.dp + f.factor * at.shell.stride);
     for (const auto& g : groups_)
         kernels::angular_vjp(at.shell, at.of(g.first), at.of(g.second), g, weight, at.scratch);
+    kernels::finish_gradient(at.shell);
     for (std::int64_t k = 0; k < at.shell.count; ++k) {
         double* g = gradient + 3 * at.shell.pair[k];
         g[0] += at.shell.tx[k];
@@ -150,8 +197,9 @@ void SymmetryFunctions::vjp(const Neighborhood& nb, const double* weight, double
 
 void SymmetryFunctions::jvp(const Neighborhood& nb, const double* direction, double* row) const {
     const Gathered at = gather(nb, direction);
+    kernels::begin_changes(at.shell, table_.factors.size());
     for (const auto& f : radial_)
-        row[f.column] += kernels::radial_jvp(at.shell, at.of(f.neighbor), f, at.scratch);
+        row[f.column] += kernels::sum(at.of(f.neighbor), at.shell.dp + f.factor * at.shell.stride);
     for (const auto& g : groups_)
         kernels::angular_jvp(at.shell, at.of(g.first), at.of(g.second), g, at.scratch, row);
 }

@@ -12,6 +12,7 @@
 
 #include "cutoff_function.hpp"
 #include "function_set.hpp"
+#include "symmetry_groups.hpp"
 
 namespace miniff {
 
@@ -36,52 +37,11 @@ struct AngularFunction {
     bool narrow;  // G4: has the factors of r_jk
 };
 
-/// (1 + lambda c)^zeta, shared by all functions of a group that have the same two numbers.
-struct AngularTerm {
-    double lambda;
-    double zeta;
-    bool integer() const { return zeta == static_cast<int>(zeta) && zeta <= 256; }
-};
-
-/// One column: which term of the group it takes, and its prefactor.
-struct AngularEntry {
+/// A radial function in terms of the set's factors.
+struct RadialSum {
     std::int64_t column;
-    int term;
-    double scale;  // prefactor 2^(1-zeta), doubled where one unordered pair stands for two ordered ones
-};
-
-/// Functions with the same exponent; their p_j are the same.
-struct Exponent {
-    double eta;
-    std::vector<AngularEntry> entries;
-};
-
-/// Functions that share neighbours, cutoff, shift and form: the same triples serve all of them.
-struct AngularGroup {
-    std::int32_t first;
-    std::int32_t second;
-    double shift;
-    CutoffFunction fc;
-    bool narrow;
-    std::vector<Exponent> exponents;
-    std::vector<AngularTerm> terms;
-
-    bool one_list() const { return first == second; }
-};
-
-/// A range of neighbours after they have been sorted by species.
-struct Range {
-    std::int64_t begin;
-    std::int64_t end;
-};
-
-/// The neighbours of one atom as arrays, sorted by species, and what is asked of or given to each.
-struct Shell {
-    std::int64_t count;
-    double *x, *y, *z;           // unit vectors
-    double *r, *inverse_r;       // distances
-    double *tx, *ty, *tz;        // jvp: the direction; vjp: gradient
-    std::int64_t* pair;          // place in the neighbourhood
+    std::int32_t neighbor;
+    std::size_t factor;
 };
 
 class SymmetryFunctions final : public Part {
@@ -98,8 +58,10 @@ private:
     struct Gathered;
     Gathered gather(const Neighborhood& nb, const double* direction) const;
     int bucket_of(std::int32_t species) const;
+    void sort_in(const AngularFunction& f);
 
-    std::vector<RadialFunction> radial_;
+    FactorTable table_;
+    std::vector<RadialSum> radial_;
     std::vector<AngularGroup> groups_;
     std::vector<std::int32_t> buckets_;  // species that some function names
     double cutoff_ = 0;

@@ -3,30 +3,40 @@
 
 #include <cstdint>
 
-#include "symmetry_functions.hpp"
+#include "symmetry_groups.hpp"
 
 namespace miniff::kernels {
 
-/// Triples are worked on in batches of about this many, small enough for the first-level cache.
-constexpr std::int64_t batch_size = 256;
+/// Length of arrays for `count` neighbours: whole vectors, and one more that rows may run into.
+constexpr std::int64_t stride_of(std::int64_t count) {
+    return (count + 7) / 4 * 4;
+}
 
-/// Doubles of scratch that any kernel below may use, for `count` neighbours.
-std::int64_t scratch_size(std::int64_t count, std::int64_t n_exponents, std::int64_t n_terms);
+/// Doubles of scratch that any kernel below may use.
+std::int64_t scratch_size(std::int64_t count, std::size_t n_fcs, std::size_t n_terms);
 
 /// Fills r, inverse_r and the unit vectors from the vectors that stand in x, y, z.
-void normalize(const Shell& shell);
+void normalize(const Shell& shell, double cutoff);
+/// Fills p and dp.
+void evaluate_factors(const Shell& shell, const FactorTable& table, double* scratch);
+/// jvp, before all sums: turns the direction in tx, ty, tz into changes, and slopes dp into
+/// changes.
+void begin_changes(const Shell& shell, std::size_t n_factors);
+/// vjp, after all sums: turns the derivatives in tr, tx, ty, tz into dG/dd in tx, ty, tz.
+void finish_gradient(const Shell& shell);
 
-double radial_value(const Shell& shell, Range range, const RadialFunction& f, double* scratch);
-/// tx, ty, tz += weight dG/dd
-void radial_vjp(const Shell& shell, Range range, const RadialFunction& f, double weight,
-                double* scratch);
-double radial_jvp(const Shell& shell, Range range, const RadialFunction& f, double* scratch);
+/// sum of p or, with dp, of its changes
+double sum(Range range, const double* p);
+/// tr += weight dp
+void add_slopes(const Shell& shell, Range range, double weight, const double* dp);
 
+/// row[column] += G
 void angular_values(const Shell& shell, Range first, Range second, const AngularGroup& group,
                     double* scratch, double* row);
-/// tx, ty, tz += sum of weight dG/dd
+/// tr, tx, ty, tz += sum of weight times the derivatives of G
 void angular_vjp(const Shell& shell, Range first, Range second, const AngularGroup& group,
                  const double* weight, double* scratch);
+/// row[column] += change of G
 void angular_jvp(const Shell& shell, Range first, Range second, const AngularGroup& group,
                  double* scratch, double* row);
 

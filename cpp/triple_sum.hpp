@@ -53,8 +53,8 @@ public:
             const double* t_k = direction + 3 * k.pair;
             const double dr_j = dot(j.unit, t_j);
             const double dr_k = dot(k.unit, t_k);
-            const double dcos = (dot(k.unit, t_j) - cosine * dr_j) / j.r +
-                                (dot(j.unit, t_k) - cosine * dr_k) / k.r;
+            const double dcos =
+                (dot(k.unit, t_j) - cosine * dr_j) / j.r + (dot(j.unit, t_k) - cosine * dr_k) / k.r;
             sum += angular.slope * dcos * j.h.value * k.h.value +
                    angular.value * (j.h.slope * dr_j * k.h.value + j.h.value * k.h.slope * dr_k);
         });

@@ -4,11 +4,14 @@
 #include <cstdint>
 #include <cstring>
 
+// What a multiversioned function (below) calls must be inlined to be compiled as it is.
 #if defined(__GNUC__)
 #define MINIFF_INLINE inline __attribute__((always_inline))
+#define MINIFF_INLINE_LAMBDA __attribute__((always_inline))
 #define MINIFF_RESTRICT __restrict__
 #else
 #define MINIFF_INLINE inline
+#define MINIFF_INLINE_LAMBDA
 #define MINIFF_RESTRICT
 #endif
 
@@ -24,7 +27,8 @@ namespace miniff {
 
 /// exp(x) for x <= 0 with a relative error below 4e-16; 0 below -708, where it would underflow.
 ///
-/// x = n ln 2 + s with |s| <= ln 2 / 2; exp(s) is its Taylor sum to s^13, and n goes into the exponent.
+/// x = n ln 2 + s with |s| <= ln 2 / 2; exp(s) is its Taylor sum to s^13, and n goes into the
+/// exponent.
 MINIFF_INLINE double exp_of_negative(double x) {
     constexpr double shifter = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to an integer
     constexpr double ln2_high = 0.693147180369123816490;

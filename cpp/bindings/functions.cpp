@@ -14,6 +14,10 @@ using namespace nb::literals;
 
 namespace {
 
+void demand_column(const FunctionSet& set, std::int64_t column) {
+    demand(column >= 0 && column < set.n_functions(), "`column` must be in [0, n_functions)");
+}
+
 /// set.<name>(column, neighbor, cutoff, numbers...): adds the sum of a pair form.
 template <class Form, class... Number, class... Names>
 void bind_pair(nb::class_<FunctionSet>& set, const char* name, Names... names) {
@@ -21,6 +25,7 @@ void bind_pair(nb::class_<FunctionSet>& set, const char* name, Names... names) {
         name,
         [](FunctionSet& self, std::int64_t column, std::int32_t neighbor, double cutoff,
            Number... numbers) {
+            demand_column(self, column);
             self.add(std::make_unique<PairSum<Form>>(column, neighbor, Form{cutoff, numbers...}));
         },
         "column"_a, "neighbor"_a, "cutoff"_a, nb::arg(names)...);
@@ -33,10 +38,21 @@ void bind_triple(nb::class_<FunctionSet>& set, const char* name, Names... names)
         name,
         [](FunctionSet& self, std::int64_t column, std::int32_t first, std::int32_t second,
            double cutoff, Number... numbers) {
-            self.add(std::make_unique<TripleSum<Form>>(column, first, second,
-                                                       Form{cutoff, numbers...}));
+            demand_column(self, column);
+            self.add(
+                std::make_unique<TripleSum<Form>>(column, first, second, Form{cutoff, numbers...}));
         },
         "column"_a, "first"_a, "second"_a, "cutoff"_a, nb::arg(names)...);
+}
+
+/// Rows must be of different atoms of the table: a gradient is written by one thread only.
+void demand_centres(const PairTable& table, const List<const std::int64_t>& centres) {
+    std::int64_t last = -1;
+    for (std::int64_t row = 0; row < length(centres); ++row) {
+        demand(centres(row) > last && centres(row) < table.n_atoms,
+               "`centres` must be indices of atoms in rising order");
+        last = centres(row);
+    }
 }
 
 void demand_rows(const FunctionSet& set, std::int64_t n_centres, std::int64_t n_rows,
@@ -47,6 +63,7 @@ void demand_rows(const FunctionSet& set, std::int64_t n_centres, std::int64_t n_
 
 void values(const FunctionSet& set, const PairTable& table, List<const std::int64_t> centres,
             Rows<double> out) {
+    demand_centres(table, centres);
     demand_rows(set, length(centres), length(out), static_cast<std::int64_t>(out.shape(1)));
     nb::gil_scoped_release released;
     set.values(table, {length(centres), centres.data()}, out.data());
@@ -54,6 +71,7 @@ void values(const FunctionSet& set, const PairTable& table, List<const std::int6
 
 void vjp(const FunctionSet& set, const PairTable& table, List<const std::int64_t> centres,
          Rows<const double> weight, Vectors<double> gradient) {
+    demand_centres(table, centres);
     demand_rows(set, length(centres), length(weight), static_cast<std::int64_t>(weight.shape(1)));
     demand(length(gradient) == table.start[table.n_atoms], "`gradient` must be [n_pairs, 3]");
     nb::gil_scoped_release released;
@@ -62,6 +80,7 @@ void vjp(const FunctionSet& set, const PairTable& table, List<const std::int64_t
 
 void jvp(const FunctionSet& set, const PairTable& table, List<const std::int64_t> centres,
          Vectors<const double> direction, Rows<double> out) {
+    demand_centres(table, centres);
     demand_rows(set, length(centres), length(out), static_cast<std::int64_t>(out.shape(1)));
     demand(length(direction) == table.start[table.n_atoms], "`direction` must be [n_pairs, 3]");
     nb::gil_scoped_release released;
@@ -103,6 +122,8 @@ void bind_functions(nb::module_& m) {
             "symmetry_functions",
             [](FunctionSet& self, const std::vector<RadialFunction>& radial,
                const std::vector<AngularFunction>& angular) {
+                for (const auto& f : radial) demand_column(self, f.column);
+                for (const auto& f : angular) demand_column(self, f.column);
                 self.add(std::make_unique<SymmetryFunctions>(radial, angular));
             },
             "radial"_a, "angular"_a);

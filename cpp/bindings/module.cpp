@@ -28,7 +28,8 @@ NB_MODULE(_core, m) {
     using namespace nanobind::literals;
     // A traceback that is still held when Python ends would otherwise end it with a page of names.
     nanobind::set_leak_warnings(false);
-    m.doc() = "Compiled sums over neighbour pairs; use miniff.potentials and miniff.kernel instead.";
+    m.doc() =
+        "Compiled sums over neighbour pairs; use miniff.potentials and miniff.kernel instead.";
     m.def("set_num_threads", &set_num_threads, "n"_a);
     m.def("num_threads", &num_threads);
     miniff::bindings::bind_pairs(m);

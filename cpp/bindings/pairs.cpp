@@ -14,6 +14,9 @@ void make_table(PairTable* table, List<const std::int64_t> start, List<const std
     demand(length(start) == n + 1, "`start` must have one entry more than there are atoms");
     demand(start(0) == 0 && start(n) == length(other), "`start` must end at the number of pairs");
     demand(length(other) == length(vectors), "`other` and `vectors` differ in length");
+    for (std::int64_t i = 0; i < n; ++i) demand(start(i) <= start(i + 1), "`start` must not fall");
+    for (std::int64_t p = 0; p < length(other); ++p)
+        demand(other(p) >= 0 && other(p) < n, "`other` names an atom that does not exist");
     new (table) PairTable{n, start.data(), other.data(), species.data(), vectors.data()};
 }
 
@@ -41,6 +44,9 @@ void bind_pairs(nb::module_& m) {
                 demand(length(pair_gradient) == table.start[table.n_atoms] &&
                            length(structure) == table.n_atoms,
                        "`pair_gradient` must be [n_pairs, 3] and `structure` [n_atoms]");
+                for (std::int64_t i = 0; i < table.n_atoms; ++i)
+                    demand(structure(i) >= 0 && structure(i) < length(out),
+                           "`structure` names one that does not exist");
                 nb::gil_scoped_release released;
                 gather_strain(table, structure.data(), pair_gradient.data(), out.data());
             },
@@ -57,16 +63,16 @@ void bind_pairs(nb::module_& m) {
             group_by_centre(length(start) - 1, length(pairs), pairs.data(), shifts.data(),
                             start.data(), other.data(), grouped.data());
         },
-        "pairs"_a.noconvert(), "shifts"_a.noconvert(), "start"_a.noconvert(),
-        "other"_a.noconvert(), "grouped"_a.noconvert());
+        "pairs"_a.noconvert(), "shifts"_a.noconvert(), "start"_a.noconvert(), "other"_a.noconvert(),
+        "grouped"_a.noconvert());
     m.def(
         "pair_vectors",
         [](List<const std::int64_t> start, List<const std::int32_t> other,
            Vectors<const std::int32_t> shifts, List<const std::int64_t> structure,
            Vectors<const double> positions, Matrices<const double> cells, Vectors<double> out) {
             demand(length(start) == length(positions) + 1 &&
-                       length(structure) == length(positions) &&
-                       length(other) == length(out) && length(shifts) == length(out),
+                       length(structure) == length(positions) && length(other) == length(out) &&
+                       length(shifts) == length(out),
                    "the arrays do not describe one table");
             nb::gil_scoped_release released;
             pair_vectors(length(positions), start.data(), other.data(), shifts.data(),

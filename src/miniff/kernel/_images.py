@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import Float64, Int64
 from numpy import ndarray
-from scipy.sparse import csr_array
 
 from miniff._checks import unknown_name
 from miniff._neighbors import PairTable, find_pairs
 from miniff.kernel._cell import Cell, as_directions
 from miniff.potentials import LocalPotential, potential_values, sum_local_energies
+
+if TYPE_CHECKING:
+    import scipy.sparse
 
 __all__ = ["CellImages", "compute_images"]
 
@@ -43,12 +45,15 @@ class CellImages:
         return self._images[0]
 
     @cached_property
-    def distances(self) -> csr_array:
+    def distances(self) -> "scipy.sparse.csr_array":
         """Distances r_ij (length), sparse [n_atoms, n_images n_atoms].
 
         Column m n_atoms + j is atom j in image m of ``shift_vectors``. Pairs are directed, and an
         atom is not its own neighbour, but its images are.
         """
+        # Imported here: it takes as long as the rest of miniff.kernel.
+        from scipy.sparse import csr_array
+
         n = self.table.n_atoms
         shift_vectors, image = self._images
         columns = image * n + self.table.other
