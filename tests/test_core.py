@@ -146,3 +146,60 @@ def test_numbers_out_of_range_are_refused(make, sentence):
     """The core guards what would break it."""
     with refuses(sentence):
         make()
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"start": np.array([0, 3, 2])}, "`start` must not fall"),
+        ({"other": np.array([1, 2], np.int32)}, "`other` names an atom that does not exist"),
+        ({"other": np.array([-1, 0], np.int32)}, "`other` names an atom that does not exist"),
+    ],
+)
+def test_indices_outside_the_table_are_refused(changes, sentence):
+    """Nothing is read or written beyond the arrays."""
+    with refuses(sentence):
+        _core.Pairs(**(make_arrays() | changes))
+
+
+@pytest.mark.parametrize("centres", [[0, 2], [-1, 0], [1, 0], [0, 0]])
+def test_centres_are_atoms_in_rising_order(centres):
+    """An atom given twice would be written by two threads at once."""
+    pairs, functions = _core.Pairs(**make_arrays()), make_set()
+    rows = np.zeros((2, 1))
+    gradient = np.zeros((2, 3))
+    for call in (
+        lambda: functions.values(pairs, np.array(centres), rows),
+        lambda: functions.vjp(pairs, np.array(centres), rows, gradient),
+        lambda: functions.jvp(pairs, np.array(centres), gradient, rows),
+    ):
+        with refuses("`centres` must be indices of atoms in rising order"):
+            call()
+
+
+def test_columns_lie_in_the_rows():
+    """A function writes only into the rows it is given."""
+    functions = _core.FunctionSet(1)
+    for column in (-1, 1):
+        with refuses("`column` must be in [0, n_functions)"):
+            functions.lennard_jones(column, -1, 3.0, 1.0, 1.0)
+        with refuses("`column` must be in [0, n_functions)"):
+            radial = _core.RadialFunction(column, -1, 0.1, 0.0, 1, 0.0, 3.0)
+            functions.symmetry_functions([radial], [])
+
+
+def test_structures_exist():
+    """Strain derivatives are gathered into structures that are there."""
+    pairs = _core.Pairs(**make_arrays())
+    with refuses("`structure` names one that does not exist"):
+        pairs.gather_strain(np.array([0, 1]), np.zeros((2, 3)), np.zeros((1, 3, 3)))
+
+
+def test_number_of_threads_is_set_and_read():
+    """One setting, at least 1."""
+    before = _core.num_threads()
+    _core.set_num_threads(3)
+    assert _core.num_threads() == 3
+    _core.set_num_threads(before)
+    with refuses("`n` must be at least 1"):
+        _core.set_num_threads(0)
