@@ -332,3 +332,17 @@ def test_numbers_out_of_range_are_refused(
     job = {**JOB, section: {**JOB[section], key: value}}
     with pytest.raises(ValueError, match=re.escape(sentence)):
         ml_util.exec_workflows({"fit": job})
+
+
+def test_real_data_are_learned(folder: Path, shared_data: Path) -> None:
+    """One epoch on published silicon data is far better than knowing nothing."""
+    data = shared_data / "mlearn"
+    fit = {
+        "init": {"log": "warning"},
+        "prepare": {"fn_cells": str(data / "Si_train.xyz.gz")},
+        "run": {"n_epochs": 1},
+    }
+    test = {"prepare": {"fn_cells": str(data / "Si_test.xyz.gz")}}
+    _, result = ml_util.exec_workflows({"fit": fit, "test-direct": test})
+    assert result.errors.energy.rmse < 0.228 / 5  # the standard deviation of the energies
+    assert result.errors.forces.rmse < 0.881 / 1.5  # the root mean square of the forces

@@ -200,7 +200,7 @@ class PreparedFit:
             optimizer=OPTIMIZERS[optimizer],
             optimizer_kwargs=optimizer_kwargs,
         )
-        with Reporter("fit", level=self.workflow.log) as reporter:
+        with Reporter("fit", level=self.workflow.log, append=True) as reporter:
             records = self._train(closure, n_epochs, save, reporter)
             result = self._finish(closure, records)
             reporter.table("Errors", result.errors)

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from time import monotonic
 from types import TracebackType
 from typing import Literal
@@ -65,18 +64,18 @@ def error_text(errors: Errors) -> str:
 class Reporter:
     """Writes to the console and, with times, to `<name>.log`; use it as a context manager."""
 
-    def __init__(self, name: str, *, level: Level = "info", folder: Path = Path()) -> None:
-        """Opens the log, which goes on where an earlier stage of the same workflow ended.
+    def __init__(self, name: str, *, level: Level = "info", append: bool = False) -> None:
+        """Opens the log in the current folder.
 
         Args:
             name: Of the workflow.
             level: The least important kind of message to show.
-            folder: Where the log goes.
+            append: Whether to go on with the log of an earlier stage of the same workflow.
         """
         self.name = name
         self._least = LEVELS.index(level)
         self._console = Console(highlight=False, soft_wrap=True)
-        self._file = open(folder / f"{name}.log", "a", encoding="utf-8")  # noqa: SIM115
+        self._file = open(f"{name}.log", "a" if append else "w", encoding="utf-8")  # noqa: SIM115
 
     def __enter__(self) -> "Reporter":
         return self

@@ -127,7 +127,7 @@ def _scatter(ax: Axes, part: str, x: Float[ndarray, " n"], y: Float[ndarray, " n
     )
 
 
-def _square(ax: Axes, shown: Sequence[Float[ndarray, " n"]]) -> None:
+def _square(ax: Axes, shown: Sequence[Float[ndarray, " _"]]) -> None:
     """The same range on both axes, and the diagonal."""
     if not shown:
         return
