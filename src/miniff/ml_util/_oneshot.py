@@ -12,8 +12,8 @@ from miniff.kernel import Cell, compute_images
 from miniff.ml import NNPotential, load_potentials
 from miniff.ml_util._data import hash_of_files, read_cells
 from miniff.ml_util._errors import Errors, Properties, compare
-from miniff.ml_util._outputs import save_figure, write_predictions, write_report
-from miniff.ml_util._progress import Reporter
+from miniff.ml_util._outputs import write_parities, write_predictions, write_report
+from miniff.ml_util._progress import Level, Reporter
 from miniff.ml_util._settings import set_threads, versions
 from miniff.ml_util._types import InputFile, InputFiles
 from miniff.potentials import LocalPotential, evaluate_table
@@ -36,7 +36,7 @@ class OneShotWorkflow:
         dtype: Literal["float64"] = "float64",
         device: Literal["auto", "cpu"] = "auto",
         threads: int | None = None,
-        log: Literal["debug", "info", "warning"] = "info",
+        log: Level = "info",
     ) -> None:
         """Settings of the run.
 
@@ -49,7 +49,7 @@ class OneShotWorkflow:
         """
         set_threads(threads)
         self.seed = seed
-        self.log: Literal["debug", "info", "warning"] = log
+        self.log = log
 
     def prepare(
         self, *, fn_cells: InputFiles, potentials: InputFile = "potentials.pt"
@@ -108,10 +108,7 @@ class PreparedOneShot:
         provenance = {**self.provenance, "n_atoms_outside_training": result.n_outside}
         write_report(NAME, result.errors.as_json(), result.wall_time_s, provenance)
         write_predictions(f"{NAME}.extxyz", self.cells, result.predicted)
-        from miniff.presentation import plot_parities
-
-        figure = plot_parities({"test": result.reference}, {"test": result.predicted})
-        save_figure(figure, f"{NAME}-parity.png")
+        write_parities(NAME, {"test": result.reference}, {"test": result.predicted})
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
@@ -14,13 +12,12 @@ from miniff.ml import Dataset, Prediction
 from miniff.ml_util._errors import Properties
 from miniff.ml_util._progress import EpochRecord
 
-if TYPE_CHECKING:
-    from miniff.ml_util._fit import FitResult
-
 __all__ = [
-    "FitOutputs",
+    "learning_curves",
     "predicted_properties",
     "reference_properties",
+    "write_learning_curve",
+    "write_parities",
     "write_predictions",
     "write_report",
 ]
@@ -63,25 +60,21 @@ def write_report(
         temporary.write_text(json.dumps(report, indent=2) + "\n")
 
 
-@dataclass(frozen=True)
-class FitOutputs:
-    """The files of a fit."""
+def write_learning_curve(name: str, records: Sequence[EpochRecord]) -> None:
+    """Draws `<name>-convergence.png`."""
+    from miniff.presentation import plot_convergence
 
-    result: "FitResult"
-    provenance: Mapping[str, object]
+    axes = plot_convergence([record.epoch for record in records], learning_curves(records))
+    save_figure(axes[0].figure, f"{name}-convergence.png")
 
-    def write(self, name: str) -> None:
-        """`<name>.json`, `<name>-convergence.png` and `<name>-parity.png`."""
-        errors = {part: error.as_json() for part, error in self.result.errors.items()}
-        write_report(name, errors, self.result.wall_time_s, self.provenance)
-        from miniff.presentation import plot_convergence, plot_parities
 
-        epochs = [record.epoch for record in self.result.records]
-        axes = plot_convergence(epochs, learning_curves(self.result.records))
-        save_figure(axes[0].figure, f"{name}-convergence.png")
-        save_figure(
-            plot_parities(self.result.reference, self.result.predicted), f"{name}-parity.png"
-        )
+def write_parities(
+    name: str, reference: Mapping[str, Properties], predicted: Mapping[str, Properties]
+) -> None:
+    """Draws `<name>-parity.png`."""
+    from miniff.presentation import plot_parities
+
+    save_figure(plot_parities(reference, predicted), f"{name}-parity.png")
 
 
 def learning_curves(records: Sequence[EpochRecord]) -> dict[str, dict[str, list[float]]]:

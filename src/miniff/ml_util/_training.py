@@ -1,0 +1,232 @@
+"""The workflow `fit`, second half: networks are trained, the best are kept and reported."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Literal
+
+import torch
+from pydantic import JsonValue
+from torch import nn
+
+from miniff.ml import (
+    Dataset,
+    NNPotential,
+    Normalization,
+    forward_cauldron,
+    potentials_from_ml_data,
+    save_potentials,
+)
+from miniff.ml_util._closure import LossResult, LossWeights, SimpleClosure
+from miniff.ml_util._data import Split
+from miniff.ml_util._errors import Errors, Properties, compare
+from miniff.ml_util._outputs import (
+    predicted_properties,
+    reference_properties,
+    write_learning_curve,
+    write_parities,
+    write_report,
+)
+from miniff.ml_util._progress import EpochRecord, Level, Reporter
+from miniff.ml_util._types import OutputFile
+
+__all__ = ["FitResult", "PreparedFit"]
+
+NAME = "fit"
+OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    "lbfgs": torch.optim.LBFGS,
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+}
+
+
+@dataclass(frozen=True)
+class PreparedFit:
+    """Data, scales and fresh networks, ready to be trained.
+
+    Attributes:
+        log: The least important kind of message to show.
+        parts: The structures for training, validation and test.
+        datasets: The same with descriptors, by name; only those that are not empty.
+        normalization: From the training set.
+        networks: One per species; :meth:`run` changes them.
+        provenance: Seed, versions and hash of the data.
+    """
+
+    log: Level
+    parts: Split
+    datasets: Mapping[str, Dataset]
+    normalization: Normalization
+    networks: list[nn.Sequential]
+    provenance: Mapping[str, object]
+
+    def run(
+        self,
+        *,
+        n_epochs: int = 40,
+        save: OutputFile | None = "potentials.pt",
+        optimizer: Literal["lbfgs", "adam", "adamw"] = "lbfgs",
+        optimizer_kwargs: dict[str, JsonValue] | None = None,
+        w_energy: float = 1.0,
+        w_forces: float = 0.02,
+        w_stress: float = 2.0,
+    ) -> "FitResult":
+        """Trains, and keeps the networks with the lowest loss on the validation set.
+
+        Args:
+            n_epochs: Steps of the optimiser; each is up to 20 iterations of LBFGS.
+            save: File for the best potentials so far, rewritten whenever they get better.
+            optimizer: By name.
+            optimizer_kwargs: Passed to torch's optimiser.
+            w_energy: Cost of a mean square error of 1 in the energy per atom (1/energy^2).
+            w_forces: Cost of a mean square error of 1 in the forces ((length/energy)^2).
+            w_stress: Cost of a mean square error of 1 in the stress ((length^3/energy)^2).
+
+        Raises:
+            FloatingPointError: The loss is no longer a number.
+        """
+        if n_epochs < 1:
+            raise ValueError(f"`n_epochs` is {n_epochs} but must be in [1, inf)")
+        closure = SimpleClosure(
+            self.networks,
+            self.datasets["train"],
+            normalization=self.normalization,
+            weights=self._weights(LossWeights(w_energy, w_forces, w_stress)),
+            optimizer=OPTIMIZERS[optimizer],
+            optimizer_kwargs=optimizer_kwargs,
+        )
+        with Reporter("fit", level=self.log, append=True) as reporter:
+            records = self._train(closure, n_epochs, save, reporter)
+            result = self._finish(closure, records)
+            reporter.table("Errors", result.errors)
+            write_fit(result, self.provenance)
+            if save is not None:
+                reporter.info(f"potentials: {save}")
+        return result
+
+    def _train(
+        self, closure: SimpleClosure, n_epochs: int, save: str | None, reporter: Reporter
+    ) -> list[EpochRecord]:
+        """The epochs; leaves the best parameters in the networks."""
+        start, best, best_state = perf_counter(), float("inf"), self._state()
+        records: list[EpochRecord] = []
+        with reporter.training(n_epochs) as progress:
+            for epoch in range(1, n_epochs + 1):
+                before = closure.n_evaluations
+                closure.optimizer_step()
+                record, watched = self._record(closure, epoch, perf_counter() - start)
+                records.append(record)
+                progress.update(record)
+                if watched < best:
+                    best, best_state = watched, self._state()
+                    if save is not None:
+                        save_potentials(save, self._potentials(), provenance=self.provenance)
+                if closure.n_evaluations - before <= 1:
+                    reporter.info(f"converged after {epoch} epochs: no step lowers the loss")
+                    break
+        for network, state in zip(self.networks, best_state, strict=True):
+            network.load_state_dict(state)
+        return records
+
+    def _record(
+        self, closure: SimpleClosure, epoch: int, wall_time_s: float
+    ) -> tuple[EpochRecord, float]:
+        """What an epoch reached, and the loss that decides which one is kept."""
+        errors, losses = {}, {}
+        for name in ("train", "validation"):
+            if name in self.datasets:
+                with torch.no_grad():
+                    loss = closure.last_loss if name == "train" else self._loss(closure, name)
+                losses[name] = float(loss.loss_value)
+                errors[name] = compare(
+                    reference_properties(self.datasets[name]),
+                    predicted_properties(self.datasets[name], loss.prediction),
+                )
+        record = EpochRecord(
+            epoch=epoch,
+            n_evaluations=closure.n_evaluations,
+            loss=losses["train"],
+            train=errors["train"],
+            validation=errors.get("validation"),
+            wall_time_s=wall_time_s,
+        )
+        return record, losses.get("validation", losses["train"])
+
+    def _loss(self, closure: SimpleClosure, name: str) -> LossResult:
+        return closure.loss(self.datasets[name])
+
+    def _weights(self, wanted: LossWeights) -> LossWeights:
+        """Without the terms the training set has no references for: they need not be computed."""
+        reference = self.datasets["train"].per_cell_dataset
+        present = {
+            "energy": reference.energy,
+            "forces": reference.gradient,
+            "stress": reference.stress,
+        }
+        return LossWeights(
+            **{
+                name: getattr(wanted, name)
+                if values is not None and bool((~torch.isnan(values)).any())
+                else 0.0
+                for name, values in present.items()
+            }
+        )
+
+    def _finish(self, closure: SimpleClosure, records: list[EpochRecord]) -> "FitResult":
+        """Errors of the networks that were kept, on every set."""
+        reference, predicted = {}, {}
+        for name, dataset in self.datasets.items():
+            with torch.no_grad():
+                prediction = forward_cauldron(self.networks, dataset, True, self.normalization)
+            reference[name] = reference_properties(dataset)
+            predicted[name] = predicted_properties(dataset, prediction)
+        return FitResult(
+            potentials=self._potentials(),
+            records=records,
+            reference=reference,
+            predicted=predicted,
+            wall_time_s=records[-1].wall_time_s,
+        )
+
+    def _state(self) -> list[dict[str, torch.Tensor]]:
+        return [
+            {name: tensor.clone() for name, tensor in network.state_dict().items()}
+            for network in self.networks
+        ]
+
+    def _potentials(self) -> list[NNPotential]:
+        return potentials_from_ml_data(self.networks, self.datasets["train"], self.normalization)
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """Trained potentials and how good they are.
+
+    Attributes:
+        potentials: One per species; those with the lowest validation loss.
+        records: One per epoch.
+        reference: Reference values of each set, by name.
+        predicted: What the potentials give for them.
+        wall_time_s: Time of the training.
+    """
+
+    potentials: list[NNPotential]
+    records: list[EpochRecord]
+    reference: Mapping[str, Properties]
+    predicted: Mapping[str, Properties]
+    wall_time_s: float
+
+    @property
+    def errors(self) -> dict[str, Errors]:
+        """Of each set, by name."""
+        return {
+            name: compare(self.reference[name], self.predicted[name]) for name in self.reference
+        }
+
+
+def write_fit(result: FitResult, provenance: Mapping[str, object]) -> None:
+    """`fit.json`, `fit-convergence.png` and `fit-parity.png`."""
+    errors = {part: error.as_json() for part, error in result.errors.items()}
+    write_report(NAME, errors, result.wall_time_s, provenance)
+    write_learning_curve(NAME, result.records)
+    write_parities(NAME, result.reference, result.predicted)
