@@ -346,3 +346,20 @@ def test_real_data_are_learned(folder: Path, shared_data: Path) -> None:
     _, result = ml_util.exec_workflows({"fit": fit, "test-direct": test})
     assert result.errors.energy.rmse < 0.228 / 5  # the standard deviation of the energies
     assert result.errors.forces.rmse < 0.881 / 1.5  # the root mean square of the forces
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "adamw"])
+def test_every_optimizer_lowers_the_loss(silicon: Path, optimizer: str) -> None:
+    """Each runs all its epochs with options of its own, and the best epoch is kept."""
+    run = {"n_epochs": 4, "optimizer": optimizer, "optimizer_kwargs": {"lr": 0.02}}
+    (result,) = ml_util.exec_workflows({"fit": {**JOB, "run": run}})
+    assert len(result.records) == 4
+    assert result.records[-1].loss < result.records[0].loss
+
+
+def test_converged_fit_stops(silicon: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """When no step lowers the loss there is nothing left to do, and it is said."""
+    run = {"n_epochs": 50, "optimizer_kwargs": {"tolerance_grad": 1e9}}
+    (result,) = ml_util.exec_workflows({"fit": {**JOB, "init": {"threads": 1}, "run": run}})
+    assert len(result.records) == 1
+    assert "converged after 1 epochs: no step lowers the loss" in capsys.readouterr().out

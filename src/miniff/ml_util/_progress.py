@@ -57,7 +57,7 @@ def error_text(errors: Errors) -> str:
     for name in ("energy", "forces", "stress"):
         error: PropertyError | None = getattr(errors, name)
         if error is not None:
-            parts.append(f"{error.rmse * SHOWN[name][2]:.3g} {SHOWN[name][1]}")
+            parts.append(f"{_number(error.rmse * SHOWN[name][2])} {SHOWN[name][1]}")
     return ", ".join(parts)
 
 

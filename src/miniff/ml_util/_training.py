@@ -1,13 +1,13 @@
 """The workflow `fit`, second half: networks are trained, the best are kept and reported."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Literal
 
 import torch
 from pydantic import JsonValue
-from torch import nn
+from torch import Tensor, nn
 
 from miniff.ml import (
     Dataset,
@@ -109,23 +109,29 @@ class PreparedFit:
     ) -> list[EpochRecord]:
         """The epochs; leaves the best parameters in the networks."""
         start, best, best_state = perf_counter(), float("inf"), self._state()
+        kept = 0
         records: list[EpochRecord] = []
         with reporter.training(n_epochs) as progress:
             for epoch in range(1, n_epochs + 1):
-                before = closure.n_evaluations
+                before = self._state()
                 closure.optimizer_step()
                 record, watched = self._record(closure, epoch, perf_counter() - start)
                 records.append(record)
                 progress.update(record)
                 if watched < best:
-                    best, best_state = watched, self._state()
+                    best, best_state, kept = watched, self._state(), epoch
                     if save is not None:
                         save_potentials(save, self._potentials(), provenance=self.provenance)
-                if closure.n_evaluations - before <= 1:
+                if _same(before, self._state()):
                     reporter.info(f"converged after {epoch} epochs: no step lowers the loss")
                     break
         for network, state in zip(self.networks, best_state, strict=True):
             network.load_state_dict(state)
+        watched_set = "validation" if "validation" in self.datasets else "training"
+        reporter.info(
+            f"{len(records)} epochs in {records[-1].wall_time_s:.0f} s; kept epoch {kept}, which "
+            f"has the lowest loss on the {watched_set} set"
+        )
         return records
 
     def _record(
@@ -188,7 +194,7 @@ class PreparedFit:
             wall_time_s=records[-1].wall_time_s,
         )
 
-    def _state(self) -> list[dict[str, torch.Tensor]]:
+    def _state(self) -> list[dict[str, Tensor]]:
         return [
             {name: tensor.clone() for name, tensor in network.state_dict().items()}
             for network in self.networks
@@ -222,6 +228,15 @@ class FitResult:
         return {
             name: compare(self.reference[name], self.predicted[name]) for name in self.reference
         }
+
+
+def _same(one: Sequence[Mapping[str, Tensor]], other: Sequence[Mapping[str, Tensor]]) -> bool:
+    """Whether no parameter of any network has changed."""
+    return all(
+        torch.equal(state[name], changed[name])
+        for state, changed in zip(one, other, strict=True)
+        for name in state
+    )
 
 
 def write_fit(result: FitResult, provenance: Mapping[str, object]) -> None:
