@@ -363,3 +363,12 @@ def test_converged_fit_stops(silicon: Path, capsys: pytest.CaptureFixture[str]) 
     (result,) = ml_util.exec_workflows({"fit": {**JOB, "init": {"threads": 1}, "run": run}})
     assert len(result.records) == 1
     assert "converged after 1 epochs: no step lowers the loss" in capsys.readouterr().out
+
+
+def test_unknown_options_of_the_optimizer_are_refused(silicon: Path) -> None:
+    """With the nearest known one."""
+    run = {"optimizer": "adam", "optimizer_kwargs": {"lrr": 0.1}}
+    with pytest.raises(
+        ValueError, match="`lrr` is not a known option of `adam`; did you mean `lr`"
+    ):
+        ml_util.exec_workflows({"fit": {**JOB, "run": run}})

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from time import perf_counter
 from typing import Literal
 
@@ -9,6 +10,7 @@ import torch
 from pydantic import JsonValue
 from torch import Tensor, nn
 
+from miniff._checks import unknown_name
 from miniff.ml import (
     Dataset,
     NNPotential,
@@ -87,6 +89,10 @@ class PreparedFit:
         """
         if n_epochs < 1:
             raise ValueError(f"`n_epochs` is {n_epochs} but must be in [1, inf)")
+        known = list(signature(OPTIMIZERS[optimizer]).parameters)[1:]  # without the weights
+        for name in optimizer_kwargs or {}:
+            if name not in known:
+                raise ValueError(unknown_name(f"option of `{optimizer}`", name, known))
         closure = SimpleClosure(
             self.networks,
             self.datasets["train"],
