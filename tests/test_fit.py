@@ -372,3 +372,15 @@ def test_unknown_options_of_the_optimizer_are_refused(silicon: Path) -> None:
         ValueError, match="`lrr` is not a known option of `adam`; did you mean `lr`"
     ):
         ml_util.exec_workflows({"fit": {**JOB, "run": run}})
+
+
+def test_potential_file_says_what_made_it(silicon: Path) -> None:
+    """Versions, seed, hash of the data, and every setting of the job."""
+    ml_util.exec_workflows({"fit": {**JOB, "run": {"n_epochs": 1, "w_forces": 0.1}}})
+    made_by = torch.load("potentials.pt", weights_only=True)["provenance"]
+    report = json.loads(Path("fit.json").read_text())
+    assert {key: made_by[key] for key in ("seed", "versions", "data_sha256")} == {
+        key: report[key] for key in ("seed", "versions", "data_sha256")
+    }
+    assert made_by["job"]["prepare"]["cutoff"] == 4.5
+    assert made_by["job"]["run"]["w_forces"] == 0.1

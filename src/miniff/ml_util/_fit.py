@@ -110,6 +110,13 @@ class FitWorkflow:
             datasets=datasets,
             normalization=Normalization.from_dataset(datasets["train"]),
             networks=networks,
+            settings={
+                "fn_cells": fn_cells,
+                "test_set": test_set,
+                "validation_set": validation_set,
+                "descriptors": "default",
+                "cutoff": radius,
+            },
             provenance={
                 "seed": self.seed,
                 "versions": versions(),

@@ -1,7 +1,8 @@
 """The workflow `fit`, second half: networks are trained, the best are kept and reported."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from inspect import signature
 from time import perf_counter
 from typing import Literal
@@ -52,6 +53,7 @@ class PreparedFit:
         datasets: The same with descriptors, by name; only those that are not empty.
         normalization: From the training set.
         networks: One per species; :meth:`run` changes them.
+        settings: What :meth:`FitWorkflow.prepare` was called with.
         provenance: Seed, versions and hash of the data.
     """
 
@@ -60,6 +62,7 @@ class PreparedFit:
     datasets: Mapping[str, Dataset]
     normalization: Normalization
     networks: list[nn.Sequential]
+    settings: Mapping[str, object]
     provenance: Mapping[str, object]
 
     def run(
@@ -93,16 +96,23 @@ class PreparedFit:
         for name in optimizer_kwargs or {}:
             if name not in known:
                 raise ValueError(unknown_name(f"option of `{optimizer}`", name, known))
+        weights = LossWeights(w_energy, w_forces, w_stress)
+        settings = {
+            "n_epochs": n_epochs,
+            "optimizer": optimizer,
+            "optimizer_kwargs": dict(optimizer_kwargs or {}),
+            **{f"w_{name}": weight for name, weight in asdict(weights).items()},
+        }
         closure = SimpleClosure(
             self.networks,
             self.datasets["train"],
             normalization=self.normalization,
-            weights=self._weights(LossWeights(w_energy, w_forces, w_stress)),
+            weights=self._weights(weights),
             optimizer=OPTIMIZERS[optimizer],
             optimizer_kwargs=optimizer_kwargs,
         )
         with Reporter("fit", level=self.log, append=True) as reporter:
-            records = self._train(closure, n_epochs, save, reporter)
+            records = self._train(closure, n_epochs, reporter, partial(self._save, save, settings))
             result = self._finish(closure, records)
             reporter.table("Errors", result.errors)
             write_fit(result, self.provenance)
@@ -111,7 +121,11 @@ class PreparedFit:
         return result
 
     def _train(
-        self, closure: SimpleClosure, n_epochs: int, save: str | None, reporter: Reporter
+        self,
+        closure: SimpleClosure,
+        n_epochs: int,
+        reporter: Reporter,
+        on_best: Callable[[], None],
     ) -> list[EpochRecord]:
         """The epochs; leaves the best parameters in the networks."""
         start, best, best_state = perf_counter(), float("inf"), self._state()
@@ -126,8 +140,7 @@ class PreparedFit:
                 progress.update(record)
                 if watched < best:
                     best, best_state, kept = watched, self._state(), epoch
-                    if save is not None:
-                        save_potentials(save, self._potentials(), provenance=self.provenance)
+                    on_best()
                 if _same(before, self._state()):
                     reporter.info(f"converged after {epoch} epochs: no step lowers the loss")
                     break
@@ -205,6 +218,13 @@ class PreparedFit:
             {name: tensor.clone() for name, tensor in network.state_dict().items()}
             for network in self.networks
         ]
+
+    def _save(self, path: str | None, run: Mapping[str, object]) -> None:
+        """Writes the potentials with what made them."""
+        if path is not None:
+            job = {"prepare": dict(self.settings), "run": dict(run)}
+            provenance = {**self.provenance, "job": job}
+            save_potentials(path, self._potentials(), provenance=provenance)
 
     def _potentials(self) -> list[NNPotential]:
         return potentials_from_ml_data(self.networks, self.datasets["train"], self.normalization)
