@@ -14,8 +14,10 @@ from miniff import ml, ml_util
 from miniff.io import Structure, write_extxyz
 from miniff.kernel import Cell, compute_images
 from miniff.kernel import eval as evaluate
+from miniff.ml_util import LossWeights, Properties
 from miniff.ml_util._data import split
 from miniff.ml_util._recipe import shortest_distances
+from miniff.ml_util._training import typical_loss
 from miniff.potentials import sw2_potential_family, sw3_potential_family
 
 EV = {"epsilon": 2.1683 / 2, "sigma": 2.0951, "a": 1.8}
@@ -384,3 +386,21 @@ def test_potential_file_says_what_made_it(silicon: Path) -> None:
     }
     assert made_by["job"]["prepare"]["cutoff"] == 4.5
     assert made_by["job"]["run"]["w_forces"] == 0.1
+
+
+def test_typical_loss_is_the_geometric_mean_over_structures() -> None:
+    """Written out for two structures, one of them without forces; an outlier counts as its log."""
+    reference = Properties(
+        n_atoms=np.array([1, 2]),
+        energy=np.array([1.0, 2.0]),
+        forces=np.array([[1.0, 0, 0], [np.nan] * 3, [np.nan] * 3]),
+        stress=np.full((2, 6), np.nan),
+    )
+    predicted = Properties(
+        np.array([1, 2]), np.array([1.1, 2.6]), np.zeros((3, 3)), np.zeros((2, 6))
+    )
+    weights = LossWeights(energy=2.0, forces=3.0, stress=5.0)
+    alone = np.array([2 * 0.1**2 + 3 * 1 / 3, 2 * 0.3**2])
+    testing.assert_allclose(
+        typical_loss(reference, predicted, weights), np.sqrt(alone.prod()), rtol=1e-12
+    )

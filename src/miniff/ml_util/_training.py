@@ -7,6 +7,7 @@ from inspect import signature
 from time import perf_counter
 from typing import Literal
 
+import numpy as np
 import torch
 from pydantic import JsonValue
 from torch import Tensor, nn
@@ -20,7 +21,7 @@ from miniff.ml import (
     potentials_from_ml_data,
     save_potentials,
 )
-from miniff.ml_util._closure import LossResult, LossWeights, SimpleClosure
+from miniff.ml_util._closure import LossWeights, SimpleClosure
 from miniff.ml_util._data import Split
 from miniff.ml_util._errors import Errors, Properties, compare
 from miniff.ml_util._outputs import (
@@ -76,7 +77,10 @@ class PreparedFit:
         w_forces: float = 0.02,
         w_stress: float = 2.0,
     ) -> "FitResult":
-        """Trains, and keeps the networks with the lowest loss on the validation set.
+        """Trains, and keeps the networks with the lowest typical loss on the validation set.
+
+        That is the geometric mean of the losses of its structures (of the training set where there
+        is no validation set): one structure far from everything else does not decide alone.
 
         Args:
             n_epochs: Steps of the optimiser; each is up to 20 iterations of LBFGS.
@@ -149,7 +153,7 @@ class PreparedFit:
         watched_set = "validation" if "validation" in self.datasets else "training"
         reporter.info(
             f"{len(records)} epochs in {records[-1].wall_time_s:.0f} s; kept epoch {kept}, which "
-            f"has the lowest loss on the {watched_set} set"
+            f"has the lowest typical loss on the {watched_set} set"
         )
         return records
 
@@ -157,28 +161,28 @@ class PreparedFit:
         self, closure: SimpleClosure, epoch: int, wall_time_s: float
     ) -> tuple[EpochRecord, float]:
         """What an epoch reached, and the loss that decides which one is kept."""
-        errors, losses = {}, {}
+        errors, watched = {}, {}
         for name in ("train", "validation"):
             if name in self.datasets:
-                with torch.no_grad():
-                    loss = closure.last_loss if name == "train" else self._loss(closure, name)
-                losses[name] = float(loss.loss_value)
-                errors[name] = compare(
-                    reference_properties(self.datasets[name]),
-                    predicted_properties(self.datasets[name], loss.prediction),
-                )
+                reference, predicted = self._compared(closure, name)
+                errors[name] = compare(reference, predicted)
+                watched[name] = typical_loss(reference, predicted, closure.weights)
         record = EpochRecord(
             epoch=epoch,
             n_evaluations=closure.n_evaluations,
-            loss=losses["train"],
+            loss=float(closure.last_loss.loss_value),
             train=errors["train"],
             validation=errors.get("validation"),
             wall_time_s=wall_time_s,
         )
-        return record, losses.get("validation", losses["train"])
+        return record, watched.get("validation", watched["train"])
 
-    def _loss(self, closure: SimpleClosure, name: str) -> LossResult:
-        return closure.loss(self.datasets[name])
+    def _compared(self, closure: SimpleClosure, name: str) -> tuple[Properties, Properties]:
+        """References of a set, and what the networks give for it now."""
+        dataset = self.datasets[name]
+        with torch.no_grad():
+            loss = closure.last_loss if name == "train" else closure.loss(dataset)
+        return reference_properties(dataset), predicted_properties(dataset, loss.prediction)
 
     def _weights(self, wanted: LossWeights) -> LossWeights:
         """Without the terms the training set has no references for: they need not be computed."""
@@ -254,6 +258,32 @@ class FitResult:
         return {
             name: compare(self.reference[name], self.predicted[name]) for name in self.reference
         }
+
+
+def typical_loss(reference: Properties, predicted: Properties, weights: LossWeights) -> float:
+    """Geometric mean over structures of the loss each would have alone; inf if none has any."""
+    n = len(reference.n_atoms)
+    of_atom = np.repeat(np.arange(n), reference.n_atoms)
+    of_component = np.repeat(np.arange(n), 6)
+    loss = weights.energy * np.nan_to_num(
+        np.square(predicted.energy_per_atom - reference.energy_per_atom)
+    )
+    loss += weights.forces * _means(
+        np.square(predicted.forces - reference.forces).ravel(), np.repeat(of_atom, 3), n
+    )
+    loss += weights.stress * _means(
+        np.square(predicted.stress - reference.stress).ravel(), of_component, n
+    )
+    known = loss[loss > 0]
+    return float(np.exp(np.log(known).mean())) if len(known) else float("inf")
+
+
+def _means(values: np.ndarray, group: np.ndarray, n_groups: int) -> np.ndarray:
+    """Mean of each group over what is not nan; 0 where all is."""
+    known = ~np.isnan(values)
+    sums = np.bincount(group[known], values[known], minlength=n_groups)
+    means: np.ndarray = sums / np.maximum(np.bincount(group[known], minlength=n_groups), 1)
+    return means
 
 
 def _same(one: Sequence[Mapping[str, Tensor]], other: Sequence[Mapping[str, Tensor]]) -> bool:
