@@ -48,7 +48,8 @@ def test_missing_references_take_no_part() -> None:
 def test_missing_prediction_is_refused() -> None:
     """A reference that nothing is compared with would flatter the errors."""
     reference = properties([1.0, 2.0], 0.0, [0.0] * 6)
-    with pytest.raises(ValueError, match=re.escape("structure 1 (counted from 0) has a energy")):
+    sentence = "structure 1 (counted from 0) has energy as a reference but no prediction of it"
+    with pytest.raises(ValueError, match=re.escape(sentence)):
         compare(reference, properties([1.0, np.nan], 0.0, [0.0] * 6))
 
 

@@ -137,6 +137,39 @@ def test_the_mapping_is_not_modified() -> None:
             "`fit.run.n_epochs` is True but must be an integer",
         ),
         (
+            "fit: {prepare: {fn_cells: data.xyz}, run: {n_epochs: 1e5}}",
+            "`fit.run.n_epochs` is '1e5' but must be an integer; YAML reads it as text, "
+            "write 100000",
+        ),
+        (
+            "fit:\n  prepare: {fn_cells: data.xyz}\n  run:\n    options:\n      lr: 1e-3",
+            "jobs.yml, line 5: `fit.run.options.lr` is '1e-3' but must be a number; "
+            "YAML reads it as text, write 1.0e-3",
+        ),
+        (
+            "fit: {prepare: {fn_cells: data.xyz, test_set: 1e-1}}",
+            "YAML reads it as text, write 1.0e-1",
+        ),
+        (
+            "fit:\n  init: {seed: 2026-13-01}",
+            "jobs.yml, line 2: `2026-13-01` cannot be read: month",
+        ),
+        ("fit: &all\n  prepare: *all", "jobs.yml, line 1: this part of the job contains itself"),
+        (
+            "fit: !!python/object:os.system {prepare: }",
+            "jobs.yml, line 1: a job file holds plain data, but here is a tag",
+        ),
+        (
+            "fit: {prepare: {fn_cells: [{a: 1, a: 2}]}}",
+            "jobs.yml, line 1: `a` is given twice, first in line 1",
+        ),
+        ("fit: {prepare: {fn_cells: []}}", "`fit.prepare.fn_cells`: no file is named"),
+        ("fit: {prepare: {fn_cells: .}}", "`fit.prepare.fn_cells`: . is a folder but must be"),
+        (
+            "fit: {prepare: {fn_cells: data.xyz}}\ntest-direct: {prepare: {potentials: '*.xyz'}}",
+            "jobs.yml, line 2: `test-direct.prepare.potentials`: `*.xyz` is not a known file",
+        ),
+        (
             "fit: {prepare: {fn_cells: data.xyz}, run: {weight: 1e5}}",
             "`fit.run.weight` is '1e5' but must be a number; YAML reads it as text, write 1.0e+5",
         ),
@@ -161,6 +194,26 @@ def test_the_mapping_is_not_modified() -> None:
             "fit: {prepare: {fn_cells: data.xyz}, run: {save: data.xyz}}",
             "`fit.run.save` would write over data.xyz, which `fit.prepare.fn_cells` reads",
         ),
+        (
+            "fit: {prepare: {fn_cells: data.xyz}, run: {save: jobs.yml}}",
+            "`fit.run.save` would write over jobs.yml, the job file",
+        ),
+        (
+            "fit: {prepare: {fn_cells: data.xyz}, run: {save: fit.json}}",
+            "`fit.run.save`: fit.json is the name of a report that the job writes",
+        ),
+        (
+            "fit: {prepare: {fn_cells: data.xyz}, run: {save: nowhere/out.pt}}",
+            "`fit.run.save`: nowhere/out.pt cannot be written: there is no folder nowhere",
+        ),
+        (
+            "fit: {prepare: {fn_cells: data.xyz}, run: {save: .}}",
+            "`fit.run.save`: . is a folder but must be a file",
+        ),
+        (
+            "fit: {prepare: {fn_cells: data.xyz}, run: {save: ''}}",
+            "`fit.run.save`: no file is named",
+        ),
     ],
 )
 def test_refusals(text: str, sentence: str) -> None:
@@ -182,6 +235,15 @@ def test_all_problems_are_told_together() -> None:
     with pytest.raises(JobError) as caught:
         check("fitt:\nfit: {prepare: {fn_cells: 3}, run: {n_epoch: 1, weight: x}}")
     assert len(str(caught.value).splitlines()) == 4
+
+
+def test_missing_files_are_told_beside_wrong_keys() -> None:
+    """But not those that a workflow with mistakes might have written."""
+    with pytest.raises(JobError) as caught:
+        check("fit: {prepare: {fn_cells: dta.xyz}, run: {n_epoch: 1}}\ntest-direct:")
+    first, second = str(caught.value).splitlines()
+    assert "`n_epoch` is not a known key" in first
+    assert "`dta.xyz` is not a known file" in second
 
 
 def test_binary_file_and_folder_are_refused(folder: Path) -> None:

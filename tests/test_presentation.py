@@ -49,6 +49,19 @@ def test_absent_properties_have_no_panel() -> None:
     ]
 
 
+def test_no_label_is_cut_off() -> None:
+    """With three sets in the legend every label still lies within the figure."""
+    reference, predicted = pair(7)
+    names = ("train", "validation", "test")
+    figure = plot_parities(dict.fromkeys(names, reference), dict.fromkeys(names, predicted))
+    figure.draw_without_rendering()
+    for ax in figure.axes:
+        for item in (ax.xaxis.label, ax.yaxis.label, ax.get_legend()):
+            box = item.get_window_extent().transformed(figure.transFigure.inverted())
+            assert min(box.x0, box.y0) >= 0
+            assert max(box.x1, box.y1) <= 1
+
+
 def test_learning_curves_are_what_was_given() -> None:
     """One panel per property, one line per set, in the units of the tables."""
     axes = plot_convergence([1, 2], {"stress": {"train": [2.0, 1.0], "validation": [3.0, 2.0]}})

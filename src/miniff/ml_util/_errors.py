@@ -105,7 +105,9 @@ def _error(
     lacking = known & np.isnan(predicted)
     if lacking.any():
         where = int(structure[np.argwhere(lacking)[0][0]])
-        raise ValueError(f"structure {where} (counted from 0) has a {name} but no prediction of it")
+        raise ValueError(
+            f"structure {where} (counted from 0) has {name} as a reference but no prediction of it"
+        )
     if not known.any():
         return None
     off = (predicted - reference)[known]

@@ -16,6 +16,7 @@ class JobError(ValueError):
     """A job that cannot be run; the message lists all that is wrong with it."""
 
 
+MAPPING, LIST = "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"
 Key = tuple[str, ...]
 """Where something stands: workflow, section, key."""
 
@@ -89,9 +90,23 @@ class _Content:
     loader: yaml.SafeLoader
     lines: dict[Key, int]
 
-    def of(self, node: yaml.Node, key: Key) -> object:
-        if not isinstance(node, yaml.MappingNode):
+    def of(self, node: yaml.Node, key: Key, above: tuple[yaml.Node, ...] = ()) -> object:
+        if any(node is one for one in above):
+            raise JobError(f"{_line(self.source, node)}: this part of the job contains itself")
+        above = (*above, node)
+        if node.tag == MAPPING and isinstance(node, yaml.MappingNode):
+            return self._mapping(node, key, above)
+        if node.tag == LIST and isinstance(node, yaml.SequenceNode):
+            return [self.of(item, key, above) for item in node.value]
+        try:
             return self.loader.construct_object(node, deep=True)
+        except ValueError as error:  # a date or number in form only, as 2026-13-01
+            what = f"{_line(self.source, node)}: `{node.value}` cannot be read: {error}"
+            raise JobError(what) from None
+
+    def _mapping(
+        self, node: yaml.MappingNode, key: Key, above: tuple[yaml.Node, ...]
+    ) -> dict[str, object]:
         content: dict[str, object] = {}
         for key_node, value_node in node.value:
             name = self._name(key_node)
@@ -102,11 +117,11 @@ class _Content:
                     f"first in line {first}"
                 )
             self.lines[(*key, name)] = key_node.start_mark.line + 1
-            content[name] = self.of(value_node, (*key, name))
+            content[name] = self.of(value_node, (*key, name), above)
         return content
 
     def _name(self, node: yaml.Node) -> str:
-        name = self.loader.construct_object(node, deep=True)
+        name = self.of(node, ())
         if not isinstance(name, str):
             raise JobError(f"{_line(self.source, node)}: the key {name!r} must be a word")
         return name

@@ -8,7 +8,13 @@ __all__ = ["InputFile", "InputFiles", "OutputFile", "Reads", "Writes"]
 
 @dataclass(frozen=True)
 class Reads:
-    """The argument names files that must be there."""
+    """The argument names files that must be there.
+
+    Attributes:
+        patterns: Whether ``*``, ``?`` and ``[]`` stand for any name.
+    """
+
+    patterns: bool = False
 
 
 @dataclass(frozen=True)
@@ -18,7 +24,7 @@ class Writes:
 
 InputFile = Annotated[str, Reads()]
 """A file name."""
-InputFiles = Annotated[str | list[str], Reads()]
+InputFiles = Annotated[str | list[str], Reads(patterns=True)]
 """A file name or pattern (``*``, ``?``, ``[]``), or a list of them."""
 OutputFile = Annotated[str, Writes()]
 """The name of a file to be written."""

@@ -4,11 +4,12 @@ import glob
 import inspect
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic_core import ErrorDetails
 
 from miniff._checks import unknown_name
 from miniff.ml_util._jobfile import Job, JobError, Key
@@ -26,6 +27,7 @@ WORDS = {
     "list_type": "a list",
     "dict_type": "a mapping",
     "none_required": "null",
+    "invalid-json-value": "plain data",
 }
 """What pydantic's kinds of errors demand."""
 NUMBER_AS_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
@@ -57,10 +59,11 @@ def check_job(job: Job, known: Mapping[str, type]) -> list[Step]:
         JobError: Everything that is wrong, one sentence a line.
     """
     problems: list[str] = []
-    steps = []
+    steps, checkable = [], []
     if not job.workflows:
         problems.append(f"{job.source} is empty but must name at least one workflow")
     for name, sections in job.workflows.items():
+        is_certain = not problems  # what workflows before this one leave behind
         if name not in known:
             problems.append(f"{job.at((name,))}: {unknown_name('workflow', name, known)}")
             continue
@@ -69,8 +72,8 @@ def check_job(job: Job, known: Mapping[str, type]) -> list[Step]:
             for section, function, values in _sections(job, name, sections, known[name], problems)
         }
         steps.append(Step(name, known[name], *(arguments.get(s, {}) for s in SECTIONS)))
-    if not problems:
-        _check_files(job, steps, problems)
+        checkable += steps[-1:] if is_certain else []
+    _check_files(job, checkable, problems)
     if problems:
         raise JobError("\n".join(problems))
     return steps
@@ -124,11 +127,35 @@ def _check_section(
         if name not in model.model_fields:
             what = unknown_name(f"key of `{place}`", name, model.model_fields)
             problems.append(f"{job.at((*key, name))}: {what}")
+    texts = {name: _numbers_as_text(value) for name, value in values.items()}
+    for name, found in texts.items():
+        for inner, text in found.items():
+            what = f"`{place}.{name}.{inner}` is {text!r} but must be a number"
+            problems.append(f"{job.at((*key, name, inner))}: {what}{_advice(text, 'a number')}")
     try:
         model.model_validate({k: v for k, v in values.items() if k in model.model_fields})
     except ValidationError as error:
-        problems += _sentences(job, key, error, values)
+        new = [one for one in error.errors() if not texts.get(str(one["loc"][0]))]
+        problems += _sentences(job, key, new, values)
     return values
+
+
+def _numbers_as_text(value: object) -> dict[str, str]:
+    """The numbers within a mapping that YAML takes for text."""
+    items = value.items() if isinstance(value, Mapping) else ()
+    return {name: inner for name, inner in items if _advice(inner, "a number")}
+
+
+def _advice(given: object, demand: str) -> str:
+    """How to write a number that YAML takes for text; nothing for anything else."""
+    if not isinstance(given, str) or not NUMBER_AS_TEXT.fullmatch(given):
+        return ""
+    mantissa, exponent = re.split("[eE]", given)
+    mantissa += "" if "." in mantissa else ".0"
+    number = f"{mantissa}e{exponent if exponent[0] in '+-' else '+' + exponent}"
+    if demand == "an integer" and float(given).is_integer():
+        number = str(int(float(given)))
+    return f"; YAML reads it as text, write {number}"
 
 
 def _model(function: Callable[..., object]) -> type[BaseModel]:
@@ -143,11 +170,11 @@ def _model(function: Callable[..., object]) -> type[BaseModel]:
 
 
 def _sentences(
-    job: Job, key: Key, error: ValidationError, values: Mapping[str, object]
+    job: Job, key: Key, errors: Sequence[ErrorDetails], values: Mapping[str, object]
 ) -> list[str]:
     """One sentence per key, joining what the members of a union demand."""
     demands: dict[str, list[str]] = {}
-    for problem in error.errors():
+    for problem in errors:
         name = str(problem["loc"][0])
         if problem["type"] == "missing":
             demands[name] = []
@@ -164,70 +191,99 @@ def _sentences(
         if name not in values:
             sentences.append(f"{where}: {what} is missing")
             continue
-        given = values[name]
-        hint = ""
-        if isinstance(given, str) and NUMBER_AS_TEXT.fullmatch(given):
-            mantissa, exponent = re.split("[eE]", given)
-            mantissa += "" if "." in mantissa else ".0"
-            sign = "" if exponent[0] in "+-" else "+"
-            hint = f"; YAML reads it as text, write {mantissa}e{sign}{exponent}"
-        sentences.append(f"{where}: {what} is {given!r} but must be {' or '.join(wanted)}{hint}")
+        given, demand = values[name], " or ".join(wanted)
+        advice = _advice(given, demand)
+        sentences.append(f"{where}: {what} is {given!r} but must be {demand}{advice}")
     return sentences
 
 
 def _check_files(job: Job, steps: list[Step], problems: list[str]) -> None:
     """Files that are read must be there by then, and none of them may be written over."""
-    written: dict[str, str] = {}
-    read: dict[str, Key] = {}
+    written: set[str] = set()
+    read = {_same(job.source): "the job file"} if job.lines else {}
+    reports = {f"{step.name}{ending}": (step.name,) for step in steps for ending in OUTPUTS}
     for step in steps:
-        functions = stages(step.workflow)  # type: ignore[arg-type]
-        outputs: dict[str, Key] = {f"{step.name}{ending}": (step.name,) for ending in OUTPUTS}
-        for section in ("prepare", "run"):
-            for name, value, mark in _marked(functions[section], getattr(step, section)):
-                key: Key = (step.name, section, name)
-                for pattern in [value] if isinstance(value, str) else value:
-                    if mark is Writes:
-                        outputs[pattern] = key
-                    elif _same(pattern) in written:
-                        continue
-                    elif found := _existing(pattern):
-                        read.update({_same(path): key for path in found})
-                    else:
-                        problems.append(_missing(job, key, pattern))
-        for path, writer in outputs.items():
+        files = _files(step)
+        for file in files:
+            if isinstance(file.mark, Writes):
+                problem = _unwritable(file.name, reports)
+            elif _same(file.name) in written:
+                continue
+            else:
+                found = _existing(file)
+                read.update({_same(path): f"which `{'.'.join(file.key)}` reads" for path in found})
+                problem = _unreadable(file, found)
+            if problem:
+                problems.append(f"{job.at(file.key)}: `{'.'.join(file.key)}`: {problem}")
+        saved = {file.name: file.key for file in files if isinstance(file.mark, Writes)}
+        own = {path: writer for path, writer in reports.items() if writer == (step.name,)}
+        for path, writer in {**own, **saved}.items():
             if _same(path) in read:
-                reader = ".".join(read[_same(path)])
-                problems.append(
-                    f"{job.at(writer)}: `{'.'.join(writer)}` would write over {path}, which "
-                    f"`{reader}` reads"
-                )
-            written[_same(path)] = step.name
+                what = f"`{'.'.join(writer)}` would write over {path}, {read[_same(path)]}"
+                problems.append(f"{job.at(writer)}: {what}")
+            written.add(_same(path))
 
 
-def _marked(
-    function: Callable[..., object], given: Mapping[str, object]
-) -> list[tuple[str, Any, type]]:
-    """Arguments that name files, defaults included, and whether they are read or written."""
-    hints = get_type_hints(function, include_extras=True)
-    found: list[tuple[str, Any, type]] = []
-    for name, parameter in inspect.signature(function).parameters.items():
-        value = given.get(name, parameter.default)
-        for mark in (Reads, Writes):
-            if isinstance(value, str | list) and _has_mark(hints.get(name), mark):
-                found.append((name, value, mark))
+@dataclass(frozen=True)
+class _File:
+    """A file or pattern that an argument names."""
+
+    key: Key
+    name: str
+    mark: Reads | Writes
+
+
+def _files(step: Step) -> list[_File]:
+    """All files that the arguments of a workflow name, defaults included."""
+    found = []
+    for section, function in stages(step.workflow).items():  # type: ignore[arg-type]
+        hints = get_type_hints(function, include_extras=True)
+        for name, parameter in inspect.signature(function).parameters.items():
+            value = getattr(step, section).get(name, parameter.default)
+            names = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+            key = (step.name, section, name)
+            marks = _marks(hints.get(name))
+            found += [_File(key, n, mark) for mark in marks for n in names if isinstance(n, str)]
+            if names == [] and isinstance(value, list):
+                found += [_File(key, "", mark) for mark in marks]
     return found
 
 
-def _has_mark(annotation: object, mark: type) -> bool:
-    metadata = getattr(annotation, "__metadata__", ())
-    return any(isinstance(item, mark) for item in metadata) or any(
-        _has_mark(part, mark) for part in get_args(annotation)
-    )
+def _marks(annotation: object) -> list[Reads | Writes]:
+    own = [m for m in getattr(annotation, "__metadata__", ()) if isinstance(m, Reads | Writes)]
+    return own + [mark for part in get_args(annotation) for mark in _marks(part)]
 
 
-def _existing(pattern: str) -> list[str]:
-    name = os.path.expanduser(pattern)
-    return [name] if os.path.exists(name) else glob.glob(name, recursive=True)
+def _existing(file: _File) -> list[str]:
+    name = os.path.expanduser(file.name)
+    if os.path.exists(name):  # brackets may belong to the name
+        return [name]
+    is_pattern = isinstance(file.mark, Reads) and file.mark.patterns
+    return glob.glob(name, recursive=True) if is_pattern else []
+
+
+def _unreadable(file: _File, found: Sequence[str]) -> str | None:
+    """What is wrong with a file to be read."""
+    folders = [path for path in found if os.path.isdir(path)]
+    if folders:
+        return f"{folders[0]} is a folder but must be a file"
+    if not file.name:
+        return "no file is named"
+    return None if found else _missing(file.name) + _advice(file.name, "a number")
+
+
+def _unwritable(name: str, reports: Mapping[str, Key]) -> str | None:
+    """What is wrong with the name of a file to be written."""
+    if not name:
+        return "no file is named"
+    path = os.path.realpath(name)
+    if os.path.isdir(path):
+        return f"{name} is a folder but must be a file"
+    if not os.path.isdir(os.path.dirname(path)):
+        return f"{name} cannot be written: there is no folder {os.path.dirname(name)}"
+    if path in (_same(report) for report in reports):
+        return f"{name} is the name of a report that the job writes"
+    return None
 
 
 def _same(path: str) -> str:
@@ -235,9 +291,9 @@ def _same(path: str) -> str:
     return os.path.realpath(os.path.expanduser(path))
 
 
-def _missing(job: Job, key: Key, pattern: str) -> str:
+def _missing(pattern: str) -> str:
     folder = os.path.dirname(os.path.expanduser(pattern)) or "."
     there = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     names = [name if folder == "." else os.path.join(folder, name) for name in there]
     visible = [name for name in names if not os.path.basename(name).startswith(".")]
-    return f"{job.at(key)}: `{'.'.join(key)}`: {unknown_name('file', pattern, visible)}"
+    return unknown_name("file", pattern, visible)

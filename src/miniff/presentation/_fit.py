@@ -145,7 +145,7 @@ def plot_parities(reference: Mapping[str, Labelled], predicted: Mapping[str, Lab
         for name in ("energy", "forces", "stress")
         if any(len(_pairs(reference[part], predicted[part], name)[0]) for part in reference)
     ]
-    axes = new_axes(max(len(names), 1), width=2.4, height=2.9)
+    axes = new_axes(max(len(names), 1), width=2.4, height=3.2)
     for ax, name in zip(axes, names, strict=False):
         plot_diagonal(reference, predicted, name, ax=ax)
     figure = axes[0].figure
