@@ -139,8 +139,8 @@ def test_diverging_loss_stops_with_its_cause() -> None:
         closure.optimizer_step()
 
 
-def test_typical_loss_is_the_geometric_mean_over_structures() -> None:
-    """Written out for two structures, one of them without forces; an outlier counts as its log."""
+def test_typical_loss_is_the_median_over_structures() -> None:
+    """Written out for two structures, one of them without forces; exact ones count as 0."""
     reference = Properties(
         n_atoms=np.array([1, 2]),
         energy=np.array([1.0, 2.0]),
@@ -153,5 +153,6 @@ def test_typical_loss_is_the_geometric_mean_over_structures() -> None:
     weights = LossWeights(energy=2.0, forces=3.0, stress=5.0)
     alone = np.array([2 * 0.1**2 + 3 * 1 / 3, 2 * 0.3**2])
     testing.assert_allclose(
-        typical_loss(reference, predicted, weights), np.sqrt(alone.prod()), rtol=1e-12
+        typical_loss(reference, predicted, weights), np.median(alone), rtol=1e-12
     )
+    assert typical_loss(reference, reference, weights) == 0

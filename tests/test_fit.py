@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import ase.io
@@ -275,3 +276,76 @@ def test_potential_file_says_what_made_it(silicon: Path) -> None:
     }
     assert made_by["job"]["prepare"]["cutoff"] == 4.5
     assert made_by["job"]["run"]["w_forces"] == 0.1
+
+
+def test_structures_without_any_reference_are_refused(silicon: Path) -> None:
+    """There is nothing to learn from."""
+    write_extxyz(
+        "bare.xyz", [replace(s, energy=None, forces=None, stress=None) for s in labelled(3, 0)]
+    )
+    job = {**JOB, "prepare": {**JOB["prepare"], "fn_cells": "bare.xyz"}}
+    sentence = "bare.xyz: no structure for training has an energy, forces or a stress"
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        ml_util.exec_workflows({"fit": job})
+
+
+def test_perfect_crystal_has_constant_features(folder: Path) -> None:
+    """Rounding is not learned from: the forces of equal atoms stay those of symmetry."""
+    cell = Cell(np.eye(3) * 5.43, DIAMOND, ["Si"] * 8)
+    result = evaluate(SILICON, cell)
+    crystal = Structure(
+        vectors=np.eye(3) * 5.43,
+        positions=DIAMOND * 5.43,
+        species=("Si",) * 8,
+        periodic=(True, True, True),
+        energy=result.energy,
+        forces=np.zeros((8, 3)),
+        stress=result.stress,
+    )
+    write_extxyz("train.xyz", [crystal])
+    job = {**JOB, "prepare": {**JOB["prepare"], "validation_set": 0}, "run": {"n_epochs": 1}}
+    (fitted,) = ml_util.exec_workflows({"fit": job})
+    assert np.abs(fitted.predicted["train"].forces).max() < 1e-6
+    assert fitted.errors["train"].energy.mae < 1e-3
+
+
+def test_structures_of_training_are_no_test(silicon: Path) -> None:
+    """A test file that holds a training structure is refused with both places."""
+    write_extxyz("mixed.xyz", [*labelled(2, 5), *labelled(24, 0)[3:4]])
+    job = {**JOB, "prepare": {**JOB["prepare"], "test_set": "mixed.xyz", "validation_set": 0}}
+    sentence = (
+        "mixed.xyz, structure 2 (counted from 0) of the test set is also in the train set, as "
+        "train.xyz, structure 3 (counted from 0)"
+    )
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        ml_util.exec_workflows({"fit": job})
+
+
+def test_stress_of_a_boxed_molecule_is_left_out(
+    silicon: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Codes print one for the box; what repeats nowhere has none, and it is told."""
+    structures = labelled(24, 0)
+    write_extxyz("train.xyz", [replace(structures[0], periodic=(False,) * 3), *structures[1:]])
+    job = {**JOB, "prepare": {**JOB["prepare"], "validation_set": 0}, "run": {"n_epochs": 1}}
+    (result,) = ml_util.exec_workflows({"fit": job})
+    assert result.errors["train"].stress.n == 6 * 23
+    assert "1 of 24 structures have no stress" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"lr": "0.1"}, "`optimizer_kwargs`:"),
+        (
+            {"line_search_fn": "bogus"},
+            "`line_search_fn` is 'bogus' but must be strong_wolfe or null",
+        ),
+    ],
+)
+def test_wrong_options_of_the_optimizer_are_refused(
+    silicon: Path, options: dict[str, object], sentence: str
+) -> None:
+    """Before the first epoch, in words."""
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        ml_util.exec_workflows({"fit": {**JOB, "run": {"optimizer_kwargs": options}}})

@@ -25,6 +25,8 @@ class Prepared:
 
 
 class Making:
+    OUTPUTS = (".json", ".log")
+
     def __init__(self, *, seed: int = 0) -> None: ...
 
     def prepare(
@@ -38,6 +40,8 @@ class Finished:
 
 
 class Comparing:
+    OUTPUTS = (".json", ".log", ".extxyz")
+
     def __init__(self) -> None: ...
 
     def prepare(self, *, potentials: InputFile = "out.pt") -> Finished:

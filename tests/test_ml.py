@@ -178,8 +178,9 @@ def test_networks_survive_saving(folder: Path, activation: str) -> None:
 
 def test_unknown_layers_cannot_be_saved() -> None:
     """What could not be read back exactly is refused when it is written."""
+    descriptor = behler2_descriptor_family("Si-Si", a=4.0, eta=0.1)
     for network in (nn.Sequential(nn.Dropout()), nn.Sequential(nn.Softplus(beta=2.0))):
-        potential = NNPotential(network, [], "Si")
+        potential = NNPotential(network, [descriptor], "Si")
         with pytest.raises(ValueError, match="cannot be saved"):
             potential.state_dict()
 
@@ -260,6 +261,46 @@ def test_unwritable_network_leaves_the_old_file(folder: Path) -> None:
     """A refusal in the middle of saving loses nothing."""
     save_potentials("p.pt", [lj_potential_family(epsilon=1.0, sigma=1.0, a=2.0)])
     before = Path("p.pt").read_bytes()
+    descriptor = behler2_descriptor_family("Si-Si", a=4.0, eta=0.1)
+    unknown = NNPotential(nn.Dropout(), [descriptor], "Si")
     with pytest.raises(ValueError, match="cannot be saved"):
-        save_potentials("p.pt", [NNPotential(nn.Sequential(nn.Dropout()), [], "Si")])
+        save_potentials("p.pt", [unknown])
     assert Path("p.pt").read_bytes() == before
+
+
+class Residual(nn.Sequential):
+    """A network whose parts alone do not tell what it does."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x) + x.sum(1, keepdim=True)
+
+
+@pytest.mark.parametrize(
+    ("network", "sentence"),
+    [
+        (behler_nn(3), "the network does not take 1 descriptors"),
+        (nn.Linear(1, 3), "the network gives shape (1, 3) for one atom but must give (1, 1)"),
+    ],
+)
+def test_networks_of_the_wrong_width_are_refused(network: nn.Module, sentence: str) -> None:
+    """When the potential is made, not when it is first evaluated."""
+    descriptor = behler2_descriptor_family("Si-Si", a=4.0, eta=0.1)
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        NNPotential(network, [descriptor], "Si")
+
+
+def test_networks_with_a_forward_of_their_own_cannot_be_saved() -> None:
+    """They would come back as another network; the caller's network is left as it is."""
+    descriptor = behler2_descriptor_family("Si-Si", a=4.0, eta=0.1)
+    network = Residual(nn.Linear(1, 1))
+    potential = NNPotential(network, [descriptor], "Si")
+    assert network[0].weight.dtype == torch.float32
+    with pytest.raises(ValueError, match="cannot be saved"):
+        potential.state_dict()
+
+
+def test_descriptors_of_another_species_are_refused() -> None:
+    """Their values would be those of other atoms."""
+    images = [compute_images(silicon(2), 4.0)]
+    with pytest.raises(ValueError, match="is not a descriptor of Si"):
+        learn_cauldron(images, {"Si": [behler2_descriptor_family("Ge-Si", a=4.0, eta=1.0)]})

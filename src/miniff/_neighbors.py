@@ -17,6 +17,9 @@ from miniff import _core
 
 __all__ = ["PairTable", "find_pairs", "join"]
 
+ROUNDING = 1e-12
+"""Atoms closer than this, relative to the largest coordinate, differ by rounding alone."""
+
 
 @dataclass(frozen=True)
 class PairTable:
@@ -210,7 +213,9 @@ def _pair_vectors(table: PairTable, positions: ndarray, cells: ndarray) -> ndarr
 
 def _refuse_coincident(table: PairTable) -> None:
     """Derivatives by a zero distance do not exist."""
-    same = np.flatnonzero(~table.vectors.any(axis=1))
+    largest = np.abs(table.positions).max(initial=1.0)
+    r2 = np.einsum("px,px->p", table.vectors, table.vectors)  # [pair, xyz]
+    same = np.flatnonzero(r2 < (ROUNDING * largest) ** 2)
     if len(same):
         i, j = table.centre[same[0]], table.other[same[0]]
         raise ValueError(f"atoms {i} and {j} are at the same place (counted from 0)")

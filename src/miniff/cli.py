@@ -1,5 +1,6 @@
 """The command line: ``python -m miniff jobs.yml``."""
 
+import io
 import os
 import sys
 from importlib.metadata import version
@@ -71,4 +72,7 @@ def _sentence(error: Exception) -> str:
 
 def main() -> None:
     """The entry point of the command `miniff`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without angstrom signs is no error
     app(prog_name="miniff" if Path(sys.argv[0]).name == "miniff" else "python -m miniff")

@@ -99,7 +99,7 @@ class Cell:
             raise ValueError(f"the numbers of copies are {(n1, n2, n3)} but must be at least 1")
         steps = np.stack(np.meshgrid(*map(np.arange, counts), indexing="ij"), -1).reshape(-1, 3)
         coordinates = (steps[:, None] + self.coordinates).reshape(-1, 3) / counts
-        meta = {key: value for key, value in self.meta.items() if isinstance(value, str)}
+        meta = self._description()
         return Cell(
             self.vectors * counts[:, None],
             coordinates,
@@ -109,11 +109,18 @@ class Cell:
         )
 
     def strained(self, factors: Sequence[float] | ndarray) -> "Cell":
-        """The same fractional coordinates with cell vector i multiplied by factors[i]."""
+        """The same fractional coordinates with cell vector i multiplied by factors[i].
+
+        Of ``meta`` only text is kept: energies, forces and the like are those of the other cell.
+        """
         scale = np.asarray(factors, float)
         check_shape("factors", scale, (3,))
         return Cell(
-            self.vectors * scale[:, None], self.coordinates, self.values, self.meta, pbc=self.pbc
+            self.vectors * scale[:, None],
+            self.coordinates,
+            self.values,
+            self._description(),
+            pbc=self.pbc,
         )
 
     @staticmethod
@@ -145,6 +152,10 @@ class Cell:
         if results:
             atoms.calc = SinglePointCalculator(atoms, **results)
         return atoms
+
+    def _description(self) -> dict[str, object]:
+        """What stays true of a cell that is made from this one."""
+        return {key: value for key, value in self.meta.items() if isinstance(value, str)}
 
     def _is_flat(self) -> bool:
         longest = np.linalg.norm(self.vectors, axis=1).max()

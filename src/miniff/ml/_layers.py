@@ -65,7 +65,7 @@ def network_from_state(state: Sequence[Mapping[str, object]]) -> nn.Sequential:
 
 
 def _flat(network: nn.Module) -> list[nn.Module]:
-    if isinstance(network, nn.Sequential):
+    if type(network) is nn.Sequential:  # a subclass may do something else with its parts
         return [layer for part in network for layer in _flat(part)]
     return [network]
 

@@ -41,6 +41,9 @@ def learn_cauldron(
         )
     species = []
     for name in sorted(descriptors):
+        for descriptor in descriptors[name]:
+            if descriptor.species and descriptor.species[0] != name:
+                raise ValueError(f"{descriptor} is not a descriptor of {name}")
         environment = Environment(Functions(descriptors[name]), table.atoms_of(name))
         values = environment.functions.values(table, environment.centres)
         species.append(

@@ -16,8 +16,11 @@ from miniff.ml._dataset import Dataset
 
 __all__ = ["Normalization"]
 
-SMALLEST_SPREAD = 1e-10
-"""A feature that varies less, relative to its size, is taken as constant."""
+SMALLEST_SPREAD = 1e-6
+"""A feature that varies less, relative to its size, is constant; what is left is rounding."""
+
+SMALLEST_ENERGY = 1e-12
+"""Energies per atom that vary less, relative to the total, are all the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +58,7 @@ class Normalization:
         spread = float(rest.std(correction=0)) if len(rest) > 1 else 0.0
         features = [_mean_and_spread(points.features) for points in dataset.per_point_datasets]
         return Normalization(
-            energy_scale=spread if spread > SMALLEST_SPREAD else 1.0,
+            energy_scale=spread if spread > SMALLEST_ENERGY * _size(energy[known]) else 1.0,
             energy_offsets=offsets,
             features_offset=tuple(mean for mean, _ in features),
             features_scale=tuple(scale for _, scale in features),
@@ -74,6 +77,10 @@ class Normalization:
         return self.energy_offsets[species] + self.energy_scale * output
 
 
+def _size(energy: Tensor) -> float:
+    return float(energy.abs().max()) if len(energy) else 1.0
+
+
 def _least_squares(
     counts: Float[Tensor, "n_structures n_species"], energy: Float[Tensor, "n_structures 1"]
 ) -> Float[Tensor, " n_species"]:
@@ -88,7 +95,7 @@ def _mean_and_spread(features: Tensor) -> tuple[Tensor, Tensor]:
     if len(features) == 0:
         return features.new_zeros(features.shape[1]), features.new_ones(features.shape[1])
     mean, spread = features.mean(0), features.std(0, correction=0)
-    constant = spread <= SMALLEST_SPREAD * (1 + mean.abs())
+    constant = spread <= SMALLEST_SPREAD * mean.abs()
     return mean, torch.where(constant, torch.ones_like(spread), spread)
 
 

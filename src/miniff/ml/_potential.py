@@ -1,6 +1,7 @@
 """A network as a local potential: e_i = net(F_i) for the atoms of one species."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 
 import numpy as np
 import torch
@@ -57,9 +58,19 @@ class NNPotential(LocalPotential):
             )
         self.tag = tag
         self.descriptors = tuple(descriptors)
-        self.network = network.double()
+        self.network = deepcopy(network).double()
+        self._check_shape()
         self.ranges = ranges
         self._functions = Functions(self.descriptors)
+
+    def _check_shape(self) -> None:
+        n = len(self.descriptors)
+        try:
+            shape = tuple(self.network(torch.zeros(1, n, dtype=torch.float64)).shape)
+        except RuntimeError as error:
+            raise ValueError(f"the network does not take {n} descriptors: {error}") from error
+        if shape != (1, 1):
+            raise ValueError(f"the network gives shape {shape} for one atom but must give (1, 1)")
 
     @property
     def cutoff(self) -> float:

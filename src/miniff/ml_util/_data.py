@@ -28,6 +28,7 @@ def cell_of(structure: Structure) -> Cell:
         name: getattr(structure, name)
         for name in ("energy", "forces", "stress")
         if getattr(structure, name) is not None
+        and (name != "stress" or any(structure.periodic))  # of a box around a molecule: no meaning
     }
     coordinates = np.linalg.solve(vectors.T, structure.positions.T).T
     meta = {**structure.info, "source": structure.source, **labels}
@@ -40,7 +41,11 @@ def read_cells(patterns: str | Sequence[str]) -> list[Cell]:
     Raises:
         StructureError: A file or structure that cannot be used; the message names it.
     """
-    return [cell_of(structure) for structure in read_structures(patterns)]
+    structures = read_structures(patterns)
+    for structure in structures:
+        if not structure.species:
+            raise ValueError(f"{structure.source} has no atoms")
+    return [cell_of(structure) for structure in structures]
 
 
 def hash_of_files(*patterns: str | Sequence[str]) -> str:
@@ -90,8 +95,11 @@ def split(
     drawn_validation = _drawn("validation_set", validation, len(cells))
     rest = [cells[i] for i in sorted(order[drawn_test + drawn_validation :])]
     if not rest:
-        raise ValueError(f"of {len(cells)} structures none is left for training")
-    return Split(
+        raise ValueError(
+            f"of {len(cells)} structures none is left for training: lower `validation_set` or "
+            "`test_set`; 0 leaves all"
+        )
+    parts = Split(
         train=rest,
         validation=[cells[i] for i in sorted(order[drawn_test : drawn_test + drawn_validation])]
         if isinstance(validation, int | float)
@@ -100,6 +108,32 @@ def split(
         if isinstance(test, int | float)
         else list(test),
     )
+    given = {"validation": validation, "test": test}
+    for name in [name for name, part in given.items() if not isinstance(part, int | float)]:
+        _refuse_shared(name, parts)
+    return parts
+
+
+def _refuse_shared(name: str, parts: Split) -> None:
+    """A structure that was learned from cannot test what was learned."""
+    others = {
+        _identity(cell): (other, cell)
+        for other, cells in parts.sets.items()
+        if other != name
+        for cell in cells
+    }
+    for cell in parts.sets.get(name, []):
+        other, same = others.get(_identity(cell), (None, cell))
+        if other is not None:
+            raise ValueError(
+                f"{cell.meta.get('source', 'a structure')} of the {name} set is also in the "
+                f"{other} set, as {same.meta.get('source', 'a structure')}"
+            )
+
+
+def _identity(cell: Cell) -> tuple[object, ...]:
+    """Equal for structures with the same atoms at the same places."""
+    return cell.values, cell.pbc, cell.vectors.tobytes(), cell.coordinates.tobytes()
 
 
 def _drawn(name: str, wanted: float | Sequence[Cell], n: int) -> int:

@@ -1,7 +1,7 @@
 """The workflow `fit`, first half: structures, their split, descriptors, scales, fresh networks."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import nn
@@ -21,10 +21,14 @@ __all__ = ["FitWorkflow"]
 DEFAULT_CUTOFF = 12 * 0.529177210903
 """12 bohr in angstrom (length)."""
 HIDDEN_NODES = 24
+LABELS = ("energy", "forces", "stress")
 
 
 class FitWorkflow:
     """Trains networks on energies, forces and stresses."""
+
+    OUTPUTS: ClassVar = (".json", ".log", "-convergence.png", "-parity.png")
+    """What it writes, after its name, besides what `save` names."""
 
     def __init__(
         self,
@@ -94,6 +98,11 @@ class FitWorkflow:
             seed=self.seed,
         )
         _report_contents(reporter, parts)
+        if not any(cell.meta.get(name) is not None for cell in parts.train for name in LABELS):
+            raise ValueError(
+                f"{fn_cells}: no structure for training has an energy, forces or a stress: "
+                "there is nothing to learn from"
+            )
         images = {
             name: [compute_images(cell, radius) for cell in cells]
             for name, cells in parts.sets.items()
@@ -162,7 +171,7 @@ def _report_contents(reporter: Reporter, parts: Split) -> None:
         n_atoms = sum(cell.size for cell in cells)
         species = sorted({value for cell in cells for value in cell.values})
         reporter.info(f"{name}: {len(cells)} structures, {n_atoms} atoms of {', '.join(species)}")
-        for label in ("energy", "forces", "stress"):
+        for label in LABELS:
             lacking = sum(cell.meta.get(label) is None for cell in cells)
             if lacking:
                 reporter.warning(f"{name}: {lacking} of {len(cells)} structures have no {label}")

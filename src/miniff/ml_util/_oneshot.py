@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -28,6 +28,9 @@ NAME = "test-direct"
 
 class OneShotWorkflow:
     """Compares potentials with reference structures without moving an atom."""
+
+    OUTPUTS: ClassVar = (".json", ".log", ".extxyz", "-parity.png")
+    """What it writes, after its name."""
 
     def __init__(
         self,

@@ -86,6 +86,8 @@ class Reporter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is not None:
+            self.log(f"stopped: {type(error).__name__}: {error}")
         self._file.close()
 
     def debug(self, text: str) -> None:

@@ -79,8 +79,8 @@ class PreparedFit:
     ) -> "FitResult":
         """Trains, and keeps the networks with the lowest typical loss on the validation set.
 
-        That is the geometric mean of the losses of its structures (of the training set where there
-        is no validation set): one structure far from everything else does not decide alone.
+        That is the median of the losses of its structures (of the training set where there is no
+        validation set): one structure far from everything else does not decide alone.
 
         Args:
             n_epochs: Steps of the optimiser; each is up to 20 iterations of LBFGS.
@@ -94,12 +94,9 @@ class PreparedFit:
         Raises:
             FloatingPointError: The loss is no longer a number.
         """
+        self._check_options(OPTIMIZERS[optimizer], optimizer, optimizer_kwargs or {})
         if n_epochs < 1:
             raise ValueError(f"`n_epochs` is {n_epochs} but must be in [1, inf)")
-        known = list(signature(OPTIMIZERS[optimizer]).parameters)[1:]  # without the weights
-        for name in optimizer_kwargs or {}:
-            if name not in known:
-                raise ValueError(unknown_name(f"option of `{optimizer}`", name, known))
         weights = LossWeights(w_energy, w_forces, w_stress)
         settings = {
             "n_epochs": n_epochs,
@@ -124,6 +121,23 @@ class PreparedFit:
                 reporter.info(f"potentials: {save}")
         return result
 
+    @staticmethod
+    def _check_options(
+        make: Callable[..., object], optimizer: str, options: Mapping[str, object]
+    ) -> None:
+        """Refuses what the optimiser would not take, before anything is trained."""
+        known = list(signature(make).parameters)[1:]  # without the weights
+        for name in options:
+            if name not in known:
+                raise ValueError(unknown_name(f"option of `{optimizer}`", name, known))
+        if options.get("line_search_fn", "strong_wolfe") not in ("strong_wolfe", None):
+            given = options["line_search_fn"]
+            raise ValueError(f"`line_search_fn` is {given!r} but must be strong_wolfe or null")
+        try:
+            make([nn.Parameter(torch.zeros(1))], **options)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"`optimizer_kwargs`: {error}") from error
+
     def _train(
         self,
         closure: SimpleClosure,
@@ -142,7 +156,7 @@ class PreparedFit:
                 record, watched = self._record(closure, epoch, perf_counter() - start)
                 records.append(record)
                 progress.update(record)
-                if watched < best:
+                if epoch == 1 or watched < best:
                     best, best_state, kept = watched, self._state(), epoch
                     on_best()
                 if _same(before, self._state()):
@@ -261,7 +275,7 @@ class FitResult:
 
 
 def typical_loss(reference: Properties, predicted: Properties, weights: LossWeights) -> float:
-    """Geometric mean over structures of the loss each would have alone; inf if none has any."""
+    """Median over structures of the loss each would have alone; nan if none has a reference."""
     n = len(reference.n_atoms)
     of_atom = np.repeat(np.arange(n), reference.n_atoms)
     of_component = np.repeat(np.arange(n), 6)
@@ -274,8 +288,9 @@ def typical_loss(reference: Properties, predicted: Properties, weights: LossWeig
     loss += weights.stress * _means(
         np.square(predicted.stress - reference.stress).ravel(), of_component, n
     )
-    known = loss[loss > 0]
-    return float(np.exp(np.log(known).mean())) if len(known) else float("inf")
+    labelled = ~np.isnan(reference.energy) | ~np.isnan(reference.stress).all(axis=1)
+    labelled[of_atom[~np.isnan(reference.forces).all(axis=1)]] = True
+    return float(np.median(loss[labelled])) if labelled.any() else float("nan")
 
 
 def _means(values: np.ndarray, group: np.ndarray, n_groups: int) -> np.ndarray:

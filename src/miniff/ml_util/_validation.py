@@ -31,8 +31,6 @@ WORDS = {
 }
 """What pydantic's kinds of errors demand."""
 NUMBER_AS_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
-OUTPUTS = (".json", ".log", ".extxyz", "-convergence.png", "-parity.png")
-"""What every workflow may write, after its name."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Step:
     """
 
     name: str
-    workflow: Callable[..., Any]
+    workflow: Any
     init: dict[str, object]
     prepare: dict[str, object]
     run: dict[str, object]
@@ -201,7 +199,9 @@ def _check_files(job: Job, steps: list[Step], problems: list[str]) -> None:
     """Files that are read must be there by then, and none of them may be written over."""
     written: set[str] = set()
     read = {_same(job.source): "the job file"} if job.lines else {}
-    reports = {f"{step.name}{ending}": (step.name,) for step in steps for ending in OUTPUTS}
+    reports = {
+        f"{step.name}{ending}": (step.name,) for step in steps for ending in step.workflow.OUTPUTS
+    }
     for step in steps:
         files = _files(step)
         for file in files:
@@ -236,7 +236,7 @@ class _File:
 def _files(step: Step) -> list[_File]:
     """All files that the arguments of a workflow name, defaults included."""
     found = []
-    for section, function in stages(step.workflow).items():  # type: ignore[arg-type]
+    for section, function in stages(step.workflow).items():
         hints = get_type_hints(function, include_extras=True)
         for name, parameter in inspect.signature(function).parameters.items():
             value = getattr(step, section).get(name, parameter.default)

@@ -64,9 +64,12 @@ def plot_convergence(
         title, unit, factor = SMALL_UNITS[name]
         for part, values in curves.items():
             ax.plot(epochs, factor * np.asarray(values), color=COLORS[part], label=part, lw=1.2)
-        ax.set(yscale="log", xlabel="epoch", ylabel=f"RMSE of {title} ({unit})")
-        for axis_format in (ax.yaxis.set_major_formatter, ax.yaxis.set_minor_formatter):
-            axis_format(PLAIN_NUMBERS)
+        positive = any(np.any(np.asarray(values) > 0) for values in curves.values())
+        ax.set(xlabel="epoch", ylabel=f"RMSE of {title} ({unit})")
+        if positive:
+            ax.set_yscale("log")
+            ax.yaxis.set_major_formatter(PLAIN_NUMBERS)
+            ax.yaxis.set_minor_formatter(PLAIN_NUMBERS)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.legend()
         tidy(ax)
