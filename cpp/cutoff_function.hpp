@@ -9,7 +9,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "vector_math.hpp"
+#include "elementary.hpp"
 
 namespace miniff {
 
@@ -33,101 +33,107 @@ struct CutoffFunction {
     }
 };
 
+/// A function of the distance and its derivative there.
+template <class T>
+struct ValueSlope {
+    Pack<T> value;
+    Pack<T> slope;
+};
+
 namespace detail {
 
-/// value and slope by x of 1 + x^n (c0 + c1 x + ...), the polynomial that goes smoothly from 1 to
-/// 0.
-template <int Power, int Terms>
-MINIFF_INLINE void smooth_step(const double (&c)[Terms], double x, double& value, double& slope) {
-    double sum = 0, weighted = 0;
-    for (int k = Terms - 1; k >= 0; --k) {
-        sum = sum * x + c[k];
-        weighted = weighted * x + (Power + k) * c[k];
-    }
-    double x_power = 1;
-    for (int k = 1; k < Power; ++k) x_power *= x;
-    value = 1 + x_power * x * sum;
-    slope = x_power * weighted;
+/// 1 + x^Power (c0 + c1 x + ...), the polynomial that goes smoothly from 1 to 0, and its slope by
+/// x.
+template <class T, int Power, int N>
+MINIFF_INLINE ValueSlope<T> smooth_step(const T (&c)[N], Pack<T> x) {
+    T weighted[N];
+    for (int k = 0; k < N; ++k) weighted[k] = T(Power + k) * c[k];
+    const Pack<T> power = integer_power<T>(x, Power - 1);
+    return {T(1) + power * x * polynomial<T>(c, x), power * polynomial<T>(weighted, x)};
 }
 
-/// Applies f(x, value, slope) with x in [0, 1], and 1, 0 inside and 0, 0 outside that range.
-template <class Formula>
-MINIFF_INLINE void scaled_steps(const CutoffFunction& fc, const double* r, std::int64_t n,
-                                double* MINIFF_RESTRICT value, double* MINIFF_RESTRICT slope,
-                                Formula f) {
-    const double inner = fc.alpha * fc.cutoff;
-    const double inverse = 1 / (fc.cutoff - inner);
-#pragma omp simd
-    for (std::int64_t j = 0; j < n; ++j) {
-        double x = (r[j] - inner) * inverse;
-        const double inside = r[j] < fc.cutoff ? 1.0 : 0.0;
-        const double switching = x > 0 ? inside : 0.0;
-        x = x > 0 ? x : 0.0;
-        x = x < 1 ? x : 1.0;
-        double v, s;
-        f(x, v, s);
-        value[j] = inside * v;
-        slope[j] = switching * s * inverse;
+/// exp(1 - 1 / (1 - x^2)) and its slope by x.
+template <class T>
+MINIFF_INLINE ValueSlope<T> bump(Pack<T> x) {
+    const T least = T(1e-3);  // exp(-1000) is 0 anyway
+    const Pack<T> gap = T(1) - x * x;
+    const PackBits<T> wide = gap > least;
+    const Pack<T> inverse = T(1) / choose<T>(wide, gap, all<T>(least));
+    const Pack<T> damped = T(2.71828182845904523536) * exp_of_negative<T>(-inverse);
+    const Pack<T> value = choose<T>(wide, damped, Pack<T>{});
+    return {value, T(-2) * x * inverse * inverse * value};
+}
+
+/// Applies f with x in [0, 1], and 1, 0 inside and 0, 0 outside that range.
+template <class T, class Formula>
+MINIFF_INLINE void scaled_steps(const CutoffFunction& fc, const T* r, std::int64_t n,
+                                T* MINIFF_RESTRICT value, T* MINIFF_RESTRICT slope, Formula f) {
+    const T cutoff = T(fc.cutoff), inner = T(fc.alpha * fc.cutoff);
+    const T inverse = T(1 / (fc.cutoff - fc.alpha * fc.cutoff));
+    const Pack<T> zero{};
+    for (std::int64_t j = 0; j < n; j += width<T>) {
+        const Pack<T> at = load(r + j);
+        const Pack<T> x = (at - inner) * inverse;
+        const PackBits<T> inside = at<cutoff, switching = x> T(0);
+        const Pack<T> positive = choose<T>(switching, x, zero);
+        const ValueSlope<T> step = f(choose<T>(positive < T(1), positive, all<T>(1)));
+        store<T>(value + j, choose<T>(inside, step.value, zero));
+        store<T>(slope + j, choose<T>(inside & switching, step.slope * inverse, zero));
     }
 }
 
 }  // namespace detail
 
-/// value[j] = fc(r[j]) and slope[j] = dfc/dr there, zero at and beyond the cutoff.
-MINIFF_INLINE void evaluate(const CutoffFunction& fc, const double* r, std::int64_t n,
-                            double* MINIFF_RESTRICT value, double* MINIFF_RESTRICT slope) {
+/// value[j] = fc(r[j]) and slope[j] = dfc/dr there, zero at and beyond the cutoff; n is a number of
+/// whole packs.
+template <class T>
+MINIFF_INLINE void evaluate(const CutoffFunction& fc, const T* r, std::int64_t n, T* value,
+                            T* slope) {
     using detail::scaled_steps;
     using detail::smooth_step;
+    using V = Pack<T>;
     switch (fc.type) {
         case CutoffType::none:
-            scaled_steps(fc, r, n, value, slope,
-                         [](double, double& v, double& s) { v = 1, s = 0; });
+            scaled_steps<T>(fc, r, n, value, slope,
+                            [](V) { return ValueSlope<T>{all<T>(1), V{}}; });
             break;
         case CutoffType::cosine:
-            scaled_steps(fc, r, n, value, slope, [](double x, double& v, double& s) {
-                const SineCosine of = sine_cosine_pi(x - 0.5);
-                v = 0.5 - 0.5 * of.sine;
-                s = -1.57079632679489661923 * of.cosine;
+            scaled_steps<T>(fc, r, n, value, slope, [](V x) {
+                const SineCosine<T> of = sine_cosine_pi<T>(x - T(0.5));
+                return ValueSlope<T>{T(0.5) - T(0.5) * of.sine,
+                                     T(-1.57079632679489661923) * of.cosine};
             });
             break;
         case CutoffType::tanh3:
         case CutoffType::tanh3_one: {
             const double tanh1 = std::tanh(1.0);
-            const double scale =
-                fc.type == CutoffType::tanh3_one ? 1 / (tanh1 * tanh1 * tanh1) : 1.0;
-            for (std::int64_t j = 0; j < n; ++j) {
-                const double t = r[j] < fc.cutoff ? std::tanh(1 - r[j] / fc.cutoff) : 0.0;
-                value[j] = scale * t * t * t;
-                slope[j] = scale * 3 * t * t * (t * t - 1) / fc.cutoff;
-            }
+            const T scale = T(fc.type == CutoffType::tanh3_one ? 1 / (tanh1 * tanh1 * tanh1) : 1.0);
+            const CutoffFunction plain{fc.type, 0.0, fc.cutoff};
+            scaled_steps<T>(plain, r, n, value, slope, [scale](V x) {
+                const V t = hyperbolic_tangent<T>(T(1) - x);
+                return ValueSlope<T>{scale * t * t * t, scale * T(3) * t * t * (t * t - T(1))};
+            });
             break;
         }
         case CutoffType::exponential:
-            scaled_steps(fc, r, n, value, slope, [](double x, double& v, double& s) {
-                const double gap = 1 - x * x;
-                const double inverse = 1 / (gap > 1e-3 ? gap : 1e-3);  // exp(-1000) is 0 anyway
-                v = gap > 1e-3 ? 2.71828182845904523536 * exp_of_negative(-inverse) : 0.0;
-                s = -2 * x * inverse * inverse * v;
-            });
+            scaled_steps<T>(fc, r, n, value, slope, [](V x) { return detail::bump<T>(x); });
             break;
         case CutoffType::poly1:
-            scaled_steps(fc, r, n, value, slope, [](double x, double& v, double& s) {
-                smooth_step<2>({-3.0, 2.0}, x, v, s);
-            });
+            scaled_steps<T>(fc, r, n, value, slope,
+                            [](V x) { return smooth_step<T, 2>({T(-3), T(2)}, x); });
             break;
         case CutoffType::poly2:
-            scaled_steps(fc, r, n, value, slope, [](double x, double& v, double& s) {
-                smooth_step<3>({-10.0, 15.0, -6.0}, x, v, s);
-            });
+            scaled_steps<T>(fc, r, n, value, slope,
+                            [](V x) { return smooth_step<T, 3>({T(-10), T(15), T(-6)}, x); });
             break;
         case CutoffType::poly3:
-            scaled_steps(fc, r, n, value, slope, [](double x, double& v, double& s) {
-                smooth_step<4>({-35.0, 84.0, -70.0, 20.0}, x, v, s);
+            scaled_steps<T>(fc, r, n, value, slope, [](V x) {
+                return smooth_step<T, 4>({T(-35), T(84), T(-70), T(20)}, x);
             });
             break;
         case CutoffType::poly4:
-            scaled_steps(fc, r, n, value, slope, [](double x, double& v, double& s) {
-                smooth_step<5>({-126.0, 420.0, -540.0, 315.0, -70.0}, x, v, s);
+            scaled_steps<T>(fc, r, n, value, slope, [](V x) {
+                return smooth_step<T, 5>({T(-126), T(420), T(-540), T(315), T(-70)}, x);
             });
             break;
     }

@@ -3,12 +3,51 @@
 
 #include <cmath>
 
+#include "elementary.hpp"
+
 namespace miniff {
 
-/// A function of one variable and its derivative there.
-struct Radial {
-    double value;
-    double slope;
+/// As many numbers as the processor takes at once; write formulas as for one number.
+using Reals = Pack<double>;
+
+/// Where a radial term is evaluated; what a formula does not use costs nothing.
+struct Distance {
+    Reals r;
+    Reals squared;
+    Reals inverse;
+};
+
+/// A term, and its derivative by r divided by r.
+struct RadialTerm {
+    Reals value;
+    Reals slope_over_r;
+};
+
+/// A function of the cosine, and its derivative by it.
+struct AngularPart {
+    Reals value;
+    Reals slope;
+};
+
+/// x^p, by multiplication where p is a small integer.
+class Power {
+public:
+    explicit Power(double p) : p_(p), integer_(p == std::floor(p) && p >= 0 && p <= 64) {}
+
+    Reals operator()(Reals x) const {
+        if (integer_) return integer_power<double>(x, static_cast<int>(p_));
+#if MINIFF_PACK_BYTES
+        for (int l = 0; l < width<double>; ++l) x[l] = std::pow(x[l], p_);
+        return x;
+#else
+        return std::pow(x, p_);
+#endif
+    }
+    double exponent() const { return p_; }
+
+private:
+    double p_;
+    bool integer_;
 };
 
 /// f(r) = 4 epsilon [(sigma/r)^12 - (sigma/r)^6]
@@ -17,10 +56,11 @@ struct LennardJones {
     double epsilon;
     double sigma;
 
-    Radial operator()(double r) const {
-        const double x = sigma / r;
-        const double x6 = x * x * x * x * x * x;
-        return {4 * epsilon * x6 * (x6 - 1), 24 * epsilon * x6 * (1 - 2 * x6) / r};
+    RadialTerm operator()(const Distance& at) const {
+        const Reals inverse2 = 1.0 / at.squared;
+        const Reals x2 = sigma * sigma * inverse2;
+        const Reals x6 = x2 * x2 * x2;
+        return {4 * epsilon * x6 * (x6 - 1.0), 24 * epsilon * x6 * (1.0 - 2.0 * x6) * inverse2};
     }
 };
 
@@ -31,18 +71,29 @@ struct StillingerWeber2 {
     double sigma;
     double gauge_a;
     double gauge_b;
-    double p;
-    double q;
+    Power p;
+    Power q;
 
-    Radial operator()(double r) const {
-        const double x = r / sigma;
-        const double s = 1 / (x - cutoff / sigma);
-        const double repulsion = gauge_b * std::pow(x, -p);
-        const double attraction = std::pow(x, -q);
-        const double damping = epsilon * gauge_a * std::exp(s);
-        const double value = repulsion - attraction;
-        const double slope = (q * attraction - p * repulsion) / x - value * s * s;
-        return {damping * value, damping * slope / sigma};
+    StillingerWeber2(double cutoff_, double epsilon_, double sigma_, double gauge_a_,
+                     double gauge_b_, double p_, double q_)
+        : cutoff(cutoff_),
+          epsilon(epsilon_),
+          sigma(sigma_),
+          gauge_a(gauge_a_),
+          gauge_b(gauge_b_),
+          p(p_),
+          q(q_) {}
+
+    RadialTerm operator()(const Distance& at) const {
+        const Reals y = sigma * at.inverse;  // 1 / x
+        const Reals s = sigma / (at.r - cutoff);
+        const Reals repulsion = gauge_b * p(y);
+        const Reals attraction = q(y);
+        const Reals damping = epsilon * gauge_a * exp_of_negative<double>(s);
+        const Reals value = repulsion - attraction;
+        const Reals slope =
+            (q.exponent() * attraction - p.exponent() * repulsion) * y - value * s * s;
+        return {damping * value, damping * slope * at.inverse / sigma};
     }
 };
 
@@ -55,13 +106,13 @@ struct StillingerWeber3 {
     double gamma;
     double cos_theta0;
 
-    Radial radial(double r) const {
-        const double s = 1 / (r / sigma - cutoff / sigma);
-        const double h = std::exp(gamma * s);
-        return {h, -gamma * s * s * h / sigma};
+    RadialTerm radial(const Distance& at) const {
+        const Reals s = sigma / (at.r - cutoff);
+        const Reals h = exp_of_negative<double>(gamma * s);
+        return {h, -gamma * s * s * h * at.inverse / sigma};
     }
-    Radial angular(double cosine) const {
-        const double x = cosine - cos_theta0;
+    AngularPart angular(Reals cosine) const {
+        const Reals x = cosine - cos_theta0;
         return {epsilon * strength * x * x, 2 * epsilon * strength * x};
     }
 };

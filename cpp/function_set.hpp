@@ -1,61 +1,96 @@
-/// Environment functions F[i, f]: functions of the pair vectors of centre atom i.
-///
-/// Whatever is local is written as a `Part` for one centre atom; `FunctionSet` runs its parts over
-/// the centres of a pair table, each thread writing only what belongs to its own centres, so that
-/// the result does not depend on the number of threads.
+/// Environment functions F[i, f] of the pair vectors, and their three operations.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <stdexcept>
+#include <utility>
 #include <vector>
 
-#include "pair_table.hpp"
+#include "neighborhood.hpp"
 
 namespace miniff {
 
-/// Species code that matches every neighbour.
-constexpr std::int32_t any_species = -1;
+/// One thread's workspace of a part: `begin` takes a neighbourhood, the operations then use it.
+template <class T>
+class Worker {
+public:
+    virtual ~Worker() = default;
 
-/// One or more functions of a neighbourhood. All results are added to what is there.
+    virtual void begin(const Neighborhood<T>& nb) = 0;
+    /// row[column] += F
+    virtual void values(T* row) = 0;
+    /// gx, gy, gz of the neighbourhood += sum_f weight[column] dF/dd
+    virtual void vjp(const T* weight) = 0;
+    /// row[column] += change of F along the direction in gx, gy, gz
+    virtual void jvp(T* row) = 0;
+    /// values and vjp at once, where the weights are known before
+    virtual void both(const T* weight, T* row) {
+        values(row);
+        vjp(weight);
+    }
+};
+
+/// Some functions of a set that are evaluated together.
+template <class T>
 class Part {
 public:
     virtual ~Part() = default;
+
     virtual double cutoff() const = 0;
-    /// row[f] += F_f
-    virtual void values(const Neighborhood& nb, double* row) const = 0;
-    /// gradient[p, :] += sum_f weight[f] dF_f/dd_p
-    virtual void vjp(const Neighborhood& nb, const double* weight, double* gradient) const = 0;
-    /// row[f] += sum_p dF_f/dd_p . direction[p, :]
-    virtual void jvp(const Neighborhood& nb, const double* direction, double* row) const = 0;
+    virtual std::unique_ptr<Worker<T>> worker() const = 0;
 };
 
-/// The centre atoms that rows stand for, in the order of the rows.
-struct Centres {
-    std::int64_t count;
-    const std::int64_t* atom;  // [count]
-};
-
+/// Functions of one centre species.
+template <class T>
 class FunctionSet {
 public:
-    explicit FunctionSet(std::int64_t n_functions);
+    explicit FunctionSet(std::int64_t n_functions) : n_functions_(n_functions) {
+        if (n_functions < 0) throw std::invalid_argument("`n_functions` must not be negative");
+    }
     FunctionSet(const FunctionSet&) = delete;
     FunctionSet& operator=(const FunctionSet&) = delete;
 
-    void add(std::unique_ptr<Part> part);
+    void add(std::unique_ptr<Part<T>> part) {
+        cutoff_ = part->cutoff() > cutoff_ ? part->cutoff() : cutoff_;
+        parts_.push_back(std::move(part));
+    }
     std::int64_t n_functions() const { return n_functions_; }
     double cutoff() const { return cutoff_; }
-
-    /// out[row, f] = F[centre of row, f]
-    void values(const PairTable& table, Centres centres, double* out) const;
-    /// gradient[p, :] += sum_f weight[row, f] dF[centre, f]/dd_p
-    void vjp(const PairTable& table, Centres centres, const double* weight, double* gradient) const;
-    /// out[row, f] = derivative of F along direction [n_pairs, 3]
-    void jvp(const PairTable& table, Centres centres, const double* direction, double* out) const;
+    const std::vector<std::unique_ptr<Part<T>>>& parts() const { return parts_; }
 
 private:
     std::int64_t n_functions_;
     double cutoff_ = 0;
-    std::vector<std::unique_ptr<Part>> parts_;
+    std::vector<std::unique_ptr<Part<T>>> parts_;
+};
+
+/// The workers of all parts of a set.
+template <class T>
+class SetWorker {
+public:
+    explicit SetWorker(const FunctionSet<T>& set) {
+        for (const auto& part : set.parts()) workers_.push_back(part->worker());
+    }
+
+    void begin(const Neighborhood<T>& nb) {
+        for (auto& worker : workers_) worker->begin(nb);
+    }
+    void values(T* row) {
+        for (auto& worker : workers_) worker->values(row);
+    }
+    void vjp(const T* weight) {
+        for (auto& worker : workers_) worker->vjp(weight);
+    }
+    void jvp(T* row) {
+        for (auto& worker : workers_) worker->jvp(row);
+    }
+    void both(const T* weight, T* row) {
+        for (auto& worker : workers_) worker->both(weight, row);
+    }
+
+private:
+    std::vector<std::unique_ptr<Worker<T>>> workers_;
 };
 
 }  // namespace miniff

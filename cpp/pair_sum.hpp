@@ -1,58 +1,89 @@
-/// Sums of a pair form over the neighbours of one atom.
+/// Sums over neighbours of a term f(r_ij).
 #pragma once
 
-#include <cmath>
-#include <cstdint>
+#include <memory>
 
 #include "forms.hpp"
 #include "function_set.hpp"
 
 namespace miniff {
 
-/// F = sum_j f(r_ij) over neighbours of one species (or any) with r_ij < cutoff.
+/// F = sum over the neighbours of one species (or any) within the form's cutoff.
 template <class Form>
-class PairSum final : public Part {
+class PairSum final : public Part<double> {
 public:
     PairSum(std::int64_t column, std::int32_t neighbor, const Form& form)
         : column_(column), neighbor_(neighbor), form_(form) {}
 
     double cutoff() const override { return form_.cutoff; }
-
-    void values(const Neighborhood& nb, double* row) const override {
-        double sum = 0;
-        each(nb, [&](std::int64_t, const double*, double, Radial f) { sum += f.value; });
-        row[column_] += sum;
-    }
-
-    void vjp(const Neighborhood& nb, const double* weight, double* gradient) const override {
-        const double w = weight[column_];
-        each(nb, [&](std::int64_t p, const double* d, double r, Radial f) {
-            for (int x = 0; x < 3; ++x) gradient[3 * p + x] += w * f.slope * d[x] / r;
-        });
-    }
-
-    void jvp(const Neighborhood& nb, const double* direction, double* row) const override {
-        double sum = 0;
-        each(nb, [&](std::int64_t p, const double* d, double r, Radial f) {
-            const double* t = direction + 3 * p;
-            sum += f.slope * (d[0] * t[0] + d[1] * t[1] + d[2] * t[2]) / r;
-        });
-        row[column_] += sum;
-    }
+    std::unique_ptr<Worker<double>> worker() const override { return std::make_unique<Sum>(*this); }
 
 private:
-    template <class Visit>
-    void each(const Neighborhood& nb, Visit visit) const {
-        const double cutoff2 = form_.cutoff * form_.cutoff;
-        for (std::int64_t p = 0; p < nb.count; ++p) {
-            if (neighbor_ != any_species && neighbor_ != nb.species_of(p)) continue;
-            const double* d = nb.vectors + 3 * p;
-            const double r2 = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
-            if (!(r2 < cutoff2)) continue;
-            const double r = std::sqrt(r2);
-            if (r < form_.cutoff) visit(p, d, r, form_(r));
+    class Sum final : public Worker<double> {
+    public:
+        explicit Sum(const PairSum& part) : part_(part) {}
+
+        void begin(const Neighborhood<double>& nb) override { nb_ = &nb; }
+
+        void values(double* row) override {
+            Reals total{};
+            each([&](std::int64_t, const Reals*, const RadialTerm& f) { total += f.value; });
+            row[part_.column_] += sum<double>(total);
         }
-    }
+
+        void vjp(const double* weight) override {
+            const double w = weight[part_.column_];
+            each([&](std::int64_t k, const Reals* d, const RadialTerm& f) { pull(k, d, f, w); });
+        }
+
+        void both(const double* weight, double* row) override {
+            const double w = weight[part_.column_];
+            Reals total{};
+            each([&](std::int64_t k, const Reals* d, const RadialTerm& f) {
+                total += f.value;
+                pull(k, d, f, w);
+            });
+            row[part_.column_] += sum<double>(total);
+        }
+
+        void jvp(double* row) override {
+            Reals total{};
+            each([&](std::int64_t k, const Reals* d, const RadialTerm& f) {
+                const Reals along =
+                    d[0] * load(nb_->gx + k) + d[1] * load(nb_->gy + k) + d[2] * load(nb_->gz + k);
+                total += f.slope_over_r * along;
+            });
+            row[part_.column_] += sum<double>(total);
+        }
+
+    private:
+        void pull(std::int64_t k, const Reals* d, const RadialTerm& f, double weight) const {
+            const Reals g = weight * f.slope_over_r;
+            add_to<double>(nb_->gx + k, g * d[0]);
+            add_to<double>(nb_->gy + k, g * d[1]);
+            add_to<double>(nb_->gz + k, g * d[2]);
+        }
+
+        /// Calls visit(place, vector, term); the term is zero at and beyond the cutoff.
+        template <class Visit>
+        MINIFF_INLINE void each(Visit visit) const {
+            const Range range = nb_->of(part_.neighbor_);
+            const double cutoff2 = part_.form_.cutoff * part_.form_.cutoff;
+            for (std::int64_t k = range.begin; k < range.end; k += width<double>) {
+                const Reals d[3] = {load(nb_->x + k), load(nb_->y + k), load(nb_->z + k)};
+                const Reals squared = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
+                const Reals r = square_root(squared);
+                const RadialTerm f = part_.form_({r, squared, 1.0 / r});
+                const auto inside = squared < cutoff2;
+                visit(k, d,
+                      RadialTerm{choose<double>(inside, f.value, Reals{}),
+                                 choose<double>(inside, f.slope_over_r, Reals{})});
+            }
+        }
+
+        const PairSum& part_;
+        const Neighborhood<double>* nb_ = nullptr;
+    };
 
     std::int64_t column_;
     std::int32_t neighbor_;

@@ -1,207 +1,110 @@
 #include "symmetry_functions.hpp"
 
 #include <algorithm>
-#include <cmath>
 
-#include "symmetry_kernels.hpp"
+#include "angular_narrow.hpp"
+#include "angular_wide.hpp"
 
 namespace miniff {
 
 namespace {
 
-bool same_triples(const AngularGroup& g, const AngularFunction& f) {
-    return g.first == f.first && g.second == f.second && g.shift == f.shift && g.fc == f.fc &&
-           g.narrow == f.narrow;
-}
-
-/// The element that satisfies `is`, or a new one made by `make`.
-template <class T, class Is, class Make>
-std::size_t find_or_add(std::vector<T>& list, Is is, Make make) {
-    const auto found = std::find_if(list.begin(), list.end(), is);
-    const auto place = static_cast<std::size_t>(found - list.begin());
-    if (found == list.end()) list.push_back(make());
-    return place;
-}
-
-void add_to_group(AngularGroup& group, const AngularFunction& f, FactorTable& table) {
-    const auto exponent = find_or_add(
-        group.exponents, [&](const Exponent& e) { return e.eta == f.eta; },
-        [&] { return Exponent{f.eta, table.number(f.fc, f.eta, f.shift), {}}; });
-    const auto term = find_or_add(
-        group.terms, [&](const AngularTerm& t) { return t.lambda == f.lambda && t.zeta == f.zeta; },
-        [&] { return AngularTerm{f.lambda, f.zeta}; });
-    const double orders = group.one_list() ? 2 : 1;
-    group.exponents[exponent].entries.push_back(
-        {f.column, term, orders * f.prefactor * std::pow(2.0, 1 - f.zeta)});
-}
-
-/// Where the terms stand among the powers 1, 2, 4, 8, 16; n_lambdas is 0 if one does not.
-PowerLayout power_layout(const std::vector<AngularTerm>& terms) {
-    PowerLayout layout;
-    std::vector<double> lambdas;
-    for (const auto& term : terms) {
-        const auto l = find_or_add(
-            lambdas, [&](double lambda) { return lambda == term.lambda; },
-            [&] { return term.lambda; });
-        int power = 0;
-        while (power < PowerLayout::n_powers && term.zeta != 1 << power) ++power;
-        if (l > 1 || power == PowerLayout::n_powers || std::abs(term.lambda) > 1) return {};
-        layout.lambda[l] = term.lambda;
-        layout.slot.push_back(static_cast<int>(l) * PowerLayout::n_powers + power);
+template <class T>
+class SymmetryFunctions final : public Part<T> {
+public:
+    SymmetryFunctions(const std::vector<RadialFunction>& radial,
+                      const std::vector<AngularFunction>& angular) {
+        for (const auto& f : radial) {
+            cutoff_ = std::max(cutoff_, f.fc.cutoff);
+            radial_.push_back({f.column, f.neighbor, table_.number(f.fc, f.eta, f.shift)});
+        }
+        for (const auto& f : angular) cutoff_ = std::max(cutoff_, f.fc.cutoff);
+        groups_ = make_groups(angular, table_);
     }
-    layout.n_lambdas = static_cast<int>(lambdas.size());
-    return layout;
-}
+
+    double cutoff() const override { return cutoff_; }
+    std::unique_ptr<Worker<T>> worker() const override { return std::make_unique<Sums>(*this); }
+
+private:
+    class Sums final : public Worker<T> {
+    public:
+        explicit Sums(const SymmetryFunctions& set) : set_(set) {
+            for (const auto& group : set.groups_)
+                if (group.narrow)
+                    narrow_.emplace_back(group);
+                else
+                    for (const auto& block : group.blocks) wide_.emplace_back(group, block);
+        }
+
+        void begin(const Neighborhood<T>& nb) override {
+            shell_ = make_shell(nb, set_.table_, shell_arena_);
+            for (auto& sums : wide_) sums.begin(shell_);
+            for (auto& sums : narrow_) sums.begin(shell_);
+        }
+
+        void values(T* row) override {
+            add_radial(shell_.p, row);
+            for (auto& sums : wide_) sums.values(row);
+            for (auto& sums : narrow_) sums.values(row);
+        }
+
+        void vjp(const T* weight) override {
+            begin_gradient(shell_, n_factors());
+            for (const auto& f : set_.radial_) {
+                const Range range = shell_.nb->of(f.neighbor);
+                T* const by_p = shell_.by_p[f.factor];
+                for (std::int64_t k = range.begin; k < range.end; ++k) by_p[k] += weight[f.column];
+            }
+            for (auto& sums : wide_) sums.vjp(weight);
+            for (auto& sums : narrow_) sums.vjp(weight);
+            finish_gradient(shell_, n_factors());
+        }
+
+        void jvp(T* row) override {
+            begin_changes(shell_, n_factors());
+            add_radial(shell_.by_p, row);
+            for (auto& sums : wide_) sums.jvp(row);
+            for (auto& sums : narrow_) sums.jvp(row);
+        }
+
+    private:
+        std::size_t n_factors() const { return set_.table_.factors.size(); }
+
+        /// row[column] += sum over the neighbours of a factor or of its changes
+        void add_radial(const Rows<T>& factors, T* row) const {
+            for (const auto& f : set_.radial_) {
+                const Range range = shell_.nb->of(f.neighbor);
+                const T* const p = factors[f.factor];
+                Pack<T> total{};
+                for (std::int64_t k = range.begin; k < range.end; k += width<T>)
+                    total += load(p + k);
+                row[f.column] += sum<T>(total);
+            }
+        }
+
+        const SymmetryFunctions& set_;
+        Arena<T> shell_arena_;
+        Shell<T> shell_{};
+        std::vector<WideSums<T>> wide_;
+        std::vector<NarrowSums<T>> narrow_;
+    };
+
+    FactorTable table_;
+    std::vector<RadialSum> radial_;
+    std::vector<AngularGroup> groups_;
+    double cutoff_ = 0;
+};
 
 }  // namespace
 
-std::size_t FactorTable::number(const CutoffFunction& fc, double eta, double shift) {
-    const auto n = find_or_add(
-        fcs, [&](const CutoffFunction& other) { return other == fc; }, [&] { return fc; });
-    return find_or_add(
-        factors, [&](const Factor& f) { return f.fc == n && f.eta == eta && f.shift == shift; },
-        [&] { return Factor{n, eta, shift}; });
+template <class T>
+std::unique_ptr<Part<T>> symmetry_functions(const std::vector<RadialFunction>& radial,
+                                            const std::vector<AngularFunction>& angular) {
+    return std::make_unique<SymmetryFunctions<T>>(radial, angular);
 }
-
-SymmetryFunctions::SymmetryFunctions(const std::vector<RadialFunction>& radial,
-                                     const std::vector<AngularFunction>& angular) {
-    const auto note = [&](std::int32_t species, double cutoff) {
-        if (species != any_species)
-            find_or_add(
-                buckets_, [&](std::int32_t b) { return b == species; }, [&] { return species; });
-        cutoff_ = std::max(cutoff_, cutoff);
-    };
-    for (const auto& f : radial) {
-        note(f.neighbor, f.fc.cutoff);
-        radial_.push_back({f.column, f.neighbor, table_.number(f.fc, f.eta, f.shift)});
-    }
-    for (const auto& f : angular) {
-        note(f.first, f.fc.cutoff);
-        note(f.second, f.fc.cutoff);
-        const auto place = find_or_add(
-            groups_, [&](const AngularGroup& g) { return same_triples(g, f); },
-            [&] { return AngularGroup{f.first, f.second, f.shift, f.fc, f.narrow, {}, {}, {}}; });
-        add_to_group(groups_[place], f, table_);
-    }
-    for (auto& g : groups_) g.powers = power_layout(g.terms);
-}
-
-int SymmetryFunctions::bucket_of(std::int32_t species) const {
-    return static_cast<int>(std::find(buckets_.begin(), buckets_.end(), species) -
-                            buckets_.begin());
-}
-
-/// Neighbours within the cutoff, sorted by species, with their factors.
-struct SymmetryFunctions::Gathered {
-    Shell shell;
-    double* scratch;            // for the kernels
-    const std::int64_t* begin;  // [n_buckets + 2] where the neighbours of each bucket begin
-    const SymmetryFunctions& set;
-
-    Range of(std::int32_t species) const {
-        if (species == any_species) return {0, shell.count};
-        const int bucket = set.bucket_of(species);
-        return {begin[bucket], begin[bucket + 1]};
-    }
-};
-
-SymmetryFunctions::Gathered SymmetryFunctions::gather(const Neighborhood& nb,
-                                                      const double* direction) const {
-    thread_local std::vector<double> numbers;
-    thread_local std::vector<std::int64_t> places;
-    thread_local std::vector<std::int64_t> begin;
-
-    // Sort what lies within the cutoff by species; the last bucket is what only "any" asks for.
-    const double cutoff2 = cutoff_ * cutoff_;
-    begin.assign(buckets_.size() + 2, 0);
-    places.resize(static_cast<std::size_t>(2 * nb.count));
-    std::int64_t* bucket_of_pair = places.data() + nb.count;
-    for (std::int64_t p = 0; p < nb.count; ++p) {
-        const double* d = nb.vectors + 3 * p;
-        const bool inside = d[0] * d[0] + d[1] * d[1] + d[2] * d[2] < cutoff2;
-        bucket_of_pair[p] = inside ? bucket_of(nb.species_of(p)) : -1;
-        if (inside) ++begin[bucket_of_pair[p] + 1];
-    }
-    for (std::size_t b = 1; b < begin.size(); ++b) begin[b] += begin[b - 1];
-    const std::int64_t count = begin.back();
-
-    // Nine arrays of the shell, the factors and their slopes, and what the kernels need.
-    std::size_t n_terms = 0;
-    for (const auto& g : groups_) n_terms = std::max(n_terms, g.terms.size());
-    const std::int64_t stride = kernels::stride_of(count);
-    const auto n_factors = static_cast<std::int64_t>(table_.factors.size());
-    const std::int64_t kept = (9 + 2 * n_factors) * stride;
-    const auto needed =
-        static_cast<std::size_t>(kept + kernels::scratch_size(count, table_.fcs.size(), n_terms));
-    if (numbers.size() < needed) numbers.resize(needed);
-    double* const at = numbers.data();
-    const auto array = [&](std::int64_t k) { return at + k * stride; };
-    const Shell shell{count,
-                      stride,
-                      array(0),
-                      array(1),
-                      array(2),
-                      array(3),
-                      array(4),
-                      array(5),
-                      array(6),
-                      array(7),
-                      array(8),
-                      array(9),
-                      array(9 + n_factors),
-                      places.data()};
-
-    // begin[b] walks while bucket b is filled and is set back afterwards.
-    for (std::int64_t p = 0; p < nb.count; ++p) {
-        if (bucket_of_pair[p] < 0) continue;
-        const std::int64_t k = begin[bucket_of_pair[p]]++;
-        shell.pair[k] = p;
-        shell.x[k] = nb.vectors[3 * p];
-        shell.y[k] = nb.vectors[3 * p + 1];
-        shell.z[k] = nb.vectors[3 * p + 2];
-        shell.tr[k] = 0;
-        shell.tx[k] = direction ? direction[3 * p] : 0;
-        shell.ty[k] = direction ? direction[3 * p + 1] : 0;
-        shell.tz[k] = direction ? direction[3 * p + 2] : 0;
-    }
-    for (std::size_t b = begin.size() - 1; b > 0; --b) begin[b] = begin[b - 1];
-    begin[0] = 0;
-    kernels::normalize(shell, cutoff_);
-    kernels::evaluate_factors(shell, table_, at + kept);
-    return {shell, at + kept, begin.data(), *this};
-}
-
-void SymmetryFunctions::values(const Neighborhood& nb, double* row) const {
-    const Gathered at = gather(nb, nullptr);
-    for (const auto& f : radial_)
-        row[f.column] += kernels::sum(at.of(f.neighbor), at.shell.p + f.factor * at.shell.stride);
-    for (const auto& g : groups_)
-        kernels::angular_values(at.shell, at.of(g.first), at.of(g.second), g, at.scratch, row);
-}
-
-void SymmetryFunctions::vjp(const Neighborhood& nb, const double* weight, double* gradient) const {
-    const Gathered at = gather(nb, nullptr);
-    for (const auto& f : radial_)
-        kernels::add_slopes(at.shell, at.of(f.neighbor), weight[f.column],
-                            at.shell.dp + f.factor * at.shell.stride);
-    for (const auto& g : groups_)
-        kernels::angular_vjp(at.shell, at.of(g.first), at.of(g.second), g, weight, at.scratch);
-    kernels::finish_gradient(at.shell);
-    for (std::int64_t k = 0; k < at.shell.count; ++k) {
-        double* g = gradient + 3 * at.shell.pair[k];
-        g[0] += at.shell.tx[k];
-        g[1] += at.shell.ty[k];
-        g[2] += at.shell.tz[k];
-    }
-}
-
-void SymmetryFunctions::jvp(const Neighborhood& nb, const double* direction, double* row) const {
-    const Gathered at = gather(nb, direction);
-    kernels::begin_changes(at.shell, table_.factors.size());
-    for (const auto& f : radial_)
-        row[f.column] += kernels::sum(at.of(f.neighbor), at.shell.dp + f.factor * at.shell.stride);
-    for (const auto& g : groups_)
-        kernels::angular_jvp(at.shell, at.of(g.first), at.of(g.second), g, at.scratch, row);
-}
+template std::unique_ptr<Part<double>> symmetry_functions(const std::vector<RadialFunction>&,
+                                                          const std::vector<AngularFunction>&);
+template std::unique_ptr<Part<float>> symmetry_functions(const std::vector<RadialFunction>&,
+                                                         const std::vector<AngularFunction>&);
 
 }  // namespace miniff

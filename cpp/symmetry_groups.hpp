@@ -1,4 +1,4 @@
-/// How a set of symmetry functions is sorted so that functions share work, and one atom's arrays.
+/// How a set of symmetry functions is sorted so that functions share work.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,27 @@
 #include "cutoff_function.hpp"
 
 namespace miniff {
+
+struct RadialFunction {
+    std::int64_t column;
+    std::int32_t neighbor;  // species code or any_species
+    double eta;
+    double shift;  // rs
+    CutoffFunction fc;
+};
+
+struct AngularFunction {
+    std::int64_t column;
+    std::int32_t first;
+    std::int32_t second;  // both species codes, or both any_species
+    double prefactor;
+    double eta;
+    double lambda;
+    double zeta;
+    double shift;
+    CutoffFunction fc;
+    bool narrow;  // G4: has the factors of r_jk
+};
 
 /// p(r) = exp(-eta (r - shift)^2) fc(r): what radial and angular functions are made of.
 struct Factor {
@@ -24,34 +45,43 @@ struct FactorTable {
     std::size_t number(const CutoffFunction& fc, double eta, double shift);
 };
 
+/// A radial function in terms of the set's factors.
+struct RadialSum {
+    std::int64_t column;
+    std::int32_t neighbor;
+    std::size_t factor;
+};
+
 /// (1 + lambda c)^zeta, shared by all functions of a group that have the same two numbers.
 struct AngularTerm {
     double lambda;
     double zeta;
-    bool integer() const { return zeta == static_cast<int>(zeta) && zeta <= 256; }
+
+    bool integer() const { return zeta == static_cast<int>(zeta); }
+    bool operator==(const AngularTerm& o) const { return lambda == o.lambda && zeta == o.zeta; }
 };
 
-/// One column: which term of the group it takes, and its prefactor.
+/// One column, with prefactor 2^(1-zeta); where one unordered pair of neighbours stands for two
+/// ordered ones, doubled.
 struct AngularEntry {
     std::int64_t column;
-    std::size_t term;
-    double scale;  // prefactor 2^(1-zeta), doubled where one unordered pair stands for two ordered
-                   // ones
+    double scale;
 };
 
-/// Functions of a group with the same exponent: their p_j are the same.
+/// Exponents that all come with the same terms: a full matrix of functions. The terms of a wide
+/// group's block have one zeta in common.
+struct AngularBlock {
+    std::vector<std::size_t> exponents;  // places in the group's list
+    std::vector<std::size_t> terms;      // places in the group's list
+    std::vector<AngularEntry> entries;   // [n_exponents, n_terms]
+};
+
+/// exp(-eta r^2) is made from that of exponent `base` by an integer power where that is cheaper.
 struct Exponent {
     double eta;
-    std::size_t factor;
-    std::vector<AngularEntry> entries;
-};
-
-/// The common case: one or two lambdas within [-1, 1], and every zeta 1, 2, 4, 8 or 16.
-struct PowerLayout {
-    static constexpr int n_powers = 5;
-    int n_lambdas = 0;  // 0: this is not the common case
-    double lambda[2] = {0, 0};
-    std::vector<int> slot;  // [n_terms] n_powers * (which lambda) + log2(zeta)
+    std::size_t factor;  // p_j
+    std::size_t base = 0;
+    int power = 0;  // 0: it has an exponential of its own
 };
 
 /// Functions that share neighbours, cutoff, shift and form: the same triples serve all of them.
@@ -61,32 +91,15 @@ struct AngularGroup {
     double shift;
     CutoffFunction fc;
     bool narrow;
-    std::vector<Exponent> exponents;
-    std::vector<AngularTerm> terms;
-    PowerLayout powers;
+    std::vector<Exponent> exponents;  // rising
+    std::vector<AngularTerm> terms;   // sorted by lambda, then zeta
+    std::vector<AngularBlock> blocks;
 
     bool one_list() const { return first == second; }
 };
 
-/// A range of neighbours after they have been sorted by species.
-struct Range {
-    std::int64_t begin;
-    std::int64_t end;
-};
-
-/// The neighbours of one atom as arrays, sorted by species, and what is computed for each.
-///
-/// Arrays are `stride` long. What stands beyond `count` lies on the cutoff and counts for nothing;
-/// it is there so that loops over whole vectors of the processor may run over the end.
-struct Shell {
-    std::int64_t count;
-    std::int64_t stride;
-    double *x, *y, *z;      // unit vectors
-    double *r, *inverse_r;  // distances
-    // vjp: derivatives by distance and by unit vector; jvp: changes of distance and unit vector.
-    double *tr, *tx, *ty, *tz;
-    double *p, *dp;      // [n_factors, stride] factors; slopes (jvp: changes)
-    std::int64_t* pair;  // place in the neighbourhood
-};
+/// Sorts angular functions into groups and their factors into the table.
+std::vector<AngularGroup> make_groups(const std::vector<AngularFunction>& functions,
+                                      FactorTable& table);
 
 }  // namespace miniff

@@ -1,112 +1,147 @@
 /// Sums over pairs of neighbours of f = angular(cos t_jik) radial(r_ij) radial(r_ik).
 #pragma once
 
-#include <cmath>
 #include <cstdint>
-#include <vector>
+#include <memory>
 
 #include "forms.hpp"
 #include "function_set.hpp"
+#include "shell.hpp"
 
 namespace miniff {
 
-/// F = sum over ordered (j, k), j != k, j of the first and k of the second species.
+/// F = sum over ordered (j, k), j != k, j of the first and k of the second species (or any).
 ///
-/// Equal species (or any) count every unordered pair twice; it is summed once and doubled.
+/// Every neighbour j sums over all its partners k, so that it finds its own derivative in its own
+/// loop; the derivative by k is found when k is the one that sums.
 template <class Form>
-class TripleSum final : public Part {
+class TripleSum final : public Part<double> {
 public:
     TripleSum(std::int64_t column, std::int32_t first, std::int32_t second, const Form& form)
         : column_(column), first_(first), second_(second), form_(form) {}
 
     double cutoff() const override { return form_.cutoff; }
-
-    void values(const Neighborhood& nb, double* row) const override {
-        double sum = 0;
-        each(collect(nb), [&](const Leg& j, const Leg& k, double cosine) {
-            sum += form_.angular(cosine).value * j.h.value * k.h.value;
-        });
-        row[column_] += multiplicity() * sum;
-    }
-
-    void vjp(const Neighborhood& nb, const double* weight, double* gradient) const override {
-        const double w = multiplicity() * weight[column_];
-        each(collect(nb), [&](const Leg& j, const Leg& k, double cosine) {
-            const Radial angular = form_.angular(cosine);
-            const double bend = w * angular.slope * j.h.value * k.h.value;
-            const double stretch_j = w * angular.value * j.h.slope * k.h.value;
-            const double stretch_k = w * angular.value * j.h.value * k.h.slope;
-            double* g_j = gradient + 3 * j.pair;
-            double* g_k = gradient + 3 * k.pair;
-            for (int x = 0; x < 3; ++x) {
-                g_j[x] += stretch_j * j.unit[x] + bend * (k.unit[x] - cosine * j.unit[x]) / j.r;
-                g_k[x] += stretch_k * k.unit[x] + bend * (j.unit[x] - cosine * k.unit[x]) / k.r;
-            }
-        });
-    }
-
-    void jvp(const Neighborhood& nb, const double* direction, double* row) const override {
-        double sum = 0;
-        each(collect(nb), [&](const Leg& j, const Leg& k, double cosine) {
-            const Radial angular = form_.angular(cosine);
-            const double* t_j = direction + 3 * j.pair;
-            const double* t_k = direction + 3 * k.pair;
-            const double dr_j = dot(j.unit, t_j);
-            const double dr_k = dot(k.unit, t_k);
-            const double dcos =
-                (dot(k.unit, t_j) - cosine * dr_j) / j.r + (dot(j.unit, t_k) - cosine * dr_k) / k.r;
-            sum += angular.slope * dcos * j.h.value * k.h.value +
-                   angular.value * (j.h.slope * dr_j * k.h.value + j.h.value * k.h.slope * dr_k);
-        });
-        row[column_] += multiplicity() * sum;
-    }
+    std::unique_ptr<Worker<double>> worker() const override { return std::make_unique<Sum>(*this); }
 
 private:
-    /// A neighbour within the cutoff: its unit vector, distance and radial factor.
-    struct Leg {
-        std::int64_t pair;
-        double r;
-        double unit[3];
-        Radial h;
-    };
-    struct Legs {
-        std::vector<Leg> first;
-        std::vector<Leg> second;  // empty where it equals the first
+    /// Sums over the partners k of one neighbour j: h_k A, and h_k A' with u_k and with c.
+    struct Pull {
+        double value, x, y, z, c;
     };
 
-    static double dot(const double* a, const double* b) {
-        return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-    }
-    bool one_list() const { return first_ == second_; }
-    double multiplicity() const { return one_list() ? 2 : 1; }
+    class Sum final : public Worker<double> {
+    public:
+        explicit Sum(const TripleSum& part) : part_(part) {}
 
-    const Legs& collect(const Neighborhood& nb) const {
-        thread_local Legs legs;
-        legs.first.clear();
-        legs.second.clear();
-        for (std::int64_t p = 0; p < nb.count; ++p) {
-            const double* d = nb.vectors + 3 * p;
-            const double r = std::sqrt(dot(d, d));
-            if (!(r < form_.cutoff)) continue;
-            const bool is_first = first_ == any_species || first_ == nb.species_of(p);
-            const bool is_second = !one_list() && second_ == nb.species_of(p);
-            if (!is_first && !is_second) continue;
-            const Leg leg{p, r, {d[0] / r, d[1] / r, d[2] / r}, form_.radial(r)};
-            if (is_first) legs.first.push_back(leg);
-            if (is_second) legs.second.push_back(leg);
+        void begin(const Neighborhood<double>& nb) override {
+            nb_ = &nb;
+            const std::int64_t n = nb.size();
+            arena_.clear(6 * n);
+            for (double** array : {&x_, &y_, &z_, &inverse_, &h_, &dh_}) *array = arena_.take(n);
+            const double cutoff = part_.form_.cutoff;
+            for (std::int64_t k = 0; k < n; k += width<double>) {
+                const Reals x = load(nb.x + k), y = load(nb.y + k), z = load(nb.z + k);
+                const Reals squared = x * x + y * y + z * z;
+                const Reals r = square_root(squared), inverse = 1.0 / r;
+                const RadialTerm h = part_.form_.radial({r, squared, inverse});
+                const auto inside = r < cutoff;
+                store<double>(x_ + k, x * inverse);
+                store<double>(y_ + k, y * inverse);
+                store<double>(z_ + k, z * inverse);
+                store<double>(inverse_ + k, inverse);
+                store<double>(h_ + k, choose<double>(inside, h.value, Reals{}));
+                store<double>(dh_ + k, choose<double>(inside, h.slope_over_r, Reals{}));
+            }
         }
-        return legs;
-    }
 
-    template <class Visit>
-    void each(const Legs& legs, Visit visit) const {
-        for (std::size_t a = 0; a < legs.first.size(); ++a) {
-            const Leg& j = legs.first[a];
-            const std::vector<Leg>& partners = one_list() ? legs.first : legs.second;
-            for (std::size_t b = one_list() ? a + 1 : 0; b < partners.size(); ++b)
-                visit(j, partners[b], dot(j.unit, partners[b].unit));
+        void values(double* row) override { row[part_.column_] += value(); }
+
+        void vjp(const double* weight) override { both(weight, nullptr); }
+
+        void both(const double* weight, double* row) override {
+            const double w = weight[part_.column_];
+            double total = 0;
+            for_roles([&](Range of_j, Range of_k, double multiplicity, bool counts) {
+                for (std::int64_t j = of_j.begin; j < of_j.end; ++j) {
+                    if (nb_->pair[j] < 0) continue;
+                    const Pull pull = sum_partners(j, of_k);
+                    if (counts) total += h_[j] * pull.value;
+                    add_gradient(j, pull, w * multiplicity);
+                }
+            });
+            if (row) row[part_.column_] += total;
         }
-    }
+
+        void jvp(double* row) override {
+            double total = 0;
+            for_roles([&](Range of_j, Range of_k, double multiplicity, bool) {
+                for (std::int64_t j = of_j.begin; j < of_j.end; ++j) {
+                    if (nb_->pair[j] < 0) continue;
+                    double g[3] = {0, 0, 0};
+                    gradient_of(j, sum_partners(j, of_k), g);
+                    total +=
+                        multiplicity * (g[0] * nb_->gx[j] + g[1] * nb_->gy[j] + g[2] * nb_->gz[j]);
+                }
+            });
+            row[part_.column_] += total;
+        }
+
+    private:
+        double value() const {
+            double total = 0;
+            const Range of_k = nb_->of(part_.second_), of_j = nb_->of(part_.first_);
+            for (std::int64_t j = of_j.begin; j < of_j.end; ++j)
+                if (nb_->pair[j] >= 0) total += h_[j] * sum_partners(j, of_k).value;
+            return total;
+        }
+
+        /// Calls use(j's, k's, how often a derivative counts, whether the value counts).
+        template <class Use>
+        void for_roles(Use use) const {
+            const Range first = nb_->of(part_.first_), second = nb_->of(part_.second_);
+            if (part_.first_ == part_.second_) return use(first, second, 2.0, true);
+            use(first, second, 1.0, true);
+            use(second, first, 1.0, false);
+        }
+
+        MINIFF_INLINE Pull sum_partners(std::int64_t j, Range partners) const {
+            Reals value{}, x{}, y{}, z{}, c{};
+            for (std::int64_t k = partners.begin; k < partners.end; k += width<double>) {
+                const Reals xk = load(x_ + k), yk = load(y_ + k), zk = load(z_ + k);
+                const Reals cosine = x_[j] * xk + y_[j] * yk + z_[j] * zk;
+                const AngularPart a = part_.form_.angular(cosine);
+                const Reals h = choose<double>(places<double>(k) != j, load(h_ + k), Reals{});
+                const Reals turn = a.slope * h;
+                value += a.value * h;
+                x += turn * xk, y += turn * yk, z += turn * zk;
+                c += turn * cosine;
+            }
+            return {sum<double>(value), sum<double>(x), sum<double>(y), sum<double>(z),
+                    sum<double>(c)};
+        }
+
+        /// d/d(r_j - r_i) of h_j sum_k h_k A(c)
+        MINIFF_INLINE void gradient_of(std::int64_t j, const Pull& pull, double g[3]) const {
+            const double stretch = dh_[j] * pull.value;
+            const double bend = h_[j] * inverse_[j];
+            g[0] = stretch * nb_->x[j] + bend * (pull.x - pull.c * x_[j]);
+            g[1] = stretch * nb_->y[j] + bend * (pull.y - pull.c * y_[j]);
+            g[2] = stretch * nb_->z[j] + bend * (pull.z - pull.c * z_[j]);
+        }
+        MINIFF_INLINE void add_gradient(std::int64_t j, const Pull& pull, double weight) const {
+            double g[3];
+            gradient_of(j, pull, g);
+            nb_->gx[j] += weight * g[0];
+            nb_->gy[j] += weight * g[1];
+            nb_->gz[j] += weight * g[2];
+        }
+
+        const TripleSum& part_;
+        const Neighborhood<double>* nb_ = nullptr;
+        Arena<double> arena_;
+        double *x_, *y_, *z_;         // unit vectors
+        double *inverse_, *h_, *dh_;  // 1/r, radial factors, their slopes over r
+    };
 
     std::int64_t column_;
     std::int32_t first_;

@@ -150,8 +150,9 @@ def test_inputs_are_left_alone(row):
     """Evaluation writes to nothing it was given."""
     images = kernel.compute_images(contract.crystal(), 4.4)
     cell, table = images.cell, images.table
-    arrays = [cell.vectors, cell.coordinates, table.positions, table.cells, table.vectors]
-    arrays += [table.species, table.start, table.other, table.shifts, table.structure]
+    arrays = [cell.vectors, cell.coordinates, table.positions, table.cells, table.images]
+    arrays += [table.species, table.start, table.neighbor, table.structure]
+    arrays += [table.image_atom, table.image_shift]
     before = [array.copy() for array in arrays]
     potential = row.potential()
     state = potential.state_dict()

@@ -12,10 +12,20 @@ def make_arrays():
     """Two atoms that see each other."""
     return {
         "start": np.array([0, 1, 2]),
-        "other": np.array([1, 0], np.int32),
+        "neighbor": np.array([1, 0], np.int32),
+        "atom": np.array([0, 1], np.int32),
+        "shift": np.zeros((2, 3), np.int32),
         "species": np.zeros(2, np.int32),
-        "vectors": np.array([[1.0, 0, 0], [-1, 0, 0]]),
+        "structure": np.zeros(2, np.int64),
     }
+
+
+def make_table(**changes):
+    return _core.ImageTable(**(make_arrays() | changes), n_species=1, n_structures=1)
+
+
+PLACES = np.array([[0.0, 0, 0], [1, 0, 0]])
+CELLS = np.zeros((1, 3, 3))
 
 
 def make_set():
@@ -34,7 +44,7 @@ def strided(array):
     return np.repeat(array, 2, axis=0)[::2]
 
 
-@pytest.mark.parametrize("name", ["start", "other", "species", "vectors"])
+@pytest.mark.parametrize("name", [*make_arrays()])
 @pytest.mark.parametrize(
     "change",
     [strided, lambda a: a.astype(np.float32), lambda a: a.astype(np.int16), np.ndarray.tolist],
@@ -42,18 +52,15 @@ def strided(array):
 )
 def test_arrays_are_never_converted(name, change):
     """Another type, stride or container is a TypeError, not a silent copy."""
-    arrays = make_arrays()
-    _core.Pairs(**arrays)
-    arrays[name] = change(arrays[name])
+    make_table()
     with pytest.raises(TypeError, match="incompatible function arguments"):
-        _core.Pairs(**arrays)
+        make_table(**{name: change(make_arrays()[name])})
 
 
-def test_vectors_have_three_components():
+def test_shifts_have_three_components():
     """Shapes are part of the type."""
-    arrays = make_arrays() | {"vectors": np.zeros((2, 2))}
     with pytest.raises(TypeError, match="incompatible function arguments"):
-        _core.Pairs(**arrays)
+        make_table(shift=np.zeros((2, 2), np.int32))
 
 
 @pytest.mark.parametrize(
@@ -62,38 +69,106 @@ def test_vectors_have_three_components():
         ({"start": np.array([0, 2])}, "`start` must have one entry more than there are atoms"),
         ({"start": np.array([0, 1, 3])}, "`start` must end at the number of pairs"),
         ({"start": np.array([1, 1, 2])}, "`start` must end at the number of pairs"),
-        ({"vectors": np.zeros((1, 3))}, "`other` and `vectors` differ in length"),
+        ({"start": np.array([0, 3, 2])}, "`start` must not fall"),
+        ({"shift": np.zeros((1, 3), np.int32)}, "`atom` and `shift` differ in length"),
+        ({"structure": np.zeros(1, np.int64)}, "`species` and `structure` differ in length"),
+        (
+            {"atom": np.array([1, 0], np.int32)},
+            "the first images must be the atoms themselves",
+        ),
+        (
+            {"atom": np.array([0], np.int32), "shift": np.zeros((1, 3), np.int32)},
+            "the first images must be the atoms themselves",
+        ),
+        (
+            {"neighbor": np.array([1, 2], np.int32)},
+            "`neighbor` names an image that does not exist",
+        ),
+        (
+            {"neighbor": np.array([-1, 0], np.int32)},
+            "`neighbor` names an image that does not exist",
+        ),
+        ({"species": np.array([0, 1], np.int32)}, "`species` must be in [0, n_species)"),
+        ({"structure": np.array([0, 1])}, "`structure` names one that does not exist"),
     ],
 )
-def test_lengths_must_fit(changes, sentence):
-    """Arrays that do not describe one table are refused."""
+def test_arrays_must_describe_one_table(changes, sentence):
+    """Nothing is read or written beyond the arrays."""
     with refuses(sentence):
-        _core.Pairs(**make_arrays() | changes)
+        make_table(**changes)
 
 
 def test_sums_refuse_arrays_that_do_not_fit():
-    """Rows are [n_centres, n_functions], pair arrays [n_pairs, 3]."""
-    functions, pairs, centres = make_set(), _core.Pairs(**make_arrays()), np.arange(2)
-    rows, vectors = np.zeros((2, 1)), np.zeros((2, 3))
+    """Rows are [n_centres, n_functions], images [n_images, 3]."""
+    functions, table, centres = make_set(), make_table(), np.arange(2)
+    rows, images = np.zeros((2, 1)), PLACES
     for wrong in (np.zeros((1, 1)), np.zeros((2, 2))):
         for call in (
-            lambda w: functions.values(pairs, centres, w),
-            lambda w: functions.vjp(pairs, centres, w, vectors),
-            lambda w: functions.jvp(pairs, centres, vectors, w),
+            lambda w: functions.values(table, images, centres, w),
+            lambda w: functions.vjp(table, images, centres, w, images.copy()),
+            lambda w: functions.pair_vjp(table, images, centres, w, images.copy()),
+            lambda w: functions.jvp(table, images, centres, images, w),
         ):
             with refuses("rows must be [n_centres, n_functions]"):
                 call(wrong)
-    with refuses("`gradient` must be [n_pairs, 3]"):
-        functions.vjp(pairs, centres, rows, np.zeros((1, 3)))
-    with refuses("`direction` must be [n_pairs, 3]"):
-        functions.jvp(pairs, centres, np.zeros((3, 3)), rows)
-    with refuses("`pair_gradient` must be [n_pairs, 3] and `out` [n_atoms, 3]"):
-        pairs.gather_gradient(np.zeros((1, 3)), np.zeros((2, 3)))
-    with refuses("`pair_gradient` must be [n_pairs, 3] and `structure` [n_atoms]"):
-        pairs.gather_strain(np.arange(1), vectors, np.zeros((1, 3, 3)))
+    with refuses("`images` must be [n_images, 3]"):
+        functions.values(table, images[:1], centres, rows)
+    with refuses("`by_image` must be [n_images, 3]"):
+        functions.vjp(table, images, centres, rows, np.zeros((1, 3)))
+    with refuses("`by_pair` must be [n_pairs, 3]"):
+        functions.pair_vjp(table, images, centres, rows, np.zeros((1, 3)))
+    with refuses("`direction` must be [n_images, 3]"):
+        functions.jvp(table, images, centres, np.zeros((3, 3)), rows)
     for wrong in (rows[::-1], rows.astype(np.float32), rows[:, 0]):
         with pytest.raises(TypeError, match="incompatible function arguments"):
-            functions.values(pairs, centres, wrong)
+            functions.values(table, images, centres, wrong)
+
+
+def test_table_refuses_arrays_that_do_not_fit():
+    """Positions are of atoms, derivatives of images, strains of structures."""
+    table, one, two = make_table(), np.zeros((1, 3)), np.zeros((2, 3))
+    strain = np.zeros((1, 3, 3))
+    with refuses("`positions` must be [n_atoms, 3]"):
+        table.positions(one, CELLS, two)
+    with refuses("`cells` must be [n_structures, 3, 3]"):
+        table.positions(two, np.zeros((2, 3, 3)), two)
+    with refuses("`out` must be [n_images, 3]"):
+        table.positions(PLACES, CELLS, one)
+    with refuses("`images` and `by_image` must be [n_images, 3]"):
+        table.fold(two, one, two, strain)
+    with refuses("`gradient` must be [n_atoms, 3]"):
+        table.fold(two, two, one, strain)
+    with refuses("`strain` must be [n_structures, 3, 3]"):
+        table.fold(two, two, two, np.zeros((2, 3, 3)))
+    with refuses("`cells` must be [n_structures, 3, 3]"):
+        table.closest_pair(PLACES, np.zeros((2, 3, 3)))
+
+
+def test_models_refuse_what_does_not_fit():
+    """A model is for one list of species; a network takes a number per function and gives one."""
+    model, rows = _core.EnergyModel(1), np.zeros(2)
+    for species in (-1, 1):
+        with refuses("`species` must be in [0, n_species)"):
+            model.add_sum(species, make_set())
+    with refuses("the network must take one number per function and give one"):
+        model.add_network(0, make_set(), _core.Network())
+    network = _core.Network()
+    network.add(np.zeros((2, 1)), np.zeros(2), "tanh")
+    with refuses("a layer takes 3 numbers but the one before gives 2"):
+        network.add(np.zeros((1, 3)), np.zeros(1), "identity")
+    with refuses("`bias` must be [n_out]"):
+        network.add(np.zeros((1, 2)), np.zeros(2), "identity")
+    with refuses("the core has no activation `gelu`"):
+        network.add(np.zeros((1, 2)), np.zeros(1), "gelu")
+    with refuses("the network must take one number per function and give one"):
+        model.add_network(0, make_set(), network)
+    strain, other = np.zeros((1, 3, 3)), _core.EnergyModel(2)
+    with refuses("the model is for another list of species"):
+        other.evaluate(make_table(), PLACES, CELLS, rows, PLACES.copy(), strain)
+    with refuses("`energies` must be [n_atoms]"):
+        model.evaluate(make_table(), PLACES, CELLS, np.zeros(1), PLACES.copy(), strain)
+    with refuses("`gradient` must be [n_atoms, 3]"):
+        model.evaluate(make_table(), PLACES, CELLS, rows, np.zeros((1, 3)), strain)
 
 
 def test_outputs_that_cannot_be_written_are_refused():
@@ -101,15 +176,15 @@ def test_outputs_that_cannot_be_written_are_refused():
     out = np.zeros((2, 1))
     out.setflags(write=False)
     with pytest.raises(TypeError, match="incompatible function arguments"):
-        make_set().values(_core.Pairs(**make_arrays()), np.arange(2), out)
+        make_set().values(make_table(), PLACES, np.arange(2), out)
 
 
 def test_borrowed_arrays_stay_alive():
     """The table keeps the arrays it looks at."""
     out = np.zeros((2, 1))
-    pairs = _core.Pairs(**make_arrays())
-    _trash = [np.full((2, 3), 7.0) for _ in range(100)]
-    make_set().values(pairs, np.arange(2), out)
+    table = make_table()
+    _trash = [np.full(2, 7, np.int32) for _ in range(100)]
+    make_set().values(table, PLACES, np.arange(2), out)
     np.testing.assert_array_equal(out, 0)  # 4 (1 - 1) at r = sigma
 
 
@@ -119,13 +194,7 @@ def test_borrowed_arrays_stay_alive():
 def test_pairs_of_atoms_that_do_not_exist_are_refused(pairs, n_atoms):
     """Indices are checked before anything is written."""
     with refuses("a pair names an atom that does not exist"):
-        _core.group_by_centre(
-            np.array(pairs, np.uint64),
-            np.zeros((1, 3), np.int32),
-            np.zeros(n_atoms + 1, np.int64),
-            np.zeros(1, np.int32),
-            np.zeros((1, 3), np.int32),
-        )
+        _core.group_images(np.array(pairs, np.uint64), np.zeros((1, 3), np.int32), n_atoms)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +207,7 @@ def test_pairs_of_atoms_that_do_not_exist_are_refused(pairs, n_atoms):
         ),
         (
             lambda: _core.AngularFunction(0, -1, -1, 1.0, 0.1, 1.0, 0.5, 0.0, 1, 0.0, 3.0, True),
-            "`zeta` must be at least 1",
+            "`zeta` must be in [1, 256]",
         ),
     ],
 )
@@ -148,30 +217,15 @@ def test_numbers_out_of_range_are_refused(make, sentence):
         make()
 
 
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"start": np.array([0, 3, 2])}, "`start` must not fall"),
-        ({"other": np.array([1, 2], np.int32)}, "`other` names an atom that does not exist"),
-        ({"other": np.array([-1, 0], np.int32)}, "`other` names an atom that does not exist"),
-    ],
-)
-def test_indices_outside_the_table_are_refused(changes, sentence):
-    """Nothing is read or written beyond the arrays."""
-    with refuses(sentence):
-        _core.Pairs(**(make_arrays() | changes))
-
-
 @pytest.mark.parametrize("centres", [[0, 2], [-1, 0], [1, 0], [0, 0]])
 def test_centres_are_atoms_in_rising_order(centres):
     """An atom given twice would be written by two threads at once."""
-    pairs, functions = _core.Pairs(**make_arrays()), make_set()
-    rows = np.zeros((2, 1))
-    gradient = np.zeros((2, 3))
+    table, functions = make_table(), make_set()
+    rows, vectors = np.zeros((2, 1)), np.zeros((2, 3))
     for call in (
-        lambda: functions.values(pairs, np.array(centres), rows),
-        lambda: functions.vjp(pairs, np.array(centres), rows, gradient),
-        lambda: functions.jvp(pairs, np.array(centres), gradient, rows),
+        lambda: functions.values(table, PLACES, np.array(centres), rows),
+        lambda: functions.vjp(table, PLACES, np.array(centres), rows, vectors),
+        lambda: functions.jvp(table, PLACES, np.array(centres), vectors, rows),
     ):
         with refuses("`centres` must be indices of atoms in rising order"):
             call()
@@ -186,13 +240,6 @@ def test_columns_lie_in_the_rows():
         with refuses("`column` must be in [0, n_functions)"):
             radial = _core.RadialFunction(column, -1, 0.1, 0.0, 1, 0.0, 3.0)
             functions.symmetry_functions([radial], [])
-
-
-def test_structures_exist():
-    """Strain derivatives are gathered into structures that are there."""
-    pairs = _core.Pairs(**make_arrays())
-    with refuses("`structure` names one that does not exist"):
-        pairs.gather_strain(np.array([0, 1]), np.zeros((2, 3)), np.zeros((1, 3, 3)))
 
 
 def test_number_of_threads_is_set_and_read():

@@ -8,16 +8,20 @@ from torch.func import functional_call
 from miniff.kernel import Cell, CellImages, compute_images
 from miniff.kernel import eval as evaluate
 from miniff.ml import (
+    Affine,
     Dataset,
+    NNPotential,
     Normalization,
     descriptor_values,
     forward_cauldron,
     gather,
+    image_gradient,
+    image_positions,
     learn_cauldron,
-    pair_gradient,
-    pair_vectors,
     potentials_from_ml_data,
 )
+from miniff.ml._core_network import core_network
+from miniff.ml._layers import ACTIVATIONS
 from miniff.ml_util import behler_nn
 from miniff.potentials import (
     FunctionPotential,
@@ -74,7 +78,7 @@ def test_values_have_the_slope_of_finite_differences(dataset: Dataset) -> None:
     cells = torch.tensor(table.cells, requires_grad=True)
 
     def values(positions: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
-        return descriptor_values(pair_vectors(positions, cells, table), table, environment)
+        return descriptor_values(image_positions(positions, cells, table), table, environment)
 
     assert torch.autograd.gradcheck(values, (positions, cells))
 
@@ -111,23 +115,23 @@ class Bound(torch.nn.Module):
         return self.call(x)
 
 
-def test_pair_gradient_and_gather_are_linear_with_the_right_transposes(dataset: Dataset) -> None:
+def test_image_gradient_and_gather_are_linear_with_the_right_transposes(dataset: Dataset) -> None:
     """The vjp and the gathering to atoms pass gradcheck and gradgradcheck in what they multiply."""
     table = dataset.derivatives.table
     environment = dataset.per_point_datasets[0].environment
     torch.manual_seed(1)
     shape = (len(environment.centres), len(environment.functions))
     weight = torch.randn(*shape, dtype=torch.float64, requires_grad=True)
-    vectors = torch.from_numpy(table.vectors)
+    images = torch.from_numpy(table.images)
 
-    def by_pair(weight: torch.Tensor) -> torch.Tensor:
-        return pair_gradient(vectors, table, [environment], [weight])
+    def by_image(weight: torch.Tensor) -> torch.Tensor:
+        return image_gradient(images, table, [environment], [weight])
 
-    assert torch.autograd.gradcheck(by_pair, (weight,))
-    assert torch.autograd.gradgradcheck(by_pair, (weight,))
-    pairs = torch.randn(table.n_pairs, 3, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda g: gather(g, table), (pairs,))
-    assert torch.autograd.gradgradcheck(lambda g: gather(g, table), (pairs,))
+    assert torch.autograd.gradcheck(by_image, (weight,))
+    assert torch.autograd.gradgradcheck(by_image, (weight,))
+    derivatives = torch.randn(table.n_images, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda g: gather(g, table), (derivatives,))
+    assert torch.autograd.gradgradcheck(lambda g: gather(g, table), (derivatives,))
 
 
 def test_second_derivative_in_positions_is_refused(dataset: Dataset) -> None:
@@ -136,18 +140,18 @@ def test_second_derivative_in_positions_is_refused(dataset: Dataset) -> None:
     environment = dataset.per_point_datasets[0].environment
     positions = torch.tensor(table.positions, requires_grad=True)
     cells = torch.tensor(table.cells)
-    values = descriptor_values(pair_vectors(positions, cells, table), table, environment)
+    values = descriptor_values(image_positions(positions, cells, table), table, environment)
     (gradient,) = torch.autograd.grad(values.square().sum(), positions, create_graph=True)
     with pytest.raises(NotImplementedError, match="second derivatives of descriptors by positions"):
         torch.autograd.grad(gradient.square().sum(), positions)
 
 
-def test_float32_pair_vectors_are_refused(as_installed: None, dataset: Dataset) -> None:
+def test_float32_positions_are_refused(as_installed: None, dataset: Dataset) -> None:
     """The core computes in double precision; nothing is converted behind the user's back."""
     table = dataset.derivatives.table
     with pytest.raises(TypeError, match=r"are torch\.float32 but must be torch\.float64"):
         descriptor_values(
-            torch.zeros(table.n_pairs, 3), table, dataset.per_point_datasets[0].environment
+            torch.zeros(table.n_images, 3), table, dataset.per_point_datasets[0].environment
         )
 
 
@@ -190,3 +194,36 @@ def test_network_gradient_and_stress_are_slopes_of_its_energy(
     rise = (energy(1e-5) - energy(-1e-5)) / 2e-5
     expected = np.vdot(result.gradient, move) + np.vdot(result.strain_derivative, strain)
     np.testing.assert_allclose(expected, rise, rtol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "name", ["tanh", "sigmoid", "silu", "relu", "softplus", "identity", "gelu"]
+)
+def test_networks_of_the_core_are_those_of_torch(images: list[CellImages], name: str) -> None:
+    """Energies, gradients and strain derivatives agree, also where only torch knows the layers."""
+    torch.manual_seed(4)
+    network = torch.nn.Sequential(
+        Affine(torch.rand(6) + 0.5, torch.rand(6)),
+        torch.nn.Linear(6, 5),
+        ACTIVATIONS[name](),
+        torch.nn.Linear(5, 9, bias=False),
+        ACTIVATIONS[name](),
+        torch.nn.Linear(9, 1),
+        Affine(torch.tensor([2.0]), torch.tensor([-100.0])),
+    ).double()
+    potential = NNPotential(network, descriptors_of("A"), "A")
+    assert (core_network(network) is None) == (name == "gelu")
+    result = evaluate(potential, images[0])
+    expected = potential.local_energies(images[0].table, gradient=True)
+    gradient, strain = images[0].table.gather(expected.image_gradient)
+    np.testing.assert_allclose(result.energies, expected.energies, rtol=1e-13)
+    np.testing.assert_allclose(result.gradient, gradient, atol=1e-12)
+    np.testing.assert_allclose(result.strain_derivative, strain[0], atol=1e-11)
+
+
+def test_layers_without_a_place_in_the_core_stay_with_torch() -> None:
+    """A layer of one's own, or an activation of the descriptors, is evaluated by torch."""
+    own = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Softmax(dim=1))
+    first = torch.nn.Sequential(torch.nn.Tanh(), torch.nn.Linear(2, 1))
+    for network in (own, first, torch.nn.Sequential()):
+        assert core_network(network) is None

@@ -110,7 +110,8 @@ def test_joined_tables_are_one_table():
     assert table.n_pairs == sum(t.n_pairs for t in tables)
     assert [table.names[code] for code in table.species] == [*structures[0][2], "c", "a"]
     np.testing.assert_array_equal(table.structure, [0, 0, 0, 2, 2])
-    np.testing.assert_array_equal(table.vectors, np.concatenate([t.vectors for t in tables]))
+    vectors = np.concatenate([t.vectors for t in tables])
+    np.testing.assert_array_equal(table.vectors, vectors)
     for s, first in ((0, 0), (2, 3)):
         of_structure = table.structure[table.centre] == s
         np.testing.assert_array_equal(table.other[of_structure] - first, tables[s].other)

@@ -261,10 +261,10 @@ def test_many_functions_at_once_are_those_one_by_one():
     together = Functions(potentials)
     centres = table.atoms_of("b")
     weight = rng.normal(size=(2, len(potentials)))
-    direction = rng.normal(size=(table.n_pairs, 3))
+    direction = rng.normal(size=(table.n_images, 3))
     values = together.values(table, centres)
     changes = together.jvp(table, centres, direction)
-    gradient, expected = np.zeros((2, table.n_pairs, 3))
+    gradient, expected = np.zeros((2, table.n_images, 3))
     together.vjp(table, centres, weight, gradient)
     for column, potential in enumerate(potentials):
         alone = Functions([potential])

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <stdexcept>
 
+#include "images.hpp"
+
 namespace miniff::bindings {
 
 template <class T, int... Shape>
@@ -30,7 +32,14 @@ std::int64_t length(const A& array) {
     return static_cast<std::int64_t>(array.shape(0));
 }
 
-void bind_pairs(nanobind::module_& m);
+/// Buffers of the calling thread, which keep their memory from call to call.
+Quads& scratch(int which);
+/// The first three of each four numbers.
+void copy_vectors(const Quads& from, Vectors<double> to);
+
+void bind_grouping(nanobind::module_& m);
+void bind_tables(nanobind::module_& m);
 void bind_functions(nanobind::module_& m);
+void bind_energies(nanobind::module_& m);
 
 }  // namespace miniff::bindings

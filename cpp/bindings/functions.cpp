@@ -1,8 +1,9 @@
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/vector.h>
 
 #include "arrays.hpp"
+#include "environment.hpp"
 #include "forms.hpp"
-#include "function_set.hpp"
 #include "pair_sum.hpp"
 #include "symmetry_functions.hpp"
 #include "triple_sum.hpp"
@@ -14,16 +15,17 @@ using namespace nb::literals;
 
 namespace {
 
-void demand_column(const FunctionSet& set, std::int64_t column) {
+template <class T>
+void demand_column(const FunctionSet<T>& set, std::int64_t column) {
     demand(column >= 0 && column < set.n_functions(), "`column` must be in [0, n_functions)");
 }
 
 /// set.<name>(column, neighbor, cutoff, numbers...): adds the sum of a pair form.
 template <class Form, class... Number, class... Names>
-void bind_pair(nb::class_<FunctionSet>& set, const char* name, Names... names) {
+void bind_pair(nb::class_<FunctionSet<double>>& set, const char* name, Names... names) {
     set.def(
         name,
-        [](FunctionSet& self, std::int64_t column, std::int32_t neighbor, double cutoff,
+        [](FunctionSet<double>& self, std::int64_t column, std::int32_t neighbor, double cutoff,
            Number... numbers) {
             demand_column(self, column);
             self.add(std::make_unique<PairSum<Form>>(column, neighbor, Form{cutoff, numbers...}));
@@ -33,10 +35,10 @@ void bind_pair(nb::class_<FunctionSet>& set, const char* name, Names... names) {
 
 /// set.<name>(column, first, second, cutoff, numbers...): adds the sum of a triple form.
 template <class Form, class... Number, class... Names>
-void bind_triple(nb::class_<FunctionSet>& set, const char* name, Names... names) {
+void bind_triple(nb::class_<FunctionSet<double>>& set, const char* name, Names... names) {
     set.def(
         name,
-        [](FunctionSet& self, std::int64_t column, std::int32_t first, std::int32_t second,
+        [](FunctionSet<double>& self, std::int64_t column, std::int32_t first, std::int32_t second,
            double cutoff, Number... numbers) {
             demand_column(self, column);
             self.add(
@@ -46,7 +48,7 @@ void bind_triple(nb::class_<FunctionSet>& set, const char* name, Names... names)
 }
 
 /// Rows must be of different atoms of the table: a gradient is written by one thread only.
-void demand_centres(const PairTable& table, const List<const std::int64_t>& centres) {
+void demand_centres(const ImageTable& table, const List<const std::int64_t>& centres) {
     std::int64_t last = -1;
     for (std::int64_t row = 0; row < length(centres); ++row) {
         demand(centres(row) > last && centres(row) < table.n_atoms,
@@ -55,36 +57,86 @@ void demand_centres(const PairTable& table, const List<const std::int64_t>& cent
     }
 }
 
-void demand_rows(const FunctionSet& set, std::int64_t n_centres, std::int64_t n_rows,
-                 std::int64_t n_columns) {
-    demand(n_rows == n_centres && n_columns == set.n_functions(),
+template <class T, class Rows>
+void demand_all(const FunctionSet<T>& set, const ImageTable& table,
+                const Vectors<const double>& images, const List<const std::int64_t>& centres,
+                const Rows& rows) {
+    demand_centres(table, centres);
+    demand(length(images) == table.n_images, "`images` must be [n_images, 3]");
+    demand(length(rows) == length(centres) &&
+               static_cast<std::int64_t>(rows.shape(1)) == set.n_functions(),
            "rows must be [n_centres, n_functions]");
 }
 
-void values(const FunctionSet& set, const PairTable& table, List<const std::int64_t> centres,
-            Rows<double> out) {
-    demand_centres(table, centres);
-    demand_rows(set, length(centres), length(out), static_cast<std::int64_t>(out.shape(1)));
+template <class T>
+void values(const FunctionSet<T>& set, const ImageTable& table, Vectors<const double> images,
+            List<const std::int64_t> centres, Rows<T> out) {
+    demand_all(set, table, images, centres, out);
     nb::gil_scoped_release released;
-    set.values(table, {length(centres), centres.data()}, out.data());
+    copy_images(table, images.data(), scratch(0));
+    environment_values(set, table, scratch(0), {length(centres), centres.data()}, out.data());
 }
 
-void vjp(const FunctionSet& set, const PairTable& table, List<const std::int64_t> centres,
-         Rows<const double> weight, Vectors<double> gradient) {
-    demand_centres(table, centres);
-    demand_rows(set, length(centres), length(weight), static_cast<std::int64_t>(weight.shape(1)));
-    demand(length(gradient) == table.start[table.n_atoms], "`gradient` must be [n_pairs, 3]");
+template <class T>
+void vjp(const FunctionSet<T>& set, const ImageTable& table, Vectors<const double> images,
+         List<const std::int64_t> centres, Rows<const T> weight, Vectors<double> by_image) {
+    demand_all(set, table, images, centres, weight);
+    demand(length(by_image) == table.n_images, "`by_image` must be [n_images, 3]");
     nb::gil_scoped_release released;
-    set.vjp(table, {length(centres), centres.data()}, weight.data(), gradient.data());
+    copy_images(table, images.data(), scratch(0));
+    copy_images(table, by_image.data(), scratch(1));
+    environment_vjp(set, table, scratch(0), {length(centres), centres.data()}, weight.data(),
+                    scratch(1));
+    copy_vectors(scratch(1), by_image);
 }
 
-void jvp(const FunctionSet& set, const PairTable& table, List<const std::int64_t> centres,
-         Vectors<const double> direction, Rows<double> out) {
-    demand_centres(table, centres);
-    demand_rows(set, length(centres), length(out), static_cast<std::int64_t>(out.shape(1)));
-    demand(length(direction) == table.start[table.n_atoms], "`direction` must be [n_pairs, 3]");
+template <class T>
+void pair_vjp(const FunctionSet<T>& set, const ImageTable& table, Vectors<const double> images,
+              List<const std::int64_t> centres, Rows<const T> weight, Vectors<double> by_pair) {
+    demand_all(set, table, images, centres, weight);
+    demand(length(by_pair) == table.n_pairs(), "`by_pair` must be [n_pairs, 3]");
     nb::gil_scoped_release released;
-    set.jvp(table, {length(centres), centres.data()}, direction.data(), out.data());
+    copy_images(table, images.data(), scratch(0));
+    environment_pair_vjp(set, table, scratch(0), {length(centres), centres.data()}, weight.data(),
+                         by_pair.data());
+}
+
+template <class T>
+void jvp(const FunctionSet<T>& set, const ImageTable& table, Vectors<const double> images,
+         List<const std::int64_t> centres, Vectors<const double> direction, Rows<T> out) {
+    demand_all(set, table, images, centres, out);
+    demand(length(direction) == table.n_images, "`direction` must be [n_images, 3]");
+    nb::gil_scoped_release released;
+    copy_images(table, images.data(), scratch(0));
+    copy_images(table, direction.data(), scratch(1));
+    environment_jvp(set, table, scratch(0), {length(centres), centres.data()}, scratch(1),
+                    out.data());
+}
+
+template <class T>
+nb::class_<FunctionSet<T>> bind_set(nb::module_& m, const char* name) {
+    nb::class_<FunctionSet<T>> set(m, name);
+    set.def(nb::init<std::int64_t>(), "n_functions"_a)
+        .def_prop_ro("n_functions", &FunctionSet<T>::n_functions)
+        .def_prop_ro("cutoff", &FunctionSet<T>::cutoff)
+        .def("values", &values<T>, "table"_a, "images"_a.noconvert(), "centres"_a.noconvert(),
+             "out"_a.noconvert())
+        .def("vjp", &vjp<T>, "table"_a, "images"_a.noconvert(), "centres"_a.noconvert(),
+             "weight"_a.noconvert(), "by_image"_a.noconvert())
+        .def("pair_vjp", &pair_vjp<T>, "table"_a, "images"_a.noconvert(), "centres"_a.noconvert(),
+             "weight"_a.noconvert(), "by_pair"_a.noconvert())
+        .def("jvp", &jvp<T>, "table"_a, "images"_a.noconvert(), "centres"_a.noconvert(),
+             "direction"_a.noconvert(), "out"_a.noconvert())
+        .def(
+            "symmetry_functions",
+            [](FunctionSet<T>& self, const std::vector<RadialFunction>& radial,
+               const std::vector<AngularFunction>& angular) {
+                for (const auto& f : radial) demand_column(self, f.column);
+                for (const auto& f : angular) demand_column(self, f.column);
+                self.add(miniff::symmetry_functions<T>(radial, angular));
+            },
+            "radial"_a, "angular"_a);
+    return set;
 }
 
 void make_radial(RadialFunction* f, std::int64_t column, std::int32_t neighbor, double eta,
@@ -95,7 +147,7 @@ void make_radial(RadialFunction* f, std::int64_t column, std::int32_t neighbor, 
 void make_angular(AngularFunction* f, std::int64_t column, std::int32_t first, std::int32_t second,
                   double prefactor, double eta, double lambda, double zeta, double shift, int type,
                   double alpha, double cutoff, bool narrow) {
-    demand(zeta >= 1, "`zeta` must be at least 1");
+    demand(zeta >= 1 && zeta <= 256, "`zeta` must be in [1, 256]");
     const CutoffFunction fc{cutoff_type(type), alpha, cutoff};
     new (f) AngularFunction{column, first, second, prefactor, eta, lambda, zeta, shift, fc, narrow};
 }
@@ -109,24 +161,8 @@ void bind_functions(nb::module_& m) {
     nb::class_<AngularFunction>(m, "AngularFunction")
         .def("__init__", &make_angular, "column"_a, "first"_a, "second"_a, "prefactor"_a, "eta"_a,
              "lambda_"_a, "zeta"_a, "shift"_a, "cutoff_type"_a, "alpha"_a, "cutoff"_a, "narrow"_a);
-    nb::class_<FunctionSet> set(m, "FunctionSet");
-    set.def(nb::init<std::int64_t>(), "n_functions"_a)
-        .def_prop_ro("n_functions", &FunctionSet::n_functions)
-        .def_prop_ro("cutoff", &FunctionSet::cutoff)
-        .def("values", &values, "pairs"_a, "centres"_a.noconvert(), "out"_a.noconvert())
-        .def("vjp", &vjp, "pairs"_a, "centres"_a.noconvert(), "weight"_a.noconvert(),
-             "gradient"_a.noconvert())
-        .def("jvp", &jvp, "pairs"_a, "centres"_a.noconvert(), "direction"_a.noconvert(),
-             "out"_a.noconvert())
-        .def(
-            "symmetry_functions",
-            [](FunctionSet& self, const std::vector<RadialFunction>& radial,
-               const std::vector<AngularFunction>& angular) {
-                for (const auto& f : radial) demand_column(self, f.column);
-                for (const auto& f : angular) demand_column(self, f.column);
-                self.add(std::make_unique<SymmetryFunctions>(radial, angular));
-            },
-            "radial"_a, "angular"_a);
+    bind_set<float>(m, "FunctionSet32");
+    auto set = bind_set<double>(m, "FunctionSet");
     bind_pair<LennardJones, double, double>(set, "lennard_jones", "epsilon", "sigma");
     bind_pair<StillingerWeber2, double, double, double, double, double, double>(
         set, "stillinger_weber_2", "epsilon", "sigma", "gauge_a", "gauge_b", "p", "q");

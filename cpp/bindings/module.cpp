@@ -24,14 +24,17 @@ int num_threads() {
 
 }  // namespace
 
-NB_MODULE(_core, m) {
+NB_MODULE(MINIFF_MODULE, m) {
     using namespace nanobind::literals;
     // A traceback that is still held when Python ends would otherwise end it with a page of names.
     nanobind::set_leak_warnings(false);
     m.doc() =
         "Compiled sums over neighbour pairs; use miniff.potentials and miniff.kernel instead.";
+    m.attr("instruction_set") = MINIFF_INSTRUCTION_SET;
     m.def("set_num_threads", &set_num_threads, "n"_a);
     m.def("num_threads", &num_threads);
-    miniff::bindings::bind_pairs(m);
+    miniff::bindings::bind_grouping(m);
+    miniff::bindings::bind_tables(m);
     miniff::bindings::bind_functions(m);
+    miniff::bindings::bind_energies(m);
 }

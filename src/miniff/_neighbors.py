@@ -1,11 +1,14 @@
 """The table of neighbour pairs, grouped by centre atom: what every local function is a function of.
 
-A structure and a batch of structures are the same table: ``join`` concatenates atoms and pairs, and
-``structure`` says whose atom each one is. Pairs are found by `vesin <https://luthaf.fr/vesin>`_.
+A neighbour is an *image*: an atom, or an atom moved by whole cell vectors. Functions depend on
+positions through those of the images alone, so derivatives by images are all that forces, virials
+and derivatives by the cell are made of. A structure and a batch of structures are the same table:
+``join`` concatenates atoms, images and pairs, and ``structure`` says whose atom each one is. Pairs
+are found by `vesin <https://luthaf.fr/vesin>`_.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf
 
@@ -14,6 +17,7 @@ from jaxtyping import Float, Float64, Int32, Int64
 from numpy import ndarray
 
 from miniff import _core
+from miniff._vesin import search
 
 __all__ = ["PairTable", "find_pairs", "join"]
 
@@ -23,7 +27,7 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class PairTable:
-    """Directed pairs i -> j within a cutoff, an atom's own periodic images included.
+    """Directed pairs i -> m within a cutoff, an atom's own periodic images included.
 
     Attributes:
         names: Species names; ``species`` holds indices into them.
@@ -32,9 +36,10 @@ class PairTable:
         cells: Rows are cell vectors (length), zero where there is no cell.
         structure: Which structure an atom belongs to.
         start: The pairs of centre i are start[i] ... start[i + 1] - 1.
-        other: The neighbour's index.
-        shifts: Cell vectors added to the neighbour's position.
-        vectors: r_j - r_i with the shift added (length).
+        neighbor: The neighbouring image. Images 0 ... n_atoms - 1 are the atoms themselves.
+        image_atom: The atom an image is of.
+        image_shift: Whole cell vectors added to its position.
+        core: The same list as the compiled core sees it.
     """
 
     names: tuple[str, ...]
@@ -44,9 +49,10 @@ class PairTable:
     species: Int32[ndarray, " n_atoms"]
     structure: Int64[ndarray, " n_atoms"]
     start: Int64[ndarray, " n_atoms_and_one"]
-    other: Int32[ndarray, " n_pairs"]
-    shifts: Int32[ndarray, "n_pairs 3"]
-    vectors: Float64[ndarray, "n_pairs 3"]
+    neighbor: Int32[ndarray, " n_pairs"]
+    image_atom: Int32[ndarray, " n_images"]
+    image_shift: Int32[ndarray, "n_images 3"]
+    core: _core.ImageTable = field(repr=False)
 
     @property
     def n_atoms(self) -> int:
@@ -54,21 +60,45 @@ class PairTable:
 
     @property
     def n_pairs(self) -> int:
-        return len(self.other)
+        return len(self.neighbor)
+
+    @property
+    def n_images(self) -> int:
+        return len(self.image_atom)
 
     @property
     def n_structures(self) -> int:
         return len(self.cells)
 
     @cached_property
-    def core(self) -> _core.Pairs:
-        """The same arrays as the compiled core sees them."""
-        return _core.Pairs(self.start, self.other, self.species, self.vectors)
+    def images(self) -> Float64[ndarray, "n_images 3"]:
+        """Positions of the images (length)."""
+        out = np.empty((self.n_images, 3))
+        self.core.positions(self.positions, self.cells, out)
+        return out
 
     @cached_property
     def centre(self) -> Int64[ndarray, " n_pairs"]:
         """The centre atom of each pair."""
         return np.repeat(np.arange(self.n_atoms), np.diff(self.start))
+
+    @cached_property
+    def other(self) -> Int32[ndarray, " n_pairs"]:
+        """The neighbouring atom of each pair."""
+        other: ndarray = self.image_atom[self.neighbor]
+        return other
+
+    @cached_property
+    def shifts(self) -> Int32[ndarray, "n_pairs 3"]:
+        """Whole cell vectors added to the neighbour's position."""
+        shifts: ndarray = self.image_shift[self.neighbor]
+        return shifts
+
+    @cached_property
+    def vectors(self) -> Float64[ndarray, "n_pairs 3"]:
+        """r_j - r_i of each pair with the shift added (length)."""
+        vectors: ndarray = self.images[self.neighbor] - self.positions[self.centre]
+        return vectors
 
     def atoms_of(self, name: str | None) -> Int64[ndarray, " n_of_species"]:
         """Indices of the atoms of one species; all of them for None, none if it does not occur."""
@@ -82,28 +112,24 @@ class PairTable:
         self, positions: Float[ndarray, "n_atoms 3"], cells: Float[ndarray, "n_structures 3 3"]
     ) -> "PairTable":
         """The same pairs with atoms and cells elsewhere (length); no pair is added or dropped."""
-        positions, cells = _contiguous(positions), _contiguous(cells)
-        vectors = _pair_vectors(self, positions, cells)
-        return replace(self, positions=positions, cells=cells, vectors=vectors)
+        return replace(self, positions=_contiguous(positions), cells=_contiguous(cells))
 
     def totals(self, values: Float64[ndarray, " n_atoms"]) -> Float64[ndarray, " n_structures"]:
         """The sum over the atoms of each structure."""
         sums = np.bincount(self.structure, values, minlength=self.n_structures)
         return sums.astype(np.float64)  # integers where there is no atom at all
 
-    def gather(self, pair_gradient: Float64[ndarray, "n_pairs 3"]) -> Float64[ndarray, "n_atoms 3"]:
-        """dE/dr of the atoms from dE/dd of the pairs (energy/length)."""
-        gradient = np.zeros((self.n_atoms, 3))
-        self.core.gather_gradient(pair_gradient, gradient)
-        return gradient
+    def gather(
+        self, by_image: Float64[ndarray, "n_images 3"]
+    ) -> tuple[Float64[ndarray, "n_atoms 3"], Float64[ndarray, "n_structures 3 3"]]:
+        """dE/dr of the atoms (energy/length) and dE/d(strain) of the structures (energy).
 
-    def gather_strain(
-        self, pair_gradient: Float64[ndarray, "n_pairs 3"]
-    ) -> Float64[ndarray, "n_structures 3 3"]:
-        """dE/d(strain) of each structure from dE/dd of the pairs (energy)."""
-        strain = np.zeros((self.n_structures, 3, 3))
-        self.core.gather_strain(self.structure, pair_gradient, strain)
-        return strain
+        Args:
+            by_image: dE by the positions of the images (energy/length).
+        """
+        gradient, strain = np.empty((self.n_atoms, 3)), np.empty((self.n_structures, 3, 3))
+        self.core.fold(self.images, by_image, gradient, strain)
+        return gradient, strain
 
 
 def find_pairs(
@@ -131,22 +157,20 @@ def find_pairs(
         raise ValueError(f"`cutoff` is {cutoff} but must be in [0, inf)")
     names = tuple(sorted(set(species)))
     positions, cells = _contiguous(positions), _contiguous(cell)[None]
-    n_atoms = len(positions)
-    pairs, shifts = _vesin_pairs(positions, cells[0], periodic, cutoff)
-    table = PairTable(
+    pairs, shifts = search(positions, cells[0], periodic, cutoff)
+    start, neighbor, image_atom, image_shift = _core.group_images(pairs, shifts, len(positions))
+    table = _make(
         names=names,
         cutoff=float(cutoff),
         positions=positions,
         cells=cells,
         species=np.searchsorted(names, list(species)).astype(np.int32),
-        structure=np.zeros(n_atoms, np.int64),
-        start=np.zeros(n_atoms + 1, np.int64),
-        other=np.empty(len(pairs), np.int32),
-        shifts=np.empty((len(pairs), 3), np.int32),
-        vectors=np.empty((len(pairs), 3)),
+        structure=np.zeros(len(positions), np.int64),
+        start=start.view(np.int64),  # numpy has two names for it
+        neighbor=neighbor,
+        image_atom=image_atom,
+        image_shift=image_shift,
     )
-    _core.group_by_centre(pairs, shifts, table.start, table.other, table.shifts)
-    table = replace(table, vectors=_pair_vectors(table, positions, cells))
     _refuse_coincident(table)
     return table
 
@@ -157,67 +181,80 @@ def join(tables: Sequence[PairTable]) -> PairTable:
     first_atom = np.cumsum([0, *(table.n_atoms for table in tables)])
     first_pair = np.cumsum([0, *(table.n_pairs for table in tables)])
     first_structure = np.cumsum([0, *(table.n_structures for table in tables)])
+    first_other_image = first_atom[-1] + np.cumsum([0, *(t.n_images - t.n_atoms for t in tables)])
+    # Images that are atoms stay the first: each table's images are numbered anew.
+    renumbered = [
+        np.r_[np.arange(t.n_atoms) + a, np.arange(t.n_images - t.n_atoms) + m].astype(np.int32)
+        for t, a, m in zip(tables, first_atom, first_other_image, strict=False)
+    ]
     codes = [
         np.array([names.index(name) for name in table.names], np.int32)[table.species]
         if table.n_atoms
         else table.species
         for table in tables
     ]
-    return PairTable(
+    own = [t.image_atom[: t.n_atoms] + a for t, a in zip(tables, first_atom, strict=False)]
+    moved = [t.image_atom[t.n_atoms :] + a for t, a in zip(tables, first_atom, strict=False)]
+    shifts = [np.zeros((t.n_atoms, 3), np.int32) for t in tables]
+    return _make(
         names=names,
         cutoff=min((table.cutoff for table in tables), default=inf),
         positions=_stack([t.positions for t in tables], (0, 3), np.float64),
         cells=_stack([t.cells for t in tables], (0, 3, 3), np.float64),
         species=_stack(codes, (0,), np.int32),
         structure=_stack(
-            [t.structure + s for t, s in zip(tables, first_structure[:-1], strict=True)],
-            (0,),
-            np.int64,
+            [t.structure + s for t, s in zip(tables, first_structure, strict=False)], (0,), np.int64
         ),
         start=np.concatenate(
-            [t.start[:-1] + p for t, p in zip(tables, first_pair[:-1], strict=True)]
-            + [first_pair[-1:]]
+            [t.start[:-1] + p for t, p in zip(tables, first_pair, strict=False)] + [first_pair[-1:]]
         ),
-        other=_stack(
-            [t.other + np.int32(a) for t, a in zip(tables, first_atom[:-1], strict=True)],
+        neighbor=_stack(
+            [image[t.neighbor] for t, image in zip(tables, renumbered, strict=True)],
             (0,),
             np.int32,
         ),
-        shifts=_stack([t.shifts for t in tables], (0, 3), np.int32),
-        vectors=_stack([t.vectors for t in tables], (0, 3), np.float64),
+        image_atom=_stack(own + moved, (0,), np.int32),
+        image_shift=_stack(shifts + [t.image_shift[t.n_atoms :] for t in tables], (0, 3), np.int32),
     )
 
 
-def _vesin_pairs(
-    positions: ndarray, cell: ndarray, periodic: Sequence[bool], cutoff: float
-) -> tuple[ndarray, ndarray]:
-    """Unordered list of (i, j) and the shifts of j."""
-    if len(positions) == 0 or cutoff == 0:
-        return np.zeros((0, 2), np.uint64), np.zeros((0, 3), np.int32)
-    # Imported here: vesin imports torch where it is installed, which takes a second.
-    from vesin import NeighborList
-
-    # One thread, so that the order of the pairs, and with it every sum, is always the same.
-    search = NeighborList(cutoff=cutoff, full_list=True, n_threads=1)
-    pairs, shifts = search.compute(positions, cell, np.asarray(periodic, bool), "PS")
-    return pairs.astype(np.uint64, copy=False), shifts.astype(np.int32, copy=False)
-
-
-def _pair_vectors(table: PairTable, positions: ndarray, cells: ndarray) -> ndarray:
-    vectors = np.empty((table.n_pairs, 3))
-    _core.pair_vectors(
-        table.start, table.other, table.shifts, table.structure, positions, cells, vectors
+def _make(
+    *,
+    names: tuple[str, ...],
+    cutoff: float,
+    positions: ndarray,
+    cells: ndarray,
+    species: ndarray,
+    structure: ndarray,
+    start: ndarray,
+    neighbor: ndarray,
+    image_atom: ndarray,
+    image_shift: ndarray,
+) -> PairTable:
+    core = _core.ImageTable(
+        start, neighbor, image_atom, image_shift, species, structure, len(names), len(cells)
     )
-    return vectors
+    return PairTable(
+        names,
+        cutoff,
+        positions,
+        cells,
+        species,
+        structure,
+        start,
+        neighbor,
+        image_atom,
+        image_shift,
+        core,
+    )
 
 
 def _refuse_coincident(table: PairTable) -> None:
     """Derivatives by a zero distance do not exist."""
+    distance2, pair = table.core.closest_pair(table.positions, table.cells)
     largest = np.abs(table.positions).max(initial=1.0)
-    r2 = np.einsum("px,px->p", table.vectors, table.vectors)  # [pair, xyz]
-    same = np.flatnonzero(r2 < (ROUNDING * largest) ** 2)
-    if len(same):
-        i, j = table.centre[same[0]], table.other[same[0]]
+    if distance2 < (ROUNDING * largest) ** 2:
+        i, j = sorted((int(table.centre[pair]), int(table.other[pair])))
         raise ValueError(f"atoms {i} and {j} are at the same place (counted from 0)")
 
 

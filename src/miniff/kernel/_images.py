@@ -12,7 +12,7 @@ from numpy import ndarray
 from miniff._checks import unknown_name
 from miniff._neighbors import PairTable, find_pairs
 from miniff.kernel._cell import Cell, as_directions
-from miniff.potentials import LocalPotential, potential_values, sum_local_energies
+from miniff.potentials import LocalPotential, potential_values, refuse_short_table
 
 if TYPE_CHECKING:
     import scipy.sparse
@@ -114,8 +114,8 @@ class CellImages:
 
     def _add_gradient(self, potential: LocalPotential, out: ndarray) -> None:
         """out[i, j] += d e_i / d r_j"""
-        gradient = sum_local_energies([potential], self.table, gradient=True).pair_gradient
-        assert gradient is not None
+        refuse_short_table([potential], self.table)
+        gradient = potential.pair_gradient(self.table)
         np.add.at(out, (self.table.centre, self.table.other), gradient)
         np.subtract.at(out, (self.table.centre, self.table.centre), gradient)
 

@@ -10,7 +10,7 @@ from numpy import ndarray
 from miniff._neighbors import join
 from miniff.kernel._cell import Cell
 from miniff.kernel._images import compute_images
-from miniff.potentials import LocalPotential, sum_local_energies
+from miniff.potentials import LocalPotential, potential_values
 
 __all__ = ["profile", "profile_directed_strain", "profile_strain"]
 
@@ -50,4 +50,4 @@ def _energies(potentials: Sequence[LocalPotential], cells: Sequence[Cell]) -> nd
     """Total energies of many structures, evaluated as one table."""
     cutoff = max((p.cutoff for p in potentials), default=0.0)
     table = join([compute_images(cell, cutoff).table for cell in cells])
-    return table.totals(sum_local_energies(potentials, table, gradient=False).energies)
+    return table.totals(potential_values(potentials, table).sum(axis=0))

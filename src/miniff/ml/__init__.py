@@ -10,8 +10,8 @@ from miniff.ml._ops import (
     Environment,
     descriptor_values,
     gather,
-    pair_gradient,
-    pair_vectors,
+    image_gradient,
+    image_positions,
 )
 from miniff.ml._potential import NNPotential, potentials_from_ml_data
 
@@ -30,10 +30,10 @@ __all__ = [
     "descriptor_values",
     "forward_cauldron",
     "gather",
+    "image_gradient",
+    "image_positions",
     "learn_cauldron",
     "load_potentials",
-    "pair_gradient",
-    "pair_vectors",
     "potentials_from_ml_data",
     "save_potentials",
 ]

@@ -30,8 +30,8 @@ class Derivatives:
     volume: Float[Tensor, " n_structures"]
 
     @property
-    def vectors(self) -> Float[Tensor, "n_pairs 3"]:
-        return torch.from_numpy(self.table.vectors)
+    def images(self) -> Float[Tensor, "n_images 3"]:
+        return torch.from_numpy(self.table.images)
 
 
 class PerCellDataset:

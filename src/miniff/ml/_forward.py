@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from miniff.ml._dataset import Dataset, sum_by_structure
 from miniff.ml._normalization import Normalization, unnormalized
-from miniff.ml._ops import Environment, gather, pair_gradient
+from miniff.ml._ops import Environment, gather, image_gradient
 
 __all__ = ["Prediction", "forward_cauldron"]
 
@@ -86,8 +86,9 @@ def _with_derivatives(energy: Tensor, weights: Sequence[Tensor], dataset: Datase
     derivatives = dataset.derivatives
     if derivatives is None:
         raise ValueError("the data set has only the values of its features, no derivatives")
-    by_pair = pair_gradient(derivatives.vectors, derivatives.table, _environments(dataset), weights)
-    gradient, strain = gather(by_pair, derivatives.table)
+    table = derivatives.table
+    by_image = image_gradient(derivatives.images, table, _environments(dataset), weights)
+    gradient, strain = gather(by_image, table)
     no_volume = torch.isnan(derivatives.volume)
     volume = torch.where(no_volume, 1.0, derivatives.volume)
     symmetric = (strain + strain.transpose(1, 2)) / 2 / volume[:, None, None]

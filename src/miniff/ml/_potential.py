@@ -5,11 +5,12 @@ from copy import deepcopy
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 from torch import Tensor, nn
 
 from miniff._neighbors import PairTable
+from miniff.ml._core_network import core_network
 from miniff.ml._dataset import Dataset
 from miniff.ml._layers import Affine, network_from_state, network_state
 from miniff.ml._normalization import Normalization
@@ -18,6 +19,7 @@ from miniff.potentials import (
     Functions,
     LocalEnergies,
     LocalPotential,
+    ModelBuilder,
     potential_from_state_dict,
 )
 
@@ -91,20 +93,38 @@ class NNPotential(LocalPotential):
 
     def local_energies(self, table: PairTable, *, gradient: bool) -> LocalEnergies:
         centres = table.atoms_of(self.tag)
-        values = torch.from_numpy(self._functions.values(table, centres))
         energies = np.zeros(table.n_atoms)
         if not gradient:
+            values = torch.from_numpy(self._functions.values(table, centres))
             with torch.no_grad():
                 energies[centres] = self.network(values)[:, 0].numpy()
             return LocalEnergies(energies, None)
-        values.requires_grad_()
+        energies[centres], weight = self._energies_and_weights(table, centres)
+        image_gradient = np.zeros((table.n_images, 3))
+        self._functions.vjp(table, centres, weight, image_gradient)
+        return LocalEnergies(energies, image_gradient)
+
+    def pair_gradient(self, table: PairTable) -> Float64[ndarray, "n_pairs 3"]:
+        centres = table.atoms_of(self.tag)
+        _, weight = self._energies_and_weights(table, centres)
+        return self._functions.pair_vjp(table, centres, weight)
+
+    def _energies_and_weights(
+        self, table: PairTable, centres: Int64[ndarray, " n_centres"]
+    ) -> tuple[Float64[ndarray, " n_centres"], Float64[ndarray, "n_centres n_descriptors"]]:
+        """Energies of the atoms, and their derivatives by the descriptors."""
+        values = torch.from_numpy(self._functions.values(table, centres)).requires_grad_()
         with torch.enable_grad():
             output = self.network(values)
             (weight,) = torch.autograd.grad(output.sum(), values)
-        energies[centres] = output.detach()[:, 0].numpy()
-        pair_gradient = np.zeros((table.n_pairs, 3))
-        self._functions.vjp(table, centres, weight.contiguous().numpy(), pair_gradient)
-        return LocalEnergies(energies, pair_gradient)
+        return output.detach()[:, 0].numpy(), weight.contiguous().numpy()
+
+    def contribute(self, model: ModelBuilder) -> bool:
+        network = core_network(self.network)
+        if network is None:
+            return False
+        model.add_network(self.tag or "", self._functions, network)
+        return True
 
     def outside_training(self, table: PairTable) -> Bool[ndarray, " n_atoms"]:
         """Atoms of this species with a descriptor beyond its range in the training set.

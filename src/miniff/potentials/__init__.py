@@ -15,25 +15,28 @@ from miniff.potentials._classical import (
     sw2_potential_family,
     sw3_potential_family,
 )
-from miniff.potentials._evaluation import TableEvaluation, evaluate_table, sum_local_energies
+from miniff.potentials._evaluation import CompiledPotentials, TableEvaluation, evaluate_table
 from miniff.potentials._functions import (
     FunctionPotential,
     Functions,
     LocalPotentialFamily,
     potential_values,
 )
-from miniff.potentials._local import LocalEnergies, LocalPotential
+from miniff.potentials._local import LocalEnergies, LocalPotential, refuse_short_table
+from miniff.potentials._model import ModelBuilder
 from miniff.potentials._parameters import Choice, Parameter
 from miniff.potentials._registry import known_families, potential_from_state_dict
 
 __all__ = [
     "CUTOFF_FUNCTIONS",
     "Choice",
+    "CompiledPotentials",
     "FunctionPotential",
     "Functions",
     "LocalEnergies",
     "LocalPotential",
     "LocalPotentialFamily",
+    "ModelBuilder",
     "Parameter",
     "TableEvaluation",
     "behler2_descriptor_family",
@@ -44,7 +47,7 @@ __all__ = [
     "lj_potential_family",
     "potential_from_state_dict",
     "potential_values",
-    "sum_local_energies",
+    "refuse_short_table",
     "sw2_potential_family",
     "sw3_potential_family",
 ]

@@ -8,10 +8,10 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from miniff._neighbors import PairTable
-from miniff.potentials._functions import FunctionPotential, Functions, by_centre
-from miniff.potentials._local import LocalEnergies, LocalPotential, refuse_short_table
+from miniff.potentials._local import LocalPotential, refuse_short_table
+from miniff.potentials._model import ModelBuilder
 
-__all__ = ["TableEvaluation", "evaluate_table", "sum_local_energies"]
+__all__ = ["CompiledPotentials", "TableEvaluation", "evaluate_table"]
 
 
 @dataclass(frozen=True)
@@ -31,36 +31,46 @@ class TableEvaluation:
     strain_derivative: Float64[ndarray, "n_structures 3 3"]
 
 
-def sum_local_energies(
-    potentials: Sequence[LocalPotential], table: PairTable, *, gradient: bool
-) -> LocalEnergies:
-    """The sum over the potentials; formulas of a common centre species share one pass."""
-    refuse_short_table(potentials, table)
-    energies = np.zeros(table.n_atoms)
-    pair_gradient = np.zeros((table.n_pairs, 3)) if gradient else None
-    for centre, members in by_centre(potentials).items():
-        functions = Functions([potential for _, potential in members])
-        atoms = table.atoms_of(centre)
-        energies[atoms] += functions.values(table, atoms).sum(axis=1)
-        if pair_gradient is not None:
-            functions.vjp(table, atoms, np.ones((len(atoms), len(functions))), pair_gradient)
-    for potential in potentials:
-        if isinstance(potential, FunctionPotential):
-            continue
-        part = potential.local_energies(table, gradient=gradient)
-        energies += part.energies
-        if pair_gradient is not None and part.pair_gradient is not None:
-            pair_gradient += part.pair_gradient
-    return LocalEnergies(energies, pair_gradient)
+class CompiledPotentials:
+    """A list of potentials made ready for tables with certain species: build once, evaluate often.
+
+    Attributes:
+        potentials: Their energies are summed.
+        names: The species of the tables it can evaluate.
+    """
+
+    def __init__(self, potentials: Sequence[LocalPotential], names: tuple[str, ...]) -> None:
+        self.potentials = tuple(potentials)
+        self.names = names
+        builder = ModelBuilder(names)
+        self._rest = [p for p in potentials if not p.contribute(builder)]
+        self._model = builder.finish()
+
+    def evaluate(self, table: PairTable) -> TableEvaluation:
+        """Energy, gradient and strain derivative of every structure of a table.
+
+        Raises:
+            ValueError: A table of other species, or with a cutoff shorter than a potential's.
+        """
+        if table.names != self.names:
+            raise ValueError(
+                f"the table has the species {', '.join(table.names)} but the potentials were made "
+                f"ready for {', '.join(self.names)}"
+            )
+        refuse_short_table(self.potentials, table)
+        energies, gradient = np.empty(table.n_atoms), np.empty((table.n_atoms, 3))
+        strain = np.empty((table.n_structures, 3, 3))
+        self._model.evaluate(table.core, table.positions, table.cells, energies, gradient, strain)
+        for potential in self._rest:
+            part = potential.local_energies(table, gradient=True)
+            assert part.image_gradient is not None
+            by_atom, by_strain = table.gather(part.image_gradient)
+            energies += part.energies
+            gradient += by_atom
+            strain += by_strain
+        return TableEvaluation(energies, table.totals(energies), gradient, strain)
 
 
 def evaluate_table(potentials: Sequence[LocalPotential], table: PairTable) -> TableEvaluation:
     """Energy, gradient and strain derivative of every structure of a table."""
-    local = sum_local_energies(potentials, table, gradient=True)
-    assert local.pair_gradient is not None
-    return TableEvaluation(
-        energies=local.energies,
-        energy=table.totals(local.energies),
-        gradient=table.gather(local.pair_gradient),
-        strain_derivative=table.gather_strain(local.pair_gradient),
-    )
+    return CompiledPotentials(potentials, table.names).evaluate(table)

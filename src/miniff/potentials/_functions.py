@@ -8,6 +8,7 @@ common centre species into one set of the core, with the three operations of the
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -18,11 +19,15 @@ from miniff._neighbors import PairTable
 from miniff.potentials._local import LocalEnergies, LocalPotential, refuse_short_table
 from miniff.potentials._parameters import Choice, Parameter, Value, check_parameters
 
+if TYPE_CHECKING:
+    from miniff.potentials._model import ModelBuilder
+
 __all__ = [
     "FunctionPotential",
     "Functions",
     "LocalPotentialFamily",
     "centre_of",
+    "compiled_set",
     "potential_values",
 ]
 
@@ -112,9 +117,18 @@ class FunctionPotential(LocalPotential):
         energies[centres] = functions.values(table, centres)[:, 0]
         if not gradient:
             return LocalEnergies(energies, None)
-        pair_gradient = np.zeros((table.n_pairs, 3))
-        functions.vjp(table, centres, np.ones((len(centres), 1)), pair_gradient)
-        return LocalEnergies(energies, pair_gradient)
+        image_gradient = np.zeros((table.n_images, 3))
+        functions.vjp(table, centres, np.ones((len(centres), 1)), image_gradient)
+        return LocalEnergies(energies, image_gradient)
+
+    def pair_gradient(self, table: PairTable) -> Float64[ndarray, "n_pairs 3"]:
+        functions = Functions((self,))
+        centres = table.atoms_of(functions.centre)
+        return functions.pair_vjp(table, centres, np.ones((len(centres), 1)))
+
+    def contribute(self, model: "ModelBuilder") -> bool:
+        model.formulas.append(self)
+        return True
 
     def __repr__(self) -> str:
         numbers = ", ".join(f"{name}={value}" for name, value in self.parameters.items())
@@ -143,8 +157,8 @@ def centre_of(potential: FunctionPotential) -> str | None:
 class Functions:
     """Environment functions with one centre species, evaluated together.
 
-    The gradient operations give derivatives by pair vectors, so that forces, virials and the
-    training of networks on top follow without further case analysis.
+    The gradient operations give derivatives by the positions of images, so that forces, virials and
+    the training of networks on top follow without further case analysis.
     """
 
     def __init__(self, potentials: Sequence[FunctionPotential]) -> None:
@@ -160,11 +174,14 @@ class Functions:
         return len(self.potentials)
 
     def values(
-        self, table: PairTable, centres: Int64[ndarray, " n_centres"]
+        self,
+        table: PairTable,
+        centres: Int64[ndarray, " n_centres"],
+        images: Float64[ndarray, "n_images 3"] | None = None,
     ) -> Float64[ndarray, "n_centres n_functions"]:
-        """F of the listed centre atoms."""
+        """F of the listed centre atoms; with images elsewhere than the table has them if given."""
         out = np.empty((len(centres), len(self)))
-        self._for(table).values(table.core, centres, out)
+        self._for(table).values(table.core, _images(table, images), centres, out)
         return out
 
     def vjp(
@@ -172,38 +189,66 @@ class Functions:
         table: PairTable,
         centres: Int64[ndarray, " n_centres"],
         weight: Float64[ndarray, "n_centres n_functions"],
-        gradient: Float64[ndarray, "n_pairs 3"],
+        by_image: Float64[ndarray, "n_images 3"],
+        images: Float64[ndarray, "n_images 3"] | None = None,
     ) -> None:
-        """gradient[p] += sum_f weight[i, f] dF[i, f]/dd_p for the pairs p of each centre i."""
-        self._for(table).vjp(table.core, centres, weight, gradient)
+        """by_image[m] += sum_if weight[i, f] dF[i, f]/dx_m for the images m."""
+        self._for(table).vjp(table.core, _images(table, images), centres, weight, by_image)
+
+    def pair_vjp(
+        self,
+        table: PairTable,
+        centres: Int64[ndarray, " n_centres"],
+        weight: Float64[ndarray, "n_centres n_functions"],
+    ) -> Float64[ndarray, "n_pairs 3"]:
+        """sum_f weight[i, f] dF[i, f]/dd_p for the pairs p of each centre i."""
+        by_pair = np.zeros((table.n_pairs, 3))
+        self._for(table).pair_vjp(table.core, table.images, centres, weight, by_pair)
+        return by_pair
 
     def jvp(
         self,
         table: PairTable,
         centres: Int64[ndarray, " n_centres"],
-        direction: Float64[ndarray, "n_pairs 3"],
+        direction: Float64[ndarray, "n_images 3"],
+        images: Float64[ndarray, "n_images 3"] | None = None,
     ) -> Float64[ndarray, "n_centres n_functions"]:
-        """The change of F when the pair vectors move along `direction`."""
+        """The change of F when the images move along `direction`."""
         out = np.empty((len(centres), len(self)))
-        self._for(table).jvp(table.core, centres, direction, out)
+        self._for(table).jvp(table.core, _images(table, images), centres, direction, out)
         return out
 
     def _for(self, table: PairTable) -> _core.FunctionSet:
         """The compiled set for the species codes of a table."""
         refuse_short_table(self.potentials, table)
-        if table.names not in self._compiled:
-            codes = {name: code for code, name in enumerate(table.names)}
-            absent = len(codes)  # a code no atom has
-            builder = CoreBuilder(len(self))
-            for column, p in enumerate(self.potentials):
-                neighbors = (
-                    tuple(codes.get(name, absent) for name in p.species[1:])
-                    if p.species
-                    else (ANY_SPECIES,) * (p.family.n_bodies - 1)
-                )
-                p.family.compile(builder, p.parameters, column, neighbors)
-            self._compiled[table.names] = builder.finish()
-        return self._compiled[table.names]
+        return self.compiled(table.names)
+
+    def compiled(self, names: tuple[str, ...]) -> _core.FunctionSet:
+        """The compiled set for tables with these species."""
+        if names not in self._compiled:
+            self._compiled[names] = compiled_set(self.potentials, names)
+        return self._compiled[names]
+
+
+def compiled_set(
+    potentials: Sequence[FunctionPotential], names: tuple[str, ...]
+) -> _core.FunctionSet:
+    """Formulas as a set of the core, a column each, for the species codes of a table."""
+    codes = {name: code for code, name in enumerate(names)}
+    absent = len(codes)  # a code no atom has
+    builder = CoreBuilder(len(potentials))
+    for column, p in enumerate(potentials):
+        neighbors = (
+            tuple(codes.get(name, absent) for name in p.species[1:])
+            if p.species
+            else (ANY_SPECIES,) * (p.family.n_bodies - 1)
+        )
+        p.family.compile(builder, p.parameters, column, neighbors)
+    return builder.finish()
+
+
+def _images(table: PairTable, images: ndarray | None) -> ndarray:
+    return table.images if images is None else images
 
 
 def potential_values(

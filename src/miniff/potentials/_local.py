@@ -3,11 +3,15 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from jaxtyping import Float64
 from numpy import ndarray
 
 from miniff._neighbors import PairTable
+
+if TYPE_CHECKING:
+    from miniff.potentials._model import ModelBuilder
 
 __all__ = ["LocalEnergies", "LocalPotential"]
 
@@ -18,12 +22,12 @@ class LocalEnergies:
 
     Attributes:
         energies: Per atom (energy).
-        pair_gradient: Derivative of the centre's energy by each pair vector (energy/length);
-            None if it was not asked for.
+        image_gradient: Derivative of the sum of all energies by the position of each image
+            (energy/length); None if it was not asked for.
     """
 
     energies: Float64[ndarray, " n_atoms"]
-    pair_gradient: Float64[ndarray, "n_pairs 3"] | None
+    image_gradient: Float64[ndarray, "n_images 3"] | None
 
 
 class LocalPotential(ABC):
@@ -48,6 +52,14 @@ class LocalPotential(ABC):
     @abstractmethod
     def local_energies(self, table: PairTable, *, gradient: bool) -> LocalEnergies:
         """Energies of all atoms of the table; zero for atoms of species it does not act on."""
+
+    @abstractmethod
+    def pair_gradient(self, table: PairTable) -> Float64[ndarray, "n_pairs 3"]:
+        """Derivative of each centre's energy by its pair vectors r_j - r_i (energy/length)."""
+
+    @abstractmethod
+    def contribute(self, model: "ModelBuilder") -> bool:
+        """Adds itself to a compiled model; False if the core cannot hold it."""
 
     @abstractmethod
     def copy(self, tag: str | None) -> "LocalPotential":

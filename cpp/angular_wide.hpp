@@ -1,0 +1,353 @@
+/// Angular functions without factors of r_jk (G5), by sums over pairs of neighbours.
+///
+/// With T_jk = (1 + lambda c_jk)^zeta, G = scale p^T T p / 2 for one list of neighbours, scale
+/// p^T T p' for two. The leg sums M_k = sum_j T_jk p_j serve values and derivatives by p alike;
+/// what is left for the derivatives is the turning of T. Every pack of neighbours k meets all its
+/// partners j, so that what it gathers stays in registers and nothing is scattered.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "contraction.hpp"
+#include "shell.hpp"
+
+namespace miniff {
+
+/// How (1 + lambda c)^n is formed: common integers are known when compiling.
+enum class PowerKind { one, four, sixteen, integer, real };
+
+inline PowerKind power_kind(double zeta) {
+    if (zeta == 1) return PowerKind::one;
+    if (zeta == 4) return PowerKind::four;
+    if (zeta == 16) return PowerKind::sixteen;
+    return zeta == static_cast<int>(zeta) ? PowerKind::integer : PowerKind::real;
+}
+
+/// The exponent of a kind that is known when compiling.
+constexpr int exponent_of(PowerKind kind) {
+    return 1 << 2 * static_cast<int>(kind);
+}
+
+/// x^(zeta - less) with less 0 or 1; x may be as little as minus a rounding error.
+template <PowerKind Kind, int Less, class T>
+MINIFF_INLINE Pack<T> power_of(Pack<T> x, double zeta) {
+    if constexpr (Kind == PowerKind::real)
+        return real_power<T>(x, zeta - Less);
+    else if constexpr (Kind == PowerKind::integer)
+        return integer_power<T>(x, static_cast<int>(zeta) - Less);
+    else
+        return integer_power<T>(x, exponent_of(Kind) - Less);
+}
+
+/// Calls use(Constant<kind>) for the kind of zeta.
+template <class Use>
+MINIFF_INLINE void with_power(double zeta, Use use) {
+    switch (power_kind(zeta)) {
+        case PowerKind::one:
+            return use(detail::Constant<0>{});
+        case PowerKind::four:
+            return use(detail::Constant<1>{});
+        case PowerKind::sixteen:
+            return use(detail::Constant<2>{});
+        case PowerKind::integer:
+            return use(detail::Constant<3>{});
+        default:
+            return use(detail::Constant<4>{});
+    }
+}
+
+/// Neighbours within the cutoff of a group, in the order of the shell.
+template <class T>
+struct Partners {
+    std::vector<std::int64_t> place;
+    T* numbers;  // [count, length] x, y, z and the factors of the group's exponents
+    T* weights;  // [count, 8] of a tile
+    std::int64_t length;
+
+    std::int64_t count() const { return static_cast<std::int64_t>(place.size()); }
+    const T* of(std::int64_t n) const { return numbers + n * length; }
+    /// The first that is not before a place.
+    std::int64_t at_or_after(std::int64_t k) const {
+        return std::lower_bound(place.begin(), place.end(), k) - place.begin();
+    }
+};
+
+/// One thread's workspace for one block of a wide group.
+template <class T>
+class WideSums {
+public:
+    WideSums(const AngularGroup& group, const AngularBlock& block)
+        : group_(group), block_(block), zeta_(group.terms[block.terms.front()].zeta) {}
+
+    /// Takes a neighbourhood.
+    void begin(const Shell<T>& shell) {
+        shell_ = &shell;
+        ready_ = false;
+    }
+
+    /// row[column] += G
+    void values(T* row) {
+        find_leg_sums();
+        const Range first = shell_->nb->of(group_.first);
+        const T share = group_.one_list() ? T(0.5) : T(1);
+        for_entries([&](const AngularEntry& entry, std::size_t factor, const T* m) {
+            Pack<T> total{};
+            for (std::int64_t k = first.begin; k < first.end; k += width<T>)
+                total += load(shell_->p[factor] + k) * load(m + k);
+            row[entry.column] += share * T(entry.scale) * sum<T>(total);
+        });
+    }
+
+    /// by_p, tx, ty, tz of the shell += sum of weight times the derivatives of G
+    void vjp(const T* weight) {
+        find_leg_sums();
+        for_entries([&](const AngularEntry& entry, std::size_t factor, const T* m) {
+            const T w = weight[entry.column] * T(entry.scale);
+            for_legs([&](std::int64_t k, const Partners<T>&) {
+                add_to<T>(shell_->by_p[factor] + k, w * load(m + k));
+            });
+        });
+        for_tiles([&](auto n_e, auto n_l, auto kind, std::size_t e, std::size_t l) {
+            constexpr int E = decltype(n_e)::value, L = decltype(n_l)::value;
+            const Tile<E, L> tile(*this, e, l);
+            for (const Partners<T>* partners : {&first_, &second_}) weigh(tile, *partners, weight);
+            for_legs([&](std::int64_t k, const Partners<T>& partners) {
+                turn<E, L, PowerKind(decltype(kind)::value)>(tile, k, partners);
+            });
+        });
+    }
+
+    /// row[column] += change of G along the shell's changes
+    void jvp(T* row) {
+        find_leg_sums();
+        for_entries([&](const AngularEntry& entry, std::size_t factor, const T* m) {
+            Pack<T> total{};
+            for_legs([&](std::int64_t k, const Partners<T>&) {
+                total += load(shell_->by_p[factor] + k) * load(m + k);
+            });
+            row[entry.column] += T(entry.scale) * sum<T>(total);
+        });
+        for_tiles([&](auto n_e, auto n_l, auto kind, std::size_t e, std::size_t l) {
+            constexpr int E = decltype(n_e)::value, L = decltype(n_l)::value;
+            const Tile<E, L> tile(*this, e, l);
+            Pack<T> total[E][L] = {};
+            for_legs([&](std::int64_t k, const Partners<T>& partners) {
+                add_turned<E, L, PowerKind(decltype(kind)::value)>(tile, k, partners, total);
+            });
+            for (std::size_t i = 0; i < E; ++i)
+                for (std::size_t v = 0; v < L; ++v)
+                    row[tile.entry[i][v]->column] +=
+                        T(tile.entry[i][v]->scale * zeta_) * tile.lambda[v] * sum<T>(total[i][v]);
+        });
+    }
+
+private:
+    /// Some exponents and lambdas of the block, as many as the registers hold sums for.
+    template <int E, int L>
+    struct Tile {
+        std::size_t first;  // exponent
+        const AngularEntry* entry[E][L];
+        const T* p[E];
+        T* m[E][L];
+        T lambda[L];
+
+        Tile(const WideSums& of, std::size_t e, std::size_t l) : first(e) {
+            const std::size_t n_terms = of.block_.terms.size();
+            for (std::size_t v = 0; v < L; ++v)
+                lambda[v] = T(of.group_.terms[of.block_.terms[l + v]].lambda);
+            for (std::size_t i = 0; i < E; ++i) {
+                p[i] = of.shell_->p[of.factor(e + i)];
+                for (std::size_t v = 0; v < L; ++v) {
+                    const std::size_t n = (e + i) * n_terms + l + v;
+                    entry[i][v] = &of.block_.entries[n];
+                    m[i][v] = of.leg_sums_ + static_cast<std::int64_t>(n) * of.shell_->nb->size();
+                }
+            }
+        }
+    };
+
+    std::size_t factor(std::size_t e) const { return group_.exponents[block_.exponents[e]].factor; }
+
+    /// Calls use(entry, factor, leg sums) for every function.
+    template <class Use>
+    void for_entries(Use use) const {
+        for (std::size_t n = 0; n < block_.entries.size(); ++n)
+            use(block_.entries[n], factor(n / block_.terms.size()),
+                leg_sums_ + static_cast<std::int64_t>(n) * shell_->nb->size());
+    }
+
+    /// Calls use(pack of legs, their partners) for all legs.
+    template <class Use>
+    MINIFF_INLINE void for_legs(Use use) const {
+        const Range first = shell_->nb->of(group_.first), second = shell_->nb->of(group_.second);
+        const Partners<T>& partners = group_.one_list() ? first_ : second_;
+        for (std::int64_t k = first.begin; k < first.end; k += width<T>) use(k, partners);
+        if (group_.one_list()) return;
+        for (std::int64_t k = second.begin; k < second.end; k += width<T>) use(k, first_);
+    }
+
+    /// Calls use(number of exponents, of lambdas, kind of power, first exponent, first lambda).
+    template <class Use>
+    MINIFF_INLINE void for_tiles(Use use) const {
+        with_power(zeta_, [&](auto kind) {
+            detail::for_tiles<4>(
+                static_cast<std::int64_t>(block_.exponents.size()), [&](std::int64_t e, auto n_e) {
+                    detail::for_tiles<2>(static_cast<std::int64_t>(block_.terms.size()),
+                                         [&](std::int64_t l, auto n_l) {
+                                             use(n_e, n_l, kind, static_cast<std::size_t>(e),
+                                                 static_cast<std::size_t>(l));
+                                         });
+                });
+        });
+    }
+
+    void find_leg_sums() {
+        if (ready_) return;
+        ready_ = true;
+        lay_out();
+        for_tiles([&](auto n_e, auto n_l, auto kind, std::size_t e, std::size_t l) {
+            constexpr int E = decltype(n_e)::value, L = decltype(n_l)::value;
+            const Tile<E, L> tile(*this, e, l);
+            for_legs([&](std::int64_t k, const Partners<T>& partners) {
+                sum_legs<E, L, PowerKind(decltype(kind)::value)>(tile, k, partners);
+            });
+        });
+    }
+
+    void lay_out() {
+        const std::int64_t n = shell_->nb->size();
+        const auto n_exponents = static_cast<std::int64_t>(block_.exponents.size());
+        const std::int64_t length = 3 + n_exponents;
+        arena_.clear(n * (static_cast<std::int64_t>(block_.entries.size()) + 2 * (length + 8)));
+        leg_sums_ = arena_.take(n * static_cast<std::int64_t>(block_.entries.size()));
+        list(first_, shell_->nb->of(group_.first), length);
+        list(second_, group_.one_list() ? Range{0, 0} : shell_->nb->of(group_.second), length);
+    }
+
+    void list(Partners<T>& partners, Range range, std::int64_t length) {
+        const Shell<T>& s = *shell_;
+        partners.place.clear();
+        for (std::int64_t j = range.begin; j < range.end; ++j)
+            if (s.r[j] < T(group_.fc.cutoff)) partners.place.push_back(j);
+        partners.length = length;
+        partners.numbers = arena_.take(partners.count() * length);
+        partners.weights = arena_.take(partners.count() * 8);
+        for (std::int64_t n = 0; n < partners.count(); ++n) {
+            const std::int64_t j = partners.place[static_cast<std::size_t>(n)];
+            T* const to = partners.numbers + n * length;
+            to[0] = s.x[j], to[1] = s.y[j], to[2] = s.z[j];
+            for (std::size_t e = 0; e < block_.exponents.size(); ++e) to[3 + e] = s.p[factor(e)][j];
+        }
+    }
+
+    /// Calls use(partner, mask): first those that are not in the pack of legs k, then, with zero
+    /// where a leg would meet itself, those that are.
+    template <class Use>
+    MINIFF_INLINE void for_partners(const Partners<T>& partners, std::int64_t k, Use use) const {
+        const std::int64_t own = partners.at_or_after(k);
+        const std::int64_t after = partners.at_or_after(k + width<T>);
+        const auto unmasked = detail::Constant<0>{};
+        for (std::int64_t n = 0; n < own; ++n) use(n, unmasked, Pack<T>{});
+        for (std::int64_t n = after; n < partners.count(); ++n) use(n, unmasked, Pack<T>{});
+        for (std::int64_t n = own; n < after; ++n) {
+            const auto itself =
+                static_cast<typename BitsOf<T>::type>(partners.place[static_cast<std::size_t>(n)]);
+            use(n, detail::Constant<1>{}, choose<T>(places<T>(k) != itself, all<T>(1), Pack<T>{}));
+        }
+    }
+
+    /// M_k = sum_j T_jk p_j for a pack of legs
+    template <int E, int L, PowerKind Kind>
+    MINIFF_INLINE void sum_legs(const Tile<E, L>& tile, std::int64_t k,
+                                const Partners<T>& partners) const {
+        const Pack<T> x = load(shell_->x + k), y = load(shell_->y + k), z = load(shell_->z + k);
+        Pack<T> sums[E][L] = {};
+        for_partners(partners, k, [&](std::int64_t n, auto masked, Pack<T> mask) {
+            const T *const at = partners.of(n), *const p = at + 3 + tile.first;
+            const Pack<T> c = at[0] * x + at[1] * y + at[2] * z;
+            for (int v = 0; v < L; ++v) {
+                Pack<T> power = power_of<Kind, 0, T>(T(1) + tile.lambda[v] * c, zeta_);
+                if constexpr (decltype(masked)::value != 0) power *= mask;
+                for (int i = 0; i < E; ++i) sums[i][v] += power * p[i];
+            }
+        });
+        for (int i = 0; i < E; ++i)
+            for (int v = 0; v < L; ++v) store<T>(tile.m[i][v] + k, sums[i][v]);
+    }
+
+    /// The weights of the partners' terms: w p_j dT/d(1 + lambda c).
+    template <int E, int L>
+    void weigh(const Tile<E, L>& tile, const Partners<T>& partners, const T* weight) const {
+        for (std::size_t i = 0; i < E; ++i)
+            for (std::size_t v = 0; v < L; ++v) {
+                const T w = weight[tile.entry[i][v]->column] * T(tile.entry[i][v]->scale * zeta_) *
+                            tile.lambda[v];
+                for (std::int64_t n = 0; n < partners.count(); ++n)
+                    partners.weights[8 * n + static_cast<std::int64_t>(i * L + v)] =
+                        w * partners.of(n)[3 + tile.first + i];
+            }
+    }
+
+    /// tx, ty, tz += sum_j (dG/dc_jk) u_j for a pack of legs
+    template <int E, int L, PowerKind Kind>
+    MINIFF_INLINE void turn(const Tile<E, L>& tile, std::int64_t k,
+                            const Partners<T>& partners) const {
+        const Shell<T>& s = *shell_;
+        const Pack<T> x = load(s.x + k), y = load(s.y + k), z = load(s.z + k);
+        Pack<T> p[E], tx{}, ty{}, tz{};
+        for (int i = 0; i < E; ++i) p[i] = load(tile.p[i] + k);
+        for_partners(partners, k, [&](std::int64_t n, auto masked, Pack<T> mask) {
+            const T *const at = partners.of(n), *const w = partners.weights + 8 * n;
+            const Pack<T> c = at[0] * x + at[1] * y + at[2] * z;
+            Pack<T> by_cosine{};
+            for (int v = 0; v < L; ++v) {
+                Pack<T> weighted = p[0] * w[v];
+                for (int i = 1; i < E; ++i) weighted += p[i] * w[i * L + v];
+                by_cosine += weighted * power_of<Kind, 1, T>(T(1) + tile.lambda[v] * c, zeta_);
+            }
+            if constexpr (decltype(masked)::value != 0) by_cosine *= mask;
+            tx += by_cosine * at[0];
+            ty += by_cosine * at[1];
+            tz += by_cosine * at[2];
+        });
+        add_to<T>(s.tx + k, tx);
+        add_to<T>(s.ty + k, ty);
+        add_to<T>(s.tz + k, tz);
+    }
+
+    /// total += p_j p_k (u_j . change of u_k) dT/d(1 + lambda c) for a pack of legs
+    template <int E, int L, PowerKind Kind>
+    MINIFF_INLINE void add_turned(const Tile<E, L>& tile, std::int64_t k,
+                                  const Partners<T>& partners, Pack<T> (&total)[E][L]) const {
+        const Shell<T>& s = *shell_;
+        const Pack<T> x = load(s.x + k), y = load(s.y + k), z = load(s.z + k);
+        const Pack<T> dx = load(s.tx + k), dy = load(s.ty + k), dz = load(s.tz + k);
+        Pack<T> sums[E][L] = {};
+        for_partners(partners, k, [&](std::int64_t n, auto masked, Pack<T> mask) {
+            const T *const at = partners.of(n), *const p = at + 3 + tile.first;
+            const Pack<T> c = at[0] * x + at[1] * y + at[2] * z;
+            Pack<T> dc = at[0] * dx + at[1] * dy + at[2] * dz;
+            if constexpr (decltype(masked)::value != 0) dc *= mask;
+            for (int v = 0; v < L; ++v) {
+                const Pack<T> change = dc * power_of<Kind, 1, T>(T(1) + tile.lambda[v] * c, zeta_);
+                for (int i = 0; i < E; ++i) sums[i][v] += change * p[i];
+            }
+        });
+        for (int i = 0; i < E; ++i)
+            for (int v = 0; v < L; ++v) total[i][v] += load(tile.p[i] + k) * sums[i][v];
+    }
+
+    const AngularGroup& group_;
+    const AngularBlock& block_;
+    double zeta_;
+    const Shell<T>* shell_ = nullptr;
+    bool ready_ = false;
+    Arena<T> arena_;
+    Partners<T> first_, second_;
+    T* leg_sums_ = nullptr;  // [n_entries, size] M
+};
+
+}  // namespace miniff

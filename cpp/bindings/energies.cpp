@@ -1,0 +1,75 @@
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+
+#include "arrays.hpp"
+#include "energy_model.hpp"
+
+namespace miniff::bindings {
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace {
+
+template <class T>
+void add_layer(Network<T>& network, Array<const double, -1, -1> weight, List<const double> bias,
+               const std::string& activation) {
+    const auto n_out = static_cast<std::int64_t>(weight.shape(0));
+    const auto n_in = static_cast<std::int64_t>(weight.shape(1));
+    demand(length(bias) == n_out && n_out > 0, "`bias` must be [n_out]");
+    network.add(n_in, n_out, weight.data(), bias.data(), activation_of(activation));
+}
+
+template <class T>
+void bind_network(nb::module_& m, const char* name) {
+    nb::class_<Network<T>>(m, name)
+        .def(nb::init<>())
+        .def("add", &add_layer<T>, "weight"_a.noconvert(), "bias"_a.noconvert(), "activation"_a);
+}
+
+void demand_species(const EnergyModel& model, std::int64_t species) {
+    demand(species >= 0 && species < model.n_species(), "`species` must be in [0, n_species)");
+}
+
+template <class T>
+void add_network(EnergyModel& model, std::int64_t species, std::shared_ptr<FunctionSet<T>> set,
+                 const Network<T>& network) {
+    demand_species(model, species);
+    model.add(species, network_contribution<T>(std::move(set), network));
+}
+
+void add_sum(EnergyModel& model, std::int64_t species, std::shared_ptr<FunctionSet<double>> set) {
+    demand_species(model, species);
+    model.add(species, sum_contribution(std::move(set)));
+}
+
+void evaluate(const EnergyModel& model, const ImageTable& table, Vectors<const double> positions,
+              Matrices<const double> cells, List<double> energies, Vectors<double> gradient,
+              Matrices<double> strain) {
+    demand(model.n_species() == table.n_species, "the model is for another list of species");
+    demand(length(positions) == table.n_atoms, "`positions` must be [n_atoms, 3]");
+    demand(length(cells) == table.n_structures, "`cells` must be [n_structures, 3, 3]");
+    demand(length(energies) == table.n_atoms, "`energies` must be [n_atoms]");
+    demand(length(gradient) == table.n_atoms, "`gradient` must be [n_atoms, 3]");
+    demand(length(strain) == table.n_structures, "`strain` must be [n_structures, 3, 3]");
+    nb::gil_scoped_release released;
+    place_images(table, positions.data(), cells.data(), scratch(0));
+    model.evaluate(table, scratch(0), energies.data(), scratch(1));
+    fold_images(table, scratch(0), scratch(1), gradient.data(), strain.data());
+}
+
+}  // namespace
+
+void bind_energies(nb::module_& m) {
+    bind_network<double>(m, "Network");
+    bind_network<float>(m, "Network32");
+    nb::class_<EnergyModel>(m, "EnergyModel")
+        .def(nb::init<std::int64_t>(), "n_species"_a)
+        .def("add_sum", &add_sum, "species"_a, "functions"_a)
+        .def("add_network", &add_network<double>, "species"_a, "functions"_a, "network"_a)
+        .def("add_network", &add_network<float>, "species"_a, "functions"_a, "network"_a)
+        .def("evaluate", &evaluate, "table"_a, "positions"_a.noconvert(), "cells"_a.noconvert(),
+             "energies"_a.noconvert(), "gradient"_a.noconvert(), "strain"_a.noconvert());
+}
+
+}  // namespace miniff::bindings

@@ -1,0 +1,143 @@
+#include "energy_model.hpp"
+
+#include <numeric>
+#include <stdexcept>
+#include <utility>
+
+#include "centre_loop.hpp"
+#include "neighborhood_builder.hpp"
+
+namespace miniff {
+
+namespace {
+
+class SumWorker final : public ContributionWorker {
+public:
+    SumWorker(const FunctionSet<double>& set, const ImageTable& table, const Quads& places)
+        : builder_(table, places, set.cutoff()),
+          functions_(set),
+          ones_(static_cast<std::size_t>(set.n_functions()), 1.0),
+          row_(ones_.size()) {}
+
+    double energy(std::int64_t i) override {
+        std::fill(row_.begin(), row_.end(), 0.0);
+        functions_.begin(builder_.of(i));
+        functions_.both(ones_.data(), row_.data());
+        return std::accumulate(row_.begin(), row_.end(), 0.0);
+    }
+    void give_gradient_of(std::int64_t i, ImageGradient& gradient) const override {
+        give_gradient(builder_, i, gradient);
+    }
+
+private:
+    NeighborhoodBuilder<double> builder_;
+    SetWorker<double> functions_;
+    std::vector<double> ones_, row_;
+};
+
+class Sum final : public Contribution {
+public:
+    explicit Sum(std::shared_ptr<const FunctionSet<double>> set) : set_(std::move(set)) {}
+    double cutoff() const override { return set_->cutoff(); }
+    std::unique_ptr<ContributionWorker> worker(const ImageTable& table,
+                                               const Quads& places) const override {
+        return std::make_unique<SumWorker>(*set_, table, places);
+    }
+
+private:
+    std::shared_ptr<const FunctionSet<double>> set_;
+};
+
+template <class T>
+class NetworkSumWorker final : public ContributionWorker {
+public:
+    NetworkSumWorker(const FunctionSet<T>& set, const Network<T>& network, const ImageTable& table,
+                     const Quads& places)
+        : builder_(table, places, set.cutoff()),
+          functions_(set),
+          network_(network),
+          row_(static_cast<std::size_t>(set.n_functions())),
+          weight_(row_.size()) {}
+
+    double energy(std::int64_t i) override {
+        std::fill(row_.begin(), row_.end(), T(0));
+        functions_.begin(builder_.of(i));
+        functions_.values(row_.data());
+        const double energy = network_.energy(row_.data(), weight_.data());
+        functions_.vjp(weight_.data());
+        return energy;
+    }
+    void give_gradient_of(std::int64_t i, ImageGradient& gradient) const override {
+        give_gradient(builder_, i, gradient);
+    }
+
+private:
+    NeighborhoodBuilder<T> builder_;
+    SetWorker<T> functions_;
+    NetworkWorker<T> network_;
+    std::vector<T> row_, weight_;
+};
+
+template <class T>
+class NetworkSum final : public Contribution {
+public:
+    NetworkSum(std::shared_ptr<const FunctionSet<T>> set, Network<T> network)
+        : set_(std::move(set)), network_(std::move(network)) {
+        if (network_.n_inputs() != set_->n_functions() || network_.n_outputs() != 1)
+            throw std::invalid_argument(
+                "the network must take one number per function and give one");
+    }
+    double cutoff() const override { return set_->cutoff(); }
+    std::unique_ptr<ContributionWorker> worker(const ImageTable& table,
+                                               const Quads& places) const override {
+        return std::make_unique<NetworkSumWorker<T>>(*set_, network_, table, places);
+    }
+
+private:
+    std::shared_ptr<const FunctionSet<T>> set_;
+    Network<T> network_;
+};
+
+}  // namespace
+
+std::unique_ptr<Contribution> sum_contribution(std::shared_ptr<const FunctionSet<double>> set) {
+    return std::make_unique<Sum>(std::move(set));
+}
+
+template <class T>
+std::unique_ptr<Contribution> network_contribution(std::shared_ptr<const FunctionSet<T>> set,
+                                                   Network<T> network) {
+    return std::make_unique<NetworkSum<T>>(std::move(set), std::move(network));
+}
+template std::unique_ptr<Contribution> network_contribution(
+    std::shared_ptr<const FunctionSet<double>>, Network<double>);
+template std::unique_ptr<Contribution> network_contribution(
+    std::shared_ptr<const FunctionSet<float>>, Network<float>);
+
+void EnergyModel::add(std::int64_t species, std::unique_ptr<Contribution> contribution) {
+    of_species_.at(static_cast<std::size_t>(species)).push_back(std::move(contribution));
+}
+
+void EnergyModel::evaluate(const ImageTable& table, const Quads& places, double* energies,
+                           Quads& by_image) const {
+    by_image.assign(static_cast<std::size_t>(4 * table.n_images), 0.0);
+    using Workers = std::vector<std::vector<std::unique_ptr<ContributionWorker>>>;
+    const auto make_workers = [&] {
+        Workers workers(of_species_.size());
+        for (std::size_t s = 0; s < workers.size(); ++s)
+            for (const auto& contribution : of_species_[s])
+                workers[s].push_back(contribution->worker(table, places));
+        return workers;
+    };
+    for_centres_with_gradient(
+        table.n_atoms, by_image, make_workers,
+        [&](Workers& workers, ImageGradient& gradient, std::int64_t i) {
+            energies[i] = 0;
+            for (auto& worker : workers[static_cast<std::size_t>(table.species[i])]) {
+                energies[i] += worker->energy(i);
+                worker->give_gradient_of(i, gradient);
+            }
+        });
+}
+
+}  // namespace miniff

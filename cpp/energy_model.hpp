@@ -1,0 +1,58 @@
+/// Energies of whole structures: what every species contributes, summed over centres with forces.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "function_set.hpp"
+#include "images.hpp"
+#include "network.hpp"
+
+namespace miniff {
+
+/// One thread's workspace of a contribution.
+class ContributionWorker {
+public:
+    virtual ~ContributionWorker() = default;
+    /// The energy of centre i; its gradient is then to be had from `for_gradient`.
+    virtual double energy(std::int64_t i) = 0;
+    virtual void give_gradient_of(std::int64_t i, class ImageGradient& gradient) const = 0;
+};
+
+/// An energy of atoms of one species.
+class Contribution {
+public:
+    virtual ~Contribution() = default;
+    virtual double cutoff() const = 0;
+    virtual std::unique_ptr<ContributionWorker> worker(const ImageTable& table,
+                                                       const Quads& places) const = 0;
+};
+
+/// e_i = sum_f F[i, f]
+std::unique_ptr<Contribution> sum_contribution(std::shared_ptr<const FunctionSet<double>> set);
+/// e_i = network(F[i])
+template <class T>
+std::unique_ptr<Contribution> network_contribution(std::shared_ptr<const FunctionSet<T>> set,
+                                                   Network<T> network);
+
+/// Contributions by the species of the centre.
+class EnergyModel {
+public:
+    explicit EnergyModel(std::int64_t n_species)
+        : of_species_(static_cast<std::size_t>(n_species)) {}
+    EnergyModel(const EnergyModel&) = delete;
+    EnergyModel& operator=(const EnergyModel&) = delete;
+
+    void add(std::int64_t species, std::unique_ptr<Contribution> contribution);
+    std::int64_t n_species() const { return static_cast<std::int64_t>(of_species_.size()); }
+
+    /// energies [n_atoms] and derivatives by images [n_images, 4], both overwritten.
+    void evaluate(const ImageTable& table, const Quads& places, double* energies,
+                  Quads& by_image) const;
+
+private:
+    std::vector<std::vector<std::unique_ptr<Contribution>>> of_species_;
+};
+
+}  // namespace miniff

@@ -1,0 +1,36 @@
+"""A list of potentials as one model of the compiled core."""
+
+from miniff import _core
+from miniff.potentials._functions import FunctionPotential, Functions, centre_of, compiled_set
+
+__all__ = ["ModelBuilder"]
+
+
+class ModelBuilder:
+    """Collects what potentials contribute to the energies of the atoms of each species.
+
+    Attributes:
+        names: The species, in the order of their codes.
+        formulas: Summed in one pass for each centre species.
+    """
+
+    def __init__(self, names: tuple[str, ...]) -> None:
+        self.names = names
+        self.formulas: list[FunctionPotential] = []
+        self._networks: list[tuple[int, _core.FunctionSet, _core.Network]] = []
+
+    def add_network(self, name: str, functions: Functions, network: _core.Network) -> None:
+        """A network of functions for the atoms of one species, if there are such."""
+        if name in self.names:
+            code = self.names.index(name)
+            self._networks.append((code, functions.compiled(self.names), network))
+
+    def finish(self) -> _core.EnergyModel:
+        model = _core.EnergyModel(len(self.names))
+        for code, name in enumerate(self.names):
+            members = [p for p in self.formulas if centre_of(p) in (None, name)]
+            if members:
+                model.add_sum(code, compiled_set(members, self.names))
+        for code, functions, network in self._networks:
+            model.add_network(code, functions, network)
+        return model
