@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "images.hpp"
+#include "quads.hpp"
 
 #if defined(_OPENMP)
 #include <omp.h>
@@ -35,37 +36,37 @@ void for_centres(std::int64_t count, MakeWorker make_worker, Use use) {
     }
 }
 
-/// Derivatives by images: what a block of centres has found, to be added in its turn.
+/// Derivatives by images: what a block of centres has found, to be added in its turn. One thread
+/// alone adds at once, in the same order.
 class ImageGradient {
 public:
-    explicit ImageGradient(Quads& total) : total_(total), direct_(one_thread()) {}
+    explicit ImageGradient(Quads& total) : total_(total.data()), direct_(one_thread()) {}
 
-    void add(std::int64_t image, double x, double y, double z) {
+    /// Takes the derivatives of a centre's neighbourhood.
+    template <class Builder>
+    void take(const Builder& builder, std::int64_t centre) {
         if (direct_)
-            add_to_total({image, x, y, z});
+            builder.give_gradient(
+                centre, [this](std::int64_t image, Quad g) { add_quad(total_ + 4 * image, g); });
         else
-            waiting_.push_back({image, x, y, z});
+            builder.give_gradient(centre, [this](std::int64_t image, Quad g) {
+                waiting_image_.push_back(image);
+                waiting_.push_back(g);
+            });
     }
+
     void add_waiting() {
-        for (const Entry& entry : waiting_) add_to_total(entry);
+        for (std::size_t n = 0; n < waiting_.size(); ++n)
+            add_quad(total_ + 4 * waiting_image_[n], waiting_[n]);
+        waiting_image_.clear();
         waiting_.clear();
     }
 
 private:
-    struct Entry {
-        std::int64_t image;
-        double x, y, z;
-    };
-    void add_to_total(const Entry& entry) {
-        double* const g = total_.data() + 4 * entry.image;
-        g[0] += entry.x;
-        g[1] += entry.y;
-        g[2] += entry.z;
-    }
-
-    Quads& total_;
+    double* const total_;
     const bool direct_;
-    std::vector<Entry> waiting_;
+    std::vector<std::int64_t> waiting_image_;
+    std::vector<Quad> waiting_;
 };
 
 /// Calls use(worker, gradient, row) for rows 0 ... count - 1; what they give to `gradient` is added
@@ -86,18 +87,6 @@ void for_centres_with_gradient(std::int64_t count, Quads& total, MakeWorker make
             gradient.add_waiting();
         }
     }
-}
-
-/// Hands the derivatives of a centre's neighbourhood to the images: all but its own with their
-/// sign, and what they sum to, reversed, to itself.
-template <class Builder>
-void give_gradient(const Builder& builder, std::int64_t centre, ImageGradient& gradient) {
-    double x = 0, y = 0, z = 0;
-    builder.for_gradient([&](std::int64_t, std::int64_t image, double gx, double gy, double gz) {
-        x += gx, y += gy, z += gz;
-        gradient.add(image, gx, gy, gz);
-    });
-    gradient.add(centre, -x, -y, -z);
 }
 
 }  // namespace miniff

@@ -4,9 +4,6 @@
 #include <stdexcept>
 #include <utility>
 
-#include "centre_loop.hpp"
-#include "neighborhood_builder.hpp"
-
 namespace miniff {
 
 namespace {
@@ -25,9 +22,10 @@ public:
         functions_.both(ones_.data(), row_.data());
         return std::accumulate(row_.begin(), row_.end(), 0.0);
     }
-    void give_gradient_of(std::int64_t i, ImageGradient& gradient) const override {
-        give_gradient(builder_, i, gradient);
+    void give_gradient(std::int64_t i, ImageGradient& gradient) const override {
+        gradient.take(builder_, i);
     }
+    MutualGradient mutual_gradient() const override { return builder_.mutual_gradient(); }
 
 private:
     NeighborhoodBuilder<double> builder_;
@@ -67,9 +65,10 @@ public:
         functions_.vjp(weight_.data());
         return energy;
     }
-    void give_gradient_of(std::int64_t i, ImageGradient& gradient) const override {
-        give_gradient(builder_, i, gradient);
+    void give_gradient(std::int64_t i, ImageGradient& gradient) const override {
+        gradient.take(builder_, i);
     }
+    MutualGradient mutual_gradient() const override { return builder_.mutual_gradient(); }
 
 private:
     NeighborhoodBuilder<T> builder_;
@@ -118,26 +117,54 @@ void EnergyModel::add(std::int64_t species, std::unique_ptr<Contribution> contri
     of_species_.at(static_cast<std::size_t>(species)).push_back(std::move(contribution));
 }
 
+EnergyModel::Workers EnergyModel::workers(const ImageTable& table, const Quads& places) const {
+    Workers workers(of_species_.size());
+    for (std::size_t s = 0; s < workers.size(); ++s)
+        for (const auto& contribution : of_species_[s])
+            workers[s].push_back(contribution->worker(table, places));
+    return workers;
+}
+
 void EnergyModel::evaluate(const ImageTable& table, const Quads& places, double* energies,
-                           Quads& by_image) const {
+                           double* gradient, double* strain, Quads& by_image) const {
+    if (mutual_) return evaluate_mutual(table, places, energies, gradient, strain, by_image);
     by_image.assign(static_cast<std::size_t>(4 * table.n_images), 0.0);
-    using Workers = std::vector<std::vector<std::unique_ptr<ContributionWorker>>>;
-    const auto make_workers = [&] {
-        Workers workers(of_species_.size());
-        for (std::size_t s = 0; s < workers.size(); ++s)
-            for (const auto& contribution : of_species_[s])
-                workers[s].push_back(contribution->worker(table, places));
-        return workers;
-    };
     for_centres_with_gradient(
-        table.n_atoms, by_image, make_workers,
-        [&](Workers& workers, ImageGradient& gradient, std::int64_t i) {
+        table.n_atoms, by_image, [&] { return workers(table, places); },
+        [&](Workers& workers, ImageGradient& gradient_of_images, std::int64_t i) {
             energies[i] = 0;
             for (auto& worker : workers[static_cast<std::size_t>(table.species[i])]) {
                 energies[i] += worker->energy(i);
-                worker->give_gradient_of(i, gradient);
+                worker->give_gradient(i, gradient_of_images);
             }
         });
+    fold_images(table, places, by_image, gradient, strain);
+}
+
+void EnergyModel::evaluate_mutual(const ImageTable& table, const Quads& places, double* energies,
+                                  double* gradient, double* strain, Quads& strains) const {
+    strains.resize(static_cast<std::size_t>(6 * table.n_atoms));
+    for_centres(
+        table.n_atoms, [&] { return workers(table, places); },
+        [&](Workers& workers, std::int64_t i) {
+            energies[i] = 0;
+            double *const g = gradient + 3 * i, *const s = strains.data() + 6 * i;
+            std::fill_n(g, 3, 0.0);
+            std::fill_n(s, 6, 0.0);
+            for (auto& worker : workers[static_cast<std::size_t>(table.species[i])]) {
+                energies[i] += worker->energy(i);
+                const MutualGradient found = worker->mutual_gradient();
+                for (int c = 0; c < 3; ++c) g[c] += found.by_centre[c];
+                for (int c = 0; c < 6; ++c) s[c] += found.strain[c];
+            }
+        });
+    constexpr int place[3][3] = {{0, 5, 4}, {5, 1, 3}, {4, 3, 2}};
+    std::fill_n(strain, 9 * table.n_structures, 0.0);
+    for (std::int64_t i = 0; i < table.n_atoms; ++i)
+        for (int x = 0; x < 3; ++x)
+            for (int y = 0; y < 3; ++y)
+                strain[9 * table.structure[i] + 3 * x + y] +=
+                    strains[static_cast<std::size_t>(6 * i + place[x][y])];
 }
 
 }  // namespace miniff

@@ -5,8 +5,9 @@
 #include <memory>
 #include <vector>
 
+#include "centre_loop.hpp"
 #include "function_set.hpp"
-#include "images.hpp"
+#include "neighborhood_builder.hpp"
 #include "network.hpp"
 
 namespace miniff {
@@ -15,9 +16,10 @@ namespace miniff {
 class ContributionWorker {
 public:
     virtual ~ContributionWorker() = default;
-    /// The energy of centre i; its gradient is then to be had from `for_gradient`.
+    /// The energy of centre i, whose gradient is then kept to be asked for.
     virtual double energy(std::int64_t i) = 0;
-    virtual void give_gradient_of(std::int64_t i, class ImageGradient& gradient) const = 0;
+    virtual void give_gradient(std::int64_t i, ImageGradient& gradient) const = 0;
+    virtual MutualGradient mutual_gradient() const = 0;
 };
 
 /// An energy of atoms of one species.
@@ -47,11 +49,22 @@ public:
     void add(std::int64_t species, std::unique_ptr<Contribution> contribution);
     std::int64_t n_species() const { return static_cast<std::int64_t>(of_species_.size()); }
 
-    /// energies [n_atoms] and derivatives by images [n_images, 4], both overwritten.
-    void evaluate(const ImageTable& table, const Quads& places, double* energies,
-                  Quads& by_image) const;
+    /// Promises that all contributions are sums over pairs and that the term of each pair is that
+    /// of its reverse: then every centre finds its own derivative, and nothing is scattered.
+    void set_mutual() { mutual_ = true; }
+
+    /// Overwrites energies [n_atoms], gradient [n_atoms, 3] and strain [n_structures, 3, 3].
+    /// `by_image` is a buffer.
+    void evaluate(const ImageTable& table, const Quads& places, double* energies, double* gradient,
+                  double* strain, Quads& by_image) const;
 
 private:
+    using Workers = std::vector<std::vector<std::unique_ptr<ContributionWorker>>>;
+    Workers workers(const ImageTable& table, const Quads& places) const;
+    void evaluate_mutual(const ImageTable& table, const Quads& places, double* energies,
+                         double* gradient, double* strain, Quads& strains) const;
+
+    bool mutual_ = false;
     std::vector<std::vector<std::unique_ptr<Contribution>>> of_species_;
 };
 

@@ -42,23 +42,22 @@ void environment_vjp(const FunctionSet<T>& set, const ImageTable& table, const Q
                               [&](Tools<T>& tools, ImageGradient& gradient, std::int64_t row) {
                                   tools.functions.begin(tools.builder.of(centres.atom[row]));
                                   tools.functions.vjp(weight + row * set.n_functions());
-                                  give_gradient(tools.builder, centres.atom[row], gradient);
+                                  gradient.take(tools.builder, centres.atom[row]);
                               });
 }
 
 template <class T>
 void environment_pair_vjp(const FunctionSet<T>& set, const ImageTable& table, const Quads& places,
                           Centres centres, const T* weight, double* by_pair) {
-    for_centres(centres.count, make_tools(set, table, places),
-                [&](Tools<T>& tools, std::int64_t row) {
-                    tools.functions.begin(tools.builder.of(centres.atom[row]));
-                    tools.functions.vjp(weight + row * set.n_functions());
-                    tools.builder.for_gradient(
-                        [&](std::int64_t pair, std::int64_t, double gx, double gy, double gz) {
-                            double* const g = by_pair + 3 * pair;
-                            g[0] += gx, g[1] += gy, g[2] += gz;
-                        });
-                });
+    for_centres(
+        centres.count, make_tools(set, table, places), [&](Tools<T>& tools, std::int64_t row) {
+            tools.functions.begin(tools.builder.of(centres.atom[row]));
+            tools.functions.vjp(weight + row * set.n_functions());
+            tools.builder.for_gradient([&](std::int64_t pair, double gx, double gy, double gz) {
+                double* const g = by_pair + 3 * pair;
+                g[0] += gx, g[1] += gy, g[2] += gz;
+            });
+        });
 }
 
 template <class T>

@@ -1,37 +1,42 @@
 /// Fetches a centre's neighbours within a cutoff into arrays, and takes derivatives back.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "images.hpp"
 #include "neighborhood.hpp"
+#include "quads.hpp"
 
 namespace miniff {
+
+/// What a centre's own pairs say of the whole energy where every pair counts twice, once each way.
+struct MutualGradient {
+    double by_centre[3];
+    double strain[6];
+};
 
 /// Belongs to one thread; its arrays are reused from centre to centre.
 template <class T>
 class NeighborhoodBuilder {
 public:
     NeighborhoodBuilder(const ImageTable& table, const Quads& places, double cutoff)
-        : table_(table), places_(places), cutoff_(cutoff) {
-        begin_.resize(static_cast<std::size_t>(table.n_species) + 1);
-        fill_.resize(static_cast<std::size_t>(table.n_species));
-    }
+        : table_(table),
+          places_(places.data()),
+          cutoff_(cutoff),
+          begin_(static_cast<std::size_t>(table.n_species) + 1),
+          end_(static_cast<std::size_t>(table.n_species)) {}
 
     /// The neighbours of centre i, with derivatives zero.
     const Neighborhood<T>& of(std::int64_t i) {
-        centre_ = i;
-        const std::int64_t kept = collect();
-        const std::int64_t size = lay_out();
-        for (std::int64_t n = 0; n < kept; ++n) {
-            const Found& f = found_[static_cast<std::size_t>(n)];
-            const std::int64_t k = fill_[static_cast<std::size_t>(f.species)]++;
-            pair_[static_cast<std::size_t>(k)] = f.pair;
-            x_[k] = static_cast<T>(f.x), y_[k] = static_cast<T>(f.y), z_[k] = static_cast<T>(f.z);
-        }
+        make_room(table_.start[i + 1] - table_.start[i]);
+        if (table_.n_species == 1)
+            collect_one_species(i);
+        else
+            collect_by_species(i);
         pad();
-        for (T* array : {nb_.gx, nb_.gy, nb_.gz})
-            for (std::int64_t k = 0; k < size; ++k) array[k] = 0;
+        nb_ = {table_.n_species, begin_.data(), pair_.data(), x_, y_, z_, gx_, gy_, gz_};
+        for (T* g : {gx_, gy_, gz_}) std::fill_n(g, nb_.size(), T(0));
         return nb_;
     }
 
@@ -39,93 +44,196 @@ public:
     const Neighborhood<T>& of(std::int64_t i, const Quads& direction) {
         of(i);
         const double* own = direction.data() + 4 * i;
-        for (std::int64_t k = 0; k < nb_.size(); ++k) {
-            if (pair_[static_cast<std::size_t>(k)] < 0) continue;
+        for_neighbors([&](std::int64_t k) {
             const double* there = direction.data() + 4 * image(k);
-            nb_.gx[k] = static_cast<T>(there[0] - own[0]);
-            nb_.gy[k] = static_cast<T>(there[1] - own[1]);
-            nb_.gz[k] = static_cast<T>(there[2] - own[2]);
-        }
+            gx_[k] = static_cast<T>(there[0] - own[0]);
+            gy_[k] = static_cast<T>(there[1] - own[1]);
+            gz_[k] = static_cast<T>(there[2] - own[2]);
+        });
         return nb_;
     }
 
-    /// Calls take(pair, image, gx, gy, gz) with the derivatives by each pair vector.
+    /// Calls take(pair, gx, gy, gz) with the derivatives by each pair vector.
     template <class Take>
-    void for_gradient(Take take) const {
-        for (std::int64_t k = 0; k < nb_.size(); ++k)
-            if (nb_.pair[k] >= 0)
-                take(nb_.pair[k], image(k), static_cast<double>(nb_.gx[k]),
-                     static_cast<double>(nb_.gy[k]), static_cast<double>(nb_.gz[k]));
+    MINIFF_INLINE void for_gradient(Take take) const {
+        for_neighbors([&](std::int64_t k) {
+            take(pair_[static_cast<std::size_t>(k)], static_cast<double>(gx_[k]),
+                 static_cast<double>(gy_[k]), static_cast<double>(gz_[k]));
+        });
+    }
+
+    /// Calls add(image, derivatives by its position) for each pair vector, and then for the centre
+    /// with what they sum to, reversed.
+    template <class Add>
+    MINIFF_INLINE void give_gradient(std::int64_t centre, Add add) const {
+        const T *const gx = gx_, *const gy = gy_, *const gz = gz_;
+        const std::int64_t* const pairs = pair_.data();
+        const std::int32_t* const neighbor = table_.neighbor;
+        Quad own{};
+        const auto give = [&](std::int64_t k, Quad g) {
+            own += g;
+            add(static_cast<std::int64_t>(neighbor[pairs[k]]), g);
+        };
+        for (std::size_t s = 0; s < end_.size(); ++s) {
+            const std::int64_t end = end_[s];
+            std::int64_t k = begin_[s];
+#if defined(__AVX2__)
+            for (; k + 4 <= end; k += 4) {
+                Quad g[4];
+                transpose_back({load_four(gx + k), load_four(gy + k), load_four(gz + k)}, g);
+                for (int l = 0; l < 4; ++l) give(k + l, g[l]);
+            }
+#endif
+            for (; k < end; ++k)
+                give(k, Quad{static_cast<double>(gx[k]), static_cast<double>(gy[k]),
+                             static_cast<double>(gz[k]), 0.0});
+        }
+        add(centre, -own);
+    }
+
+    /// Where every pair's term is that of its reverse: the derivative of the whole energy by the
+    /// centre, and the centre's share of that by strain, xx yy zz yz xz xy.
+    MutualGradient mutual_gradient() const {
+        Pack<T> g[4] = {}, diagonal[4] = {}, mixed[4] = {};
+        for (std::int64_t k = 0; k < nb_.size(); k += width<T>) {
+            const Pack<T> x = load(x_ + k), y = load(y_ + k), z = load(z_ + k);
+            const Pack<T> gx = load(gx_ + k), gy = load(gy_ + k), gz = load(gz_ + k);
+            g[0] += gx, g[1] += gy, g[2] += gz;
+            diagonal[0] += x * gx, diagonal[1] += y * gy, diagonal[2] += z * gz;
+            mixed[0] += y * gz, mixed[1] += x * gz, mixed[2] += x * gy;
+        }
+        T of_centre[4], own[4], rest[4];
+        sum_four<T>(g, of_centre);
+        sum_four<T>(diagonal, own);
+        sum_four<T>(mixed, rest);
+        MutualGradient result;
+        for (int c = 0; c < 3; ++c) {
+            result.by_centre[c] = -2 * static_cast<double>(of_centre[c]);
+            result.strain[c] = static_cast<double>(own[c]);
+            result.strain[3 + c] = static_cast<double>(rest[c]);
+        }
+        return result;
     }
 
 private:
-    struct Found {
-        double x, y, z;
-        std::int64_t pair;
-        std::int64_t species;
-    };
-
-    std::int64_t image(std::int64_t k) const { return table_.neighbor[nb_.pair[k]]; }
-
-    /// Lists and counts by species what is closer than the cutoff.
-    std::int64_t collect() {
-        const std::int64_t first = table_.start[centre_], last = table_.start[centre_ + 1];
-        if (static_cast<std::int64_t>(found_.size()) <= last - first)
-            found_.resize(static_cast<std::size_t>(last - first + 1));
-        for (auto& count : fill_) count = 0;
-        const double cutoff2 = cutoff_ * cutoff_;
-        const double* centre = places_.data() + 4 * centre_;
-        std::int64_t n = 0;
-        for (std::int64_t p = first; p < last; ++p) {
-            const double* at = places_.data() + 4 * static_cast<std::int64_t>(table_.neighbor[p]);
-            const double x = at[0] - centre[0], y = at[1] - centre[1], z = at[2] - centre[2];
-            const auto species = static_cast<std::int64_t>(at[3]);
-            // Written in any case and kept or not: no branch that is hard to foresee.
-            found_[static_cast<std::size_t>(n)] = {x, y, z, p, species};
-            const bool inside = x * x + y * y + z * z < cutoff2;
-            fill_[static_cast<std::size_t>(species)] += inside;
-            n += inside;
-        }
-        return n;
+    std::int64_t image(std::int64_t k) const {
+        return table_.neighbor[pair_[static_cast<std::size_t>(k)]];
     }
 
-    /// Sets where each species begins, in whole packs, and points the arrays at enough room.
-    std::int64_t lay_out() {
+    /// Calls use(place) for every neighbour, not for what fills up the packs.
+    template <class Use>
+    MINIFF_INLINE void for_neighbors(Use use) const {
+        for (std::size_t s = 0; s < end_.size(); ++s)
+            for (std::int64_t k = begin_[s]; k < end_[s]; ++k) use(k);
+    }
+
+    void make_room(std::int64_t count) {
+        // Collecting may write four more than it keeps.
+        const std::int64_t size = count + table_.n_species * width<T> + 4;
+        if (static_cast<std::int64_t>(pair_.size()) >= size) return;
+        pair_.resize(static_cast<std::size_t>(2 * size));
+        numbers_.resize(12 * static_cast<std::size_t>(size));
+        T** const arrays[] = {&x_, &y_, &z_, &gx_, &gy_, &gz_};
+        for (int n = 0; n < 6; ++n) *arrays[n] = numbers_.data() + 2 * n * size;
+    }
+
+    /// Writes every listed neighbour to the next place and moves on where it is within the cutoff:
+    /// no branch that is hard to foresee.
+    void collect_one_species(std::int64_t i) {
+        // Copies of the members: what is written through pointers might else have changed them.
+        const double *const places = places_, *const centre = places + 4 * i;
+        const std::int32_t* const neighbor = table_.neighbor;
+        T *const xs = x_, *const ys = y_, *const zs = z_;
+        std::int64_t* const pairs = pair_.data();
+        const double cutoff2 = cutoff_ * cutoff_;
+        const std::int64_t last = table_.start[i + 1];
+        std::int64_t p = table_.start[i], n = 0;
+#if defined(__AVX2__)
+        const Quad origin = load_four(centre), limit = _mm256_set1_pd(cutoff2);
+        const __m256i steps = _mm256_set_epi64x(3, 2, 1, 0);
+        const auto vector_to = [&](std::int64_t pair) {
+            return load_four(places + 4 * static_cast<std::int64_t>(neighbor[pair])) - origin;
+        };
+        for (; p + 4 <= last; p += 4) {
+            const FourVectors d =
+                transposed(vector_to(p), vector_to(p + 1), vector_to(p + 2), vector_to(p + 3));
+            const Quad r2 = d.x * d.x + d.y * d.y + d.z * d.z;
+            const int kept = _mm256_movemask_pd(_mm256_cmp_pd(r2, limit, _CMP_LT_OQ));
+            const Compression compressed(kept);
+            store_four(xs + n, compressed(d.x));
+            store_four(ys + n, compressed(d.y));
+            store_four(zs + n, compressed(d.z));
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(pairs + n),
+                                compressed(_mm256_add_epi64(_mm256_set1_epi64x(p), steps)));
+            n += __builtin_popcount(static_cast<unsigned>(kept));
+        }
+#endif
+        for (; p < last; ++p) {
+            const double* at = places + 4 * static_cast<std::int64_t>(neighbor[p]);
+            const double x = at[0] - centre[0], y = at[1] - centre[1], z = at[2] - centre[2];
+            xs[n] = static_cast<T>(x), ys[n] = static_cast<T>(y), zs[n] = static_cast<T>(z);
+            pairs[n] = p;
+            n += x * x + y * y + z * z < cutoff2;
+        }
+        begin_[0] = 0, end_[0] = n, begin_[1] = whole_packs<T>(n);
+    }
+
+    /// Counts, then writes each neighbour within the cutoff to the next place of its species.
+    void collect_by_species(std::int64_t i) {
+        const double *centre = places_ + 4 * i, cutoff2 = cutoff_ * cutoff_;
+        const std::int64_t first = table_.start[i], last = table_.start[i + 1];
+        found_.resize(static_cast<std::size_t>(last - first + 1));
+        for (auto& count : end_) count = 0;
+        std::size_t n = 0;
+        for (std::int64_t p = first; p < last; ++p) {
+            const double* at = places_ + 4 * static_cast<std::int64_t>(table_.neighbor[p]);
+            const double x = at[0] - centre[0], y = at[1] - centre[1], z = at[2] - centre[2];
+            const auto species = static_cast<std::size_t>(at[3]);
+            found_[n] = {x, y, z, p, species};
+            const bool inside = x * x + y * y + z * z < cutoff2;
+            end_[species] += inside;
+            n += inside;
+        }
         std::int64_t size = 0;
-        for (std::size_t s = 0; s < fill_.size(); ++s) {
+        for (std::size_t s = 0; s < end_.size(); ++s) {
             begin_[s] = size;
-            size += whole_packs<T>(fill_[s]);
-            fill_[s] = begin_[s];
+            size += whole_packs<T>(end_[s]);
+            end_[s] = begin_[s];
         }
         begin_.back() = size;
-        if (static_cast<std::int64_t>(pair_.size()) < size) {
-            pair_.resize(static_cast<std::size_t>(size));
-            numbers_.resize(static_cast<std::size_t>(6 * size));
+        for (std::size_t f = 0; f < n; ++f) {
+            const std::int64_t k = end_[found_[f].species]++;
+            pair_[static_cast<std::size_t>(k)] = found_[f].pair;
+            x_[k] = static_cast<T>(found_[f].x);
+            y_[k] = static_cast<T>(found_[f].y);
+            z_[k] = static_cast<T>(found_[f].z);
         }
-        T* const at = numbers_.data();
-        x_ = at, y_ = at + size, z_ = at + 2 * size;
-        nb_ = {table_.n_species, begin_.data(), pair_.data(), x_, y_, z_,
-               at + 3 * size,    at + 4 * size, at + 5 * size};
-        return size;
     }
 
     /// Fills each species up with neighbours that lie on the cutoff.
     void pad() {
-        for (std::size_t s = 0; s < fill_.size(); ++s)
-            for (std::int64_t k = fill_[s]; k < begin_[s + 1]; ++k) {
+        for (std::size_t s = 0; s < end_.size(); ++s)
+            for (std::int64_t k = end_[s]; k < begin_[s + 1]; ++k) {
                 pair_[static_cast<std::size_t>(k)] = -1;
                 x_[k] = static_cast<T>(cutoff_), y_[k] = 0, z_[k] = 0;
             }
     }
 
+    struct Found {
+        double x, y, z;
+        std::int64_t pair;
+        std::size_t species;
+    };
+
     const ImageTable& table_;
-    const Quads& places_;
+    const double* const places_;
     const double cutoff_;
-    std::int64_t centre_ = 0;
-    std::vector<Found> found_;
-    std::vector<std::int64_t> begin_, fill_, pair_;
+    std::vector<std::int64_t> begin_, end_;  // [n_species] with and without what fills up
+    std::vector<std::int64_t> pair_;
     std::vector<T> numbers_;
     T *x_ = nullptr, *y_ = nullptr, *z_ = nullptr;
+    T *gx_ = nullptr, *gy_ = nullptr, *gz_ = nullptr;
+    std::vector<Found> found_;
     Neighborhood<T> nb_{};
 };
 

@@ -114,11 +114,10 @@ MINIFF_INLINE PackBits<T> places(std::int64_t first) {
 template <class T>
 MINIFF_INLINE T sum(Pack<T> v) {
 #if MINIFF_PACK_BYTES
-    T half[width<T> / 2];
-    for (int l = 0; l < width<T> / 2; ++l) half[l] = v[l] + v[l + width<T> / 2];
-    for (int n = width<T> / 4; n > 0; n /= 2)
-        for (int l = 0; l < n; ++l) half[l] += half[l + n];
-    return half[0];
+    // Halves are added to halves.
+    for (int n = width<T> / 2; n > 0; n /= 2)
+        for (int l = 0; l < n; ++l) v[l] += v[l + n];
+    return v[0];
 #else
     return v;
 #endif

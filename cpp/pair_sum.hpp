@@ -33,15 +33,18 @@ private:
 
         void vjp(const double* weight) override {
             const double w = weight[part_.column_];
-            each([&](std::int64_t k, const Reals* d, const RadialTerm& f) { pull(k, d, f, w); });
+            const Neighborhood<double> nb = *nb_;
+            each(
+                [&](std::int64_t k, const Reals* d, const RadialTerm& f) { pull(nb, k, d, f, w); });
         }
 
         void both(const double* weight, double* row) override {
             const double w = weight[part_.column_];
+            const Neighborhood<double> nb = *nb_;
             Reals total{};
             each([&](std::int64_t k, const Reals* d, const RadialTerm& f) {
                 total += f.value;
-                pull(k, d, f, w);
+                pull(nb, k, d, f, w);
             });
             row[part_.column_] += sum<double>(total);
         }
@@ -57,23 +60,27 @@ private:
         }
 
     private:
-        void pull(std::int64_t k, const Reals* d, const RadialTerm& f, double weight) const {
+        static MINIFF_INLINE void pull(const Neighborhood<double>& nb, std::int64_t k,
+                                       const Reals* d, const RadialTerm& f, double weight) {
             const Reals g = weight * f.slope_over_r;
-            add_to<double>(nb_->gx + k, g * d[0]);
-            add_to<double>(nb_->gy + k, g * d[1]);
-            add_to<double>(nb_->gz + k, g * d[2]);
+            add_to<double>(nb.gx + k, g * d[0]);
+            add_to<double>(nb.gy + k, g * d[1]);
+            add_to<double>(nb.gz + k, g * d[2]);
         }
 
         /// Calls visit(place, vector, term); the term is zero at and beyond the cutoff.
         template <class Visit>
         MINIFF_INLINE void each(Visit visit) const {
-            const Range range = nb_->of(part_.neighbor_);
-            const double cutoff2 = part_.form_.cutoff * part_.form_.cutoff;
+            // Copies: what is written through pointers might else have changed them.
+            const Neighborhood<double> nb = *nb_;
+            const Form form = part_.form_;
+            const Range range = nb.of(part_.neighbor_);
+            const double cutoff2 = form.cutoff * form.cutoff;
             for (std::int64_t k = range.begin; k < range.end; k += width<double>) {
-                const Reals d[3] = {load(nb_->x + k), load(nb_->y + k), load(nb_->z + k)};
+                const Reals d[3] = {load(nb.x + k), load(nb.y + k), load(nb.z + k)};
                 const Reals squared = d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
                 const Reals r = square_root(squared);
-                const RadialTerm f = part_.form_({r, squared, 1.0 / r});
+                const RadialTerm f = form({r, squared, 1.0 / r});
                 const auto inside = squared < cutoff2;
                 visit(k, d,
                       RadialTerm{choose<double>(inside, f.value, Reals{}),

@@ -116,8 +116,9 @@ private:
                 x += turn * xk, y += turn * yk, z += turn * zk;
                 c += turn * cosine;
             }
-            return {sum<double>(value), sum<double>(x), sum<double>(y), sum<double>(z),
-                    sum<double>(c)};
+            double turned[4];
+            sum_four<double>({x, y, z, c}, turned);
+            return {sum<double>(value), turned[0], turned[1], turned[2], turned[3]};
         }
 
         /// d/d(r_j - r_i) of h_j sum_k h_k A(c)

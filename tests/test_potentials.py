@@ -276,3 +276,18 @@ def test_many_functions_at_once_are_those_one_by_one():
         )
         alone.vjp(table, centres, weight[:, [column]].copy(), expected)
     np.testing.assert_allclose(gradient, expected, atol=1e-11 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("tags", [("a-b", "b-a"), ("a-a",), (None,)])
+def test_mutual_pairs_need_no_scattering(tags):
+    """Where each pair has the same terms both ways, the sum is that of the parts that have not."""
+    lj = {"epsilon": 0.3, "sigma": 1.9, "a": 2.2}
+    cell = contract.crystal()
+    whole = kernel.eval([lj_potential_family(tag, **lj) for tag in tags], cell)
+    one_way = [tag for tag in ("a-b", "b-a", "a-a", "b-b") if None in tags or tag in tags]
+    # A triple term without strength makes every part go the general way.
+    nothing = sw3_potential_family(epsilon=0.0, sigma=1.0, l=1.0, gamma=1.0, cos_theta0=0.0, a=2.0)
+    parts = [kernel.eval([lj_potential_family(tag, **lj), nothing], cell) for tag in one_way]
+    for name in ("energies", "gradient", "strain_derivative"):
+        expected = sum(getattr(part, name) for part in parts)
+        np.testing.assert_allclose(getattr(whole, name), expected, rtol=1e-11, atol=1e-12)

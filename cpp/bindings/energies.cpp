@@ -54,8 +54,7 @@ void evaluate(const EnergyModel& model, const ImageTable& table, Vectors<const d
     demand(length(strain) == table.n_structures, "`strain` must be [n_structures, 3, 3]");
     nb::gil_scoped_release released;
     place_images(table, positions.data(), cells.data(), scratch(0));
-    model.evaluate(table, scratch(0), energies.data(), scratch(1));
-    fold_images(table, scratch(0), scratch(1), gradient.data(), strain.data());
+    model.evaluate(table, scratch(0), energies.data(), gradient.data(), strain.data(), scratch(1));
 }
 
 }  // namespace
@@ -68,6 +67,7 @@ void bind_energies(nb::module_& m) {
         .def("add_sum", &add_sum, "species"_a, "functions"_a)
         .def("add_network", &add_network<double>, "species"_a, "functions"_a, "network"_a)
         .def("add_network", &add_network<float>, "species"_a, "functions"_a, "network"_a)
+        .def("set_mutual", &EnergyModel::set_mutual)
         .def("evaluate", &evaluate, "table"_a, "positions"_a.noconvert(), "cells"_a.noconvert(),
              "energies"_a.noconvert(), "gradient"_a.noconvert(), "strain"_a.noconvert());
 }

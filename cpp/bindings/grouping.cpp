@@ -30,15 +30,6 @@ Made<T, Shape...> hand_over(std::vector<T>&& numbers) {
     return Made<T, Shape...>(first, {(Shape < 0 ? n : static_cast<std::size_t>(Shape))...}, owner);
 }
 
-/// The same for numbers that nobody has set to zero first.
-Made<std::int32_t, -1> hand_over(std::unique_ptr<std::int32_t[]> numbers, std::size_t n) {
-    std::int32_t* const first = numbers.get();
-    const nb::capsule owner(first,
-                            [](void* p) noexcept { delete[] static_cast<std::int32_t*>(p); });
-    numbers.release();
-    return Made<std::int32_t, -1>(first, {n}, owner);
-}
-
 using GroupedImages = std::tuple<Made<std::int64_t, -1>, Made<std::int32_t, -1>,
                                  Made<std::int32_t, -1>, Made<std::int32_t, -1, 3>>;
 
@@ -47,17 +38,17 @@ GroupedImages group_images(Array<const std::uint64_t, -1, 2> pairs,
     demand(length(shifts) == length(pairs), "`pairs` and `shifts` differ in length");
     demand(n_atoms >= 0, "`n_atoms` must not be negative");
     const PairList list{n_atoms, length(pairs), pairs.data(), shifts.data()};
+    // numpy asks for large pages: a large table takes a fifth less time than with new[].
+    auto neighbor = nb::cast<Made<std::int32_t, -1>>(
+        nb::module_::import_("numpy").attr("empty")(list.n_pairs, "int32"));
     std::vector<std::int64_t> start;
-    std::unique_ptr<std::int32_t[]> neighbor;
     Images images;
     {
         nb::gil_scoped_release released;
         start = count_by_centre(list);
-        neighbor.reset(new std::int32_t[pairs.shape(0)]);
-        images = group_by_image(list, start, neighbor.get());
+        images = group_by_image(list, start, neighbor.data());
     }
-    return {hand_over<std::int64_t, -1>(std::move(start)),
-            hand_over(std::move(neighbor), pairs.shape(0)),
+    return {hand_over<std::int64_t, -1>(std::move(start)), neighbor,
             hand_over<std::int32_t, -1>(std::move(images.atom)),
             hand_over<std::int32_t, -1, 3>(std::move(images.shift))};
 }

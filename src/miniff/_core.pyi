@@ -9,7 +9,7 @@ import numpy
 from numpy.typing import NDArray
 
 
-instruction_set: str = 'v3'
+instruction_set: str = 'default'
 
 def set_num_threads(n: int) -> None: ...
 
@@ -99,5 +99,7 @@ class EnergyModel:
 
     @overload
     def add_network(self, species: int, functions: FunctionSet32, network: Network32) -> None: ...
+
+    def set_mutual(self) -> None: ...
 
     def evaluate(self, table: ImageTable, positions: Annotated[NDArray[numpy.float64], dict(shape=(None, 3), order='C', device='cpu', writable=False)], cells: Annotated[NDArray[numpy.float64], dict(shape=(None, 3, 3), order='C', device='cpu', writable=False)], energies: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu')], gradient: Annotated[NDArray[numpy.float64], dict(shape=(None, 3), order='C', device='cpu')], strain: Annotated[NDArray[numpy.float64], dict(shape=(None, 3, 3), order='C', device='cpu')]) -> None: ...

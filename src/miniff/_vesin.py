@@ -6,6 +6,7 @@ loaded alone: the description is then that of the version installed.
 
 import ctypes
 import sys
+import threading
 import weakref
 from collections.abc import Sequence
 from contextlib import suppress
@@ -64,7 +65,8 @@ def search(
     check_shape("periodic", np.asarray(periodic), (3,))
     if len(positions) == 0 or cutoff == 0:
         return np.zeros((0, 2), np.uint64), np.zeros((0, 3), np.int32)
-    vesin = _load_vesin(_package_folder())
+    with _loading:
+        vesin = _load_vesin(_package_folder())
     found = vesin.search(positions, cell, periodic, cutoff)
     loan = _Loan()
     # Not at exit: another thread may still be searching, and the memory goes back anyway.
@@ -107,6 +109,9 @@ class _Vesin:
 
 
 # --- the package, as it is installed
+
+
+_loading = threading.Lock()  # lists of a second description would not suit the first library
 
 
 @cache

@@ -72,6 +72,11 @@ class LocalPotentialFamily:
         values = check_parameters(self.name, self.parameters, self.complete(parameters))
         return FunctionPotential(self, values, tag)
 
+    @property
+    def is_pair_sum(self) -> bool:
+        """Whether it sums a function of the distance over neighbours."""
+        return self.n_bodies == 2
+
     def _check_tag(self, tag: str | None) -> None:
         if tag is None:
             return

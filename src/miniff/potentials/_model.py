@@ -1,5 +1,7 @@
 """A list of potentials as one model of the compiled core."""
 
+from collections import Counter
+
 from miniff import _core
 from miniff.potentials._functions import FunctionPotential, Functions, centre_of, compiled_set
 
@@ -33,4 +35,17 @@ class ModelBuilder:
                 model.add_sum(code, compiled_set(members, self.names))
         for code, functions, network in self._networks:
             model.add_network(code, functions, network)
+        if not self._networks and self._is_mutual():
+            model.set_mutual()
         return model
+
+    def _is_mutual(self) -> bool:
+        """Whether all are pair formulas and each pair has the same ones both ways."""
+        if any(not p.family.is_pair_sum for p in self.formulas):
+            return False
+
+        def kind(p: FunctionPotential, tag: tuple[str, ...]) -> tuple[object, ...]:
+            return p.family.name, tag, *p.parameters.items()
+
+        here = Counter(kind(p, p.species) for p in self.formulas)
+        return here == Counter(kind(p, p.species[::-1]) for p in self.formulas)
