@@ -2,12 +2,34 @@
 
 #include <algorithm>
 
+#include "angular_moments.hpp"
 #include "angular_narrow.hpp"
 #include "angular_wide.hpp"
 
 namespace miniff {
 
 namespace {
+
+/// A block of a wide group, by moments where they pay and keep their digits.
+template <class T>
+class WideBlock {
+public:
+    WideBlock(const AngularGroup& group, const AngularBlock& block)
+        : pairs_(group, block), moments_(group, block) {}
+
+    void begin(const Shell<T>& shell) {
+        by_moments_ = moments_.begin(shell);
+        if (!by_moments_) pairs_.begin(shell);
+    }
+    void values(T* row) { by_moments_ ? moments_.values(row) : pairs_.values(row); }
+    void vjp(const T* weight) { by_moments_ ? moments_.vjp(weight) : pairs_.vjp(weight); }
+    void jvp(T* row) { by_moments_ ? moments_.jvp(row) : pairs_.jvp(row); }
+
+private:
+    WideSums<T> pairs_;
+    MomentSums<T> moments_;
+    bool by_moments_ = false;
+};
 
 template <class T>
 class SymmetryFunctions final : public Part<T> {
@@ -85,7 +107,7 @@ private:
         const SymmetryFunctions& set_;
         Arena<T> shell_arena_;
         Shell<T> shell_{};
-        std::vector<WideSums<T>> wide_;
+        std::vector<WideBlock<T>> wide_;
         std::vector<NarrowSums<T>> narrow_;
     };
 

@@ -7,6 +7,7 @@ from math import inf, nan
 import contract
 import numpy as np
 import pytest
+import reference
 
 from miniff import kernel
 from miniff.kernel import Cell
@@ -291,3 +292,40 @@ def test_mutual_pairs_need_no_scattering(tags):
     for name in ("energies", "gradient", "strain_derivative"):
         expected = sum(getattr(part, name) for part in parts)
         np.testing.assert_allclose(getattr(whole, name), expected, rtol=1e-11, atol=1e-12)
+
+
+FLAT = {"l": 0.0, "zeta": 1.0}
+
+
+@pytest.mark.parametrize("zeta", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("tag", [None, "a-a-a", "a-a-b"])
+def test_moments_are_the_sums_over_triples(zeta, tag):
+    """Enough neighbours for moments give the sum over all triples, to 12 digits of its terms."""
+    rng = np.random.default_rng(11)
+    n = 80
+    cell = kernel.Cell(
+        np.eye(3) * 8, rng.random((n, 3)), [("a", "b")[x] for x in rng.integers(2, size=n)]
+    )
+    for sign in (1.0, -1.0, 0.4):
+        parameters = {"a": 4.0, "eta": 0.05, "l": sign, "zeta": float(zeta)}
+        result = kernel.eval(behler5_descriptor_family(tag, **parameters), cell)
+        expected = reference.behler_5(cell, tag, **parameters)
+        # At least 2^(1-zeta) sum p_j p_k, of which the sum over (1 + |c|)^zeta cannot be less.
+        scale = 2.0 ** (1 - zeta) * reference.behler_5(cell, tag, **parameters | FLAT)
+        assert np.all(np.abs(result.energies - expected) <= 1e-12 * scale)
+        contract.assert_gradient_is_slope(behler5_descriptor_family(tag, **parameters), cell)
+        contract.assert_jvp_is_slope_and_transpose_of_vjp(
+            behler5_descriptor_family(tag, **parameters), cell
+        )
+
+
+def test_moments_keep_the_digits_of_faint_triples():
+    """One near neighbour among many that hardly count: nothing is lost by taking off j = k."""
+    rng = np.random.default_rng(12)
+    direction = rng.normal(size=(60, 3))
+    direction /= np.linalg.norm(direction, axis=1)[:, None]
+    far = direction * rng.uniform(3.6, 3.99, size=(60, 1))
+    cell = contract.molecule([1.0, 0, 0], *far)
+    parameters = {"a": 4.0, "eta": 1.5, "l": -1.0, "zeta": 4.0}
+    energy = kernel.eval(behler5_descriptor_family(**parameters), cell).energies[0]
+    np.testing.assert_allclose(energy, reference.behler_5(cell, None, **parameters)[0], rtol=1e-11)
