@@ -1,0 +1,1 @@
+"""Speed of miniff and of other programs at the same work: `python -m benchmarks`."""

@@ -1,0 +1,212 @@
+"""The benchmarks compare like with like; no test looks at how long anything took."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.spatial import cKDTree
+from typer.testing import CliRunner
+
+from benchmarks import measure
+from benchmarks.__main__ import app
+from benchmarks.compare import compare
+from benchmarks.measure import Outcome, Request, Result, median_of, per_atom, time_calls
+from benchmarks.peers import Answer, Method, Peer, Task, Unsuitable, known_peers
+from benchmarks.structures import SHORTEST_CONTACT, water
+from benchmarks.workloads import WORKLOADS, Case, build_case
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_command_measures_and_finds_ase_in_agreement(tmp_path: Path) -> None:
+    """64 atoms of argon: the file is complete, and ASE's energy and forces are miniff's."""
+    file = tmp_path / "result.json"
+    options = "--workloads lj --sizes 64 --peers miniff,ase --repeats 1 --seconds 0 --json"
+    command = [sys.executable, "-m", "benchmarks", *options.split(), str(file)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "Lennard-Jones" in ended.stdout
+    written = json.loads(file.read_text())
+    assert written["threads"] == 1
+    assert set(written["versions"]) == {"miniff", "ase"}
+    ours, theirs = written["results"]
+    assert (ours["peer"], theirs["peer"]) == ("miniff", "ase")
+    for row in (ours, theirs):
+        assert row["status"] == "measured"
+        assert (row["workload"], row["size"], row["n_atoms"]) == ("lj", 64, 64)
+        assert row["calls"] >= 1
+        assert row["microseconds_per_atom"] > 0
+        assert row["memory_kb_per_atom"] >= 0
+    assert ours["ratio"] == 1
+    assert theirs["ratio"] == theirs["microseconds_per_atom"] / ours["microseconds_per_atom"]
+    assert theirs["compared_with"] == "miniff"
+    assert theirs["difference"] < 1e-12
+
+
+def outcome(peer: str, *, time: float = 1.0, energy: float = -2.0, shift: float = 0.0) -> Outcome:
+    """As if measured: two atoms, one force."""
+    request = Request(peer, "lj", 64, 1, 0.0, None)
+    forces = np.array([[0, 0, 0], [0, 0, 4 + shift]], float)
+    result = Result("measured", "", 2, time, 1, 1.0)
+    return Outcome(request, result, Answer(energy, forces))
+
+
+def peers(tolerance: float | None = 1e-6) -> dict[str, Peer]:
+    """miniff and one more."""
+
+    def peer(name: str, tolerance: float | None) -> Peer:
+        return Peer(name, (), name, {"lj": Method(unsuitable, tolerance=tolerance)})
+
+    return {"miniff": peer("miniff", 1e-6), "other": peer("Other", tolerance)}
+
+
+def unsuitable(case: Case) -> Task:
+    raise Unsuitable(f"no {case.workload.name} here")
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        outcome("other", energy=-2.00001),
+        outcome("other", shift=0.00001),
+        outcome("other", energy=np.nan),
+        outcome("other", shift=np.nan),
+        replace(outcome("other"), answer=Answer(-2.0, np.zeros((3, 3)))),
+    ],
+)
+def test_other_numbers_are_refused(theirs: Outcome) -> None:
+    """Their time is not shown, and the message says by how much they are off."""
+    _, row = compare([outcome("miniff"), theirs], peers())
+    assert row.outcome.result.status == "differs"
+    assert row.outcome.result.microseconds_per_atom is None
+    assert row.ratio is None
+    assert "from miniff, at most 1e-06 is allowed" in row.outcome.result.message
+
+
+def test_difference_is_relative_and_may_be_larger_in_single_precision() -> None:
+    """Of energy and of each column, whichever is worse."""
+    found = [outcome("miniff"), outcome("other", energy=-2.000004, shift=0.00002)]
+    _, row = compare(found, peers(tolerance=1e-4))
+    assert row.outcome.result.status == "measured"
+    assert row.difference == pytest.approx(5e-6)
+
+
+def test_another_function_is_not_compared() -> None:
+    """Its time is shown all the same; it is nobody's reference either."""
+    found = [outcome("other", energy=7.0, time=3.0), outcome("miniff", time=2.0)]
+    other, ours = compare(found, peers(tolerance=None))
+    assert other.outcome.result.status == "measured"
+    assert (other.difference, ours.difference) == (None, None)
+    assert (other.ratio, ours.ratio) == (1.5, 1.0)
+
+
+def test_without_miniff_the_first_answer_is_the_reference() -> None:
+    """Then there is a difference but no ratio."""
+    absent = replace(outcome("miniff"), result=Result("not installed"), answer=None)
+    first, second = outcome("other"), outcome("another", shift=1e-9)
+    known = peers() | {"another": replace(peers()["other"], name="Another")}
+    _, a, b = compare([absent, first, second], known)
+    assert (a.reference, b.reference) == (None, "Other")
+    assert b.difference == pytest.approx(2.5e-10)
+    assert (a.ratio, b.ratio) == (None, None)
+
+
+def test_time_per_atom_is_the_median() -> None:
+    """One slow call of three changes nothing; 2 ms for 4 atoms are 500 microseconds each."""
+    assert per_atom([0.002, 0.001, 9.0], 4) == pytest.approx(500)
+
+
+def test_rounds_give_their_median() -> None:
+    """A round that failed stands for all."""
+    rounds = [outcome("miniff", time=time) for time in (7.0, 1.0, 2.0)]
+    assert median_of(rounds).result.microseconds_per_atom == 2.0
+    failed = replace(rounds[0], result=Result("failed"), answer=None)
+    assert median_of([rounds[0], failed]) is failed
+
+
+def test_calls_go_on_until_both_minima_are_reached() -> None:
+    """Copies of the positions are taken in turn."""
+    given: list[float] = []
+    task = Task(lambda positions: given.append(positions[0, 0]), unsuitable)
+    copies = np.arange(3.0)[:, None, None] * np.ones((1, 1, 3))
+    ticks = iter(np.arange(100) * 0.25)
+    durations = time_calls(task, copies, repeats=2, seconds=1.0, clock=lambda: next(ticks))
+    assert durations == [0.25] * 4
+    assert given == [0, 1, 2, 0]
+    assert len(time_calls(task, copies, repeats=3, seconds=0.0, clock=lambda: 0.0)) == 3
+
+
+@pytest.mark.parametrize(
+    ("modules", "status", "message"),
+    [
+        (("no_such_module",), "not installed", "No module named 'no_such_module'"),
+        ((), "not possible", "no lj here"),
+    ],
+)
+def test_what_cannot_run_gets_a_status(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    modules: tuple[str, ...],
+    status: str,
+    message: str,
+) -> None:
+    """A missing program or an impossible case ends no run."""
+    peer = Peer("X", modules, "x", {"lj": Method(unsuitable)})
+    monkeypatch.setattr(measure, "known_peers", lambda: {"x": peer})
+    request = Request("x", "lj", 64, 1, 0.0, None)
+    measure.work(request, tmp_path)
+    read = measure.read_outcome(request, tmp_path)
+    assert (read.result.status, read.result.message, read.answer) == (status, message, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ("--peers gromacs", "`peers` has 'gromacs' but knows miniff, ase"),
+        ("--workloads dft", "`workloads` has 'dft' but knows sw, lj"),
+        ("--sizes 100", "`sizes` has 100 but must be 8 n^3: 64, 512, 4096"),
+    ],
+)
+def test_unknown_names_and_sizes_are_refused(options: str, sentence: str) -> None:
+    """With what would do."""
+    result = CliRunner().invoke(app, options.split(), env={"COLUMNS": "200"})
+    assert result.exit_code == 2
+    assert sentence in result.output
+
+
+def test_every_workload_is_done_by_miniff() -> None:
+    """And no peer does work that is not there."""
+    known = known_peers()
+    assert set(known["miniff"].methods) == set(WORKLOADS)
+    assert all(set(peer.methods) <= set(WORKLOADS) for peer in known.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "neighbours"), [("g4-forces", 46), ("water-100", 100), ("water-220", 220)]
+)
+def test_structures_have_the_stated_number_of_neighbours(name: str, neighbours: int) -> None:
+    """Counted with scipy, to a percent or two."""
+    case = build_case(name, 512)
+    tree = cKDTree(case.structure.positions, boxsize=case.structure.box)
+    n_pairs = tree.count_neighbors(tree, case.workload.cutoff) - case.structure.n_atoms
+    assert n_pairs / case.structure.n_atoms == pytest.approx(neighbours, rel=0.02)
+
+
+def test_water_has_whole_molecules_that_do_not_clash() -> None:
+    """Two bonds of 0.9572 angstrom each, and no other contact below the limit."""
+    structure = water(64)
+    tree = cKDTree(structure.positions, boxsize=structure.box)
+    close = tree.query_pairs(SHORTEST_CONTACT, output_type="ndarray")
+    assert (close[:, 0] // 3 == close[:, 1] // 3).all()
+    bonds = tree.query_pairs(0.9573, output_type="ndarray")
+    assert len(bonds) == 2 * structure.n_atoms // 3
+
+
+def test_water_has_27_and_30_functions() -> None:
+    """None of them twice."""
+    functions = WORKLOADS["water-100"].functions
+    assert len(set(functions)) == 57
+    assert sum(f.tag.startswith("H-") for f in functions) == 27
