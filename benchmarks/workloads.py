@@ -150,13 +150,14 @@ class Workload:
 BEHLER_CUTOFF = 6.35
 WATER_CUTOFFS = {100: 6.35, 220: 8.0}
 VALUES, FORCES = "values", "values and forces of their sum"
+NETWORK = "energy and forces of a network 32-25-25-1"
 
 
 def behler_workloads() -> Iterator[Workload]:
     """The set of silicon and the set of water."""
     for number, narrow in ((4, True), (5, False)):
         functions = eight_and_twenty_four(narrow=narrow)
-        for name, what in (("values", VALUES), ("forces", FORCES)):
+        for name, what in (("values", VALUES), ("forces", FORCES), ("network", NETWORK)):
             title = f"Si, 8 G2 + 24 G{number}, {BEHLER_CUTOFF} angstrom, 46 neighbours: {what}"
             yield Workload(f"g{number}-{name}", title, silicon, BEHLER_CUTOFF, functions)
     for neighbours, cutoff in WATER_CUTOFFS.items():

@@ -28,6 +28,7 @@ from miniff.potentials import (
     behler2_descriptor_family,
     behler4_descriptor_family,
     behler5_descriptor_family,
+    lj_potential_family,
 )
 
 CUTOFF = 3.0
@@ -227,3 +228,32 @@ def test_layers_without_a_place_in_the_core_stay_with_torch() -> None:
     first = torch.nn.Sequential(torch.nn.Tanh(), torch.nn.Linear(2, 1))
     for network in (own, first, torch.nn.Sequential()):
         assert core_network(network) is None
+
+
+def test_single_precision_is_nearly_double(
+    images: list[CellImages], networks: list[torch.nn.Sequential]
+) -> None:
+    """Energies agree to 1e-6 of their spread and forces to 1e-5 of the largest."""
+    potential = NNPotential(networks[0], descriptors_of("A"), "A")
+    single = evaluate(potential, images[0], precision="single")
+    double = evaluate(potential, images[0])
+    assert single.energy != double.energy
+    np.testing.assert_allclose(single.energies, double.energies, rtol=1e-6, atol=1e-6)
+    largest = np.abs(double.gradient).max()
+    np.testing.assert_allclose(single.gradient, double.gradient, atol=1e-5 * largest)
+    largest = np.abs(double.strain_derivative).max()
+    np.testing.assert_allclose(
+        single.strain_derivative, double.strain_derivative, atol=1e-5 * largest
+    )
+
+
+def test_single_precision_is_for_symmetry_functions(
+    as_installed: None, images: list[CellImages], networks: list[torch.nn.Sequential]
+) -> None:
+    """Other formulas under a network are refused, and so is another precision."""
+    lj = lj_potential_family("A-B", epsilon=1, sigma=1, a=2)
+    potential = NNPotential(torch.nn.Linear(1, 1), [lj], "A")
+    with pytest.raises(TypeError, match="in single precision there are symmetry functions only"):
+        evaluate(potential, images[0], precision="single")
+    with pytest.raises(ValueError, match="^`half` is not a known precision"):
+        evaluate(potential, images[0], precision="half")

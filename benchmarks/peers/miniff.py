@@ -10,7 +10,7 @@ from benchmarks.peers import Answer, Method, Peer, Task, Unsuitable
 from benchmarks.workloads import ARGON, SILICON, Case, Radial
 from miniff import potentials as p
 from miniff.kernel import Cell, CellImages, compute_images
-from miniff.potentials import CompiledPotentials, FunctionPotential, LocalPotential
+from miniff.potentials import CompiledPotentials, FunctionPotential, LocalPotential, Precision
 
 
 def moved(images: CellImages, positions: ndarray) -> CellImages:
@@ -35,7 +35,7 @@ def forces(case: Case) -> Task:
     )
 
 
-def network(case: Case) -> Task:
+def network(case: Case, precision: Precision = "double") -> Task:
     """Energy and forces of a network on the functions, on a reused list."""
     import torch
     from torch import nn
@@ -50,7 +50,8 @@ def network(case: Case) -> Task:
     )
     images = compute_images(cell(case, case.structure.positions), case.reused_cutoff)
     table = images.table
-    ready = CompiledPotentials([NNPotential(layers, functions, table.names[0])], table.names)
+    potential = NNPotential(layers, functions, table.names[0])
+    ready = CompiledPotentials([potential], table.names, precision=precision)
     return Task(
         lambda positions: ready.evaluate(table.moved(positions, table.cells)),
         lambda result: Answer(float(result.energy[0]), -result.gradient),

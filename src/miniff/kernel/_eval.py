@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from miniff.kernel._cell import Cell
 from miniff.kernel._images import CellImages, compute_images, refuse_unknown_species
-from miniff.potentials import LocalPotential, evaluate_table
+from miniff.potentials import CompiledPotentials, LocalPotential, Precision
 
 __all__ = ["Evaluation", "eval"]
 
@@ -63,6 +63,7 @@ def eval(
     structure: Cell | CellImages,
     *,
     ignore_missing_species: bool = False,
+    precision: Precision = "double",
 ) -> Evaluation:
     """Total energy, gradient and stress of a structure for a list of potentials.
 
@@ -70,9 +71,12 @@ def eval(
         potentials: Their energies are summed.
         structure: A cell, whose neighbours are then found, or images that have them already.
         ignore_missing_species: Let a potential name species that are not in the structure.
+        precision: Of descriptors and networks: ``"single"`` is about twice as fast, and forces
+            agree to about 1e-5 of the largest. Formulas and all sums are in double precision.
 
     Raises:
-        ValueError: A neighbour list shorter than a cutoff, or an unknown species.
+        ValueError: A neighbour list shorter than a cutoff, an unknown species or precision.
+        TypeError: In single precision, descriptors that are no symmetry functions.
     """
     several = [potentials] if isinstance(potentials, LocalPotential) else list(potentials)
     images = (
@@ -82,7 +86,8 @@ def eval(
     )
     if not ignore_missing_species:
         refuse_unknown_species(several, images.table)
-    result = evaluate_table(several, images.table)
+    ready = CompiledPotentials(several, images.table.names, precision=precision)
+    result = ready.evaluate(images.table)
     return Evaluation(
         energy=float(result.energy[0]),
         energies=result.energies,

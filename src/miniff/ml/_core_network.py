@@ -8,13 +8,16 @@ from torch import Tensor, nn
 
 from miniff import _core
 from miniff.ml._layers import network_state
+from miniff.potentials import Precision
 
 __all__ = ["core_network"]
 
 IN_CORE = ("identity", "relu", "sigmoid", "silu", "softplus", "tanh")
 
 
-def core_network(network: nn.Module) -> _core.Network | None:
+def core_network(
+    network: nn.Module, precision: Precision = "double"
+) -> _core.Network | _core.Network32 | None:
     """The same function in the core; None if it has layers that only torch knows."""
     try:
         layers = network_state(network)
@@ -22,7 +25,7 @@ def core_network(network: nn.Module) -> _core.Network | None:
         return None
     if any(not _is_affine(layer) and layer["layer"] not in IN_CORE for layer in layers):
         return None
-    core = _core.Network()
+    core = _core.Network32() if precision == "single" else _core.Network()
     weight: ndarray | None = None
     shift = np.zeros(0)
     for layer in layers:

@@ -120,7 +120,7 @@ class NNPotential(LocalPotential):
         return output.detach()[:, 0].numpy(), weight.contiguous().numpy()
 
     def contribute(self, model: ModelBuilder) -> bool:
-        network = core_network(self.network)
+        network = core_network(self.network, model.precision)
         if network is None:
             return False
         model.add_network(self.tag or "", self._functions, network)

@@ -23,7 +23,7 @@ from miniff.potentials._functions import (
     potential_values,
 )
 from miniff.potentials._local import LocalEnergies, LocalPotential, refuse_short_table
-from miniff.potentials._model import ModelBuilder
+from miniff.potentials._model import ModelBuilder, Precision
 from miniff.potentials._parameters import Choice, Parameter
 from miniff.potentials._registry import known_families, potential_from_state_dict
 
@@ -38,6 +38,7 @@ __all__ = [
     "LocalPotentialFamily",
     "ModelBuilder",
     "Parameter",
+    "Precision",
     "TableEvaluation",
     "behler2_descriptor_family",
     "behler4_descriptor_family",

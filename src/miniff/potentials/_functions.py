@@ -28,6 +28,7 @@ __all__ = [
     "LocalPotentialFamily",
     "centre_of",
     "compiled_set",
+    "compiled_single_set",
     "potential_values",
 ]
 
@@ -143,15 +144,21 @@ class FunctionPotential(LocalPotential):
 class CoreBuilder:
     """Collects functions for one set of the core; symmetry functions go in together at the end."""
 
-    def __init__(self, n_functions: int) -> None:
-        self.core = _core.FunctionSet(n_functions)
+    def __init__(self, functions: _core.FunctionSet | _core.FunctionSet32) -> None:
+        self._functions = functions
         self.radial: list[_core.RadialFunction] = []
         self.angular: list[_core.AngularFunction] = []
 
-    def finish(self) -> _core.FunctionSet:
+    @property
+    def core(self) -> _core.FunctionSet:
+        """For formulas that are in double precision only."""
+        if not isinstance(self._functions, _core.FunctionSet):
+            raise TypeError("in single precision there are symmetry functions only")
+        return self._functions
+
+    def finish(self) -> None:
         if self.radial or self.angular:
-            self.core.symmetry_functions(self.radial, self.angular)
-        return self.core
+            self._functions.symmetry_functions(self.radial, self.angular)
 
 
 def centre_of(potential: FunctionPotential) -> str | None:
@@ -239,9 +246,32 @@ def compiled_set(
     potentials: Sequence[FunctionPotential], names: tuple[str, ...]
 ) -> _core.FunctionSet:
     """Formulas as a set of the core, a column each, for the species codes of a table."""
+    functions = _core.FunctionSet(len(potentials))
+    _fill(functions, potentials, names)
+    return functions
+
+
+def compiled_single_set(
+    potentials: Sequence[FunctionPotential], names: tuple[str, ...]
+) -> _core.FunctionSet32:
+    """The same in single precision.
+
+    Raises:
+        TypeError: Formulas that are no symmetry functions.
+    """
+    functions = _core.FunctionSet32(len(potentials))
+    _fill(functions, potentials, names)
+    return functions
+
+
+def _fill(
+    functions: _core.FunctionSet | _core.FunctionSet32,
+    potentials: Sequence[FunctionPotential],
+    names: tuple[str, ...],
+) -> None:
     codes = {name: code for code, name in enumerate(names)}
     absent = len(codes)  # a code no atom has
-    builder = CoreBuilder(len(potentials))
+    builder = CoreBuilder(functions)
     for column, p in enumerate(potentials):
         neighbors = (
             tuple(codes.get(name, absent) for name in p.species[1:])
@@ -249,7 +279,7 @@ def compiled_set(
             else (ANY_SPECIES,) * (p.family.n_bodies - 1)
         )
         p.family.compile(builder, p.parameters, column, neighbors)
-    return builder.finish()
+    builder.finish()
 
 
 def _images(table: PairTable, images: ndarray | None) -> ndarray:

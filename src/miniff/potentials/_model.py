@@ -1,11 +1,20 @@
 """A list of potentials as one model of the compiled core."""
 
 from collections import Counter
+from typing import Literal
 
 from miniff import _core
-from miniff.potentials._functions import FunctionPotential, Functions, centre_of, compiled_set
+from miniff.potentials._functions import (
+    FunctionPotential,
+    Functions,
+    centre_of,
+    compiled_set,
+    compiled_single_set,
+)
 
-__all__ = ["ModelBuilder"]
+__all__ = ["ModelBuilder", "Precision"]
+
+Precision = Literal["double", "single"]
 
 
 class ModelBuilder:
@@ -14,18 +23,21 @@ class ModelBuilder:
     Attributes:
         names: The species, in the order of their codes.
         formulas: Summed in one pass for each centre species.
+        precision: Of descriptors and networks; sums are in double precision always.
     """
 
-    def __init__(self, names: tuple[str, ...]) -> None:
+    def __init__(self, names: tuple[str, ...], precision: Precision) -> None:
         self.names = names
         self.formulas: list[FunctionPotential] = []
-        self._networks: list[tuple[int, _core.FunctionSet, _core.Network]] = []
+        self.precision = precision
+        self._networks: list[tuple[int, Functions, _core.Network | _core.Network32]] = []
 
-    def add_network(self, name: str, functions: Functions, network: _core.Network) -> None:
+    def add_network(
+        self, name: str, functions: Functions, network: _core.Network | _core.Network32
+    ) -> None:
         """A network of functions for the atoms of one species, if there are such."""
         if name in self.names:
-            code = self.names.index(name)
-            self._networks.append((code, functions.compiled(self.names), network))
+            self._networks.append((self.names.index(name), functions, network))
 
     def finish(self) -> _core.EnergyModel:
         model = _core.EnergyModel(len(self.names))
@@ -34,7 +46,11 @@ class ModelBuilder:
             if members:
                 model.add_sum(code, compiled_set(members, self.names))
         for code, functions, network in self._networks:
-            model.add_network(code, functions, network)
+            if isinstance(network, _core.Network32):
+                single = compiled_single_set(functions.potentials, self.names)
+                model.add_network(code, single, network)
+            else:
+                model.add_network(code, functions.compiled(self.names), network)
         if not self._networks and self._is_mutual():
             model.set_mutual()
         return model
