@@ -255,5 +255,5 @@ def test_single_precision_is_for_symmetry_functions(
     potential = NNPotential(torch.nn.Linear(1, 1), [lj], "A")
     with pytest.raises(TypeError, match="in single precision there are symmetry functions only"):
         evaluate(potential, images[0], precision="single")
-    with pytest.raises(ValueError, match="^`half` is not a known precision"):
+    with pytest.raises(ValueError, match=r"^`half` is not a known precision\."):
         evaluate(potential, images[0], precision="half")

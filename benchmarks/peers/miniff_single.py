@@ -6,7 +6,7 @@ from benchmarks.peers import Method, Peer
 from benchmarks.peers.miniff import network
 
 PEER = Peer(
-    name="miniff-single",
+    name="miniff_single",
     modules=("miniff.kernel", "vesin"),
     distribution="miniff",
     methods=dict.fromkeys(
