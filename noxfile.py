@@ -1,4 +1,7 @@
-"""The checks: `check` runs all in one environment, `lint` and `tests` one half each."""
+"""The checks: `check` runs all in one environment, `lint` and `tests` one half each.
+
+`sanitize` runs the tests of the core with the compiler's sanitizers, when asked for.
+"""
 
 from pathlib import Path
 
@@ -11,6 +14,10 @@ nox.options.default_venv_backend = "virtualenv"  # the same resolver everywhere
 CONSTRAINTS = Path(__file__).parent / "constraints.txt"
 STUB = Path("src/miniff/_core.pyi")
 CORE = "miniff._core_default"  # one of the versions of the compiled module; all have one stub
+TESTS_OF_THE_CORE = tuple(
+    f"tests/test_{name}.py"
+    for name in ("core", "contract", "image_grouping", "neighbors", "potentials", "golden_n2p2")
+)
 LINTERS = ("clang-format", "codespell", "import-linter", "mypy", "nanobind", "ruff", "types-PyYAML")
 
 
@@ -34,6 +41,28 @@ def tests(session: nox.Session) -> None:
     """The tests; arguments after -- go to pytest."""
     install(session, ".[test]")
     run_tests(session)
+
+
+@nox.session
+def sanitize(session: nox.Session) -> None:
+    """The core under the address and undefined-behaviour sanitizers, by instruction set."""
+    pins = {"PIP_BUILD_CONSTRAINT": str(CONSTRAINTS)}
+    option = "-Ccmake.define.MINIFF_SANITIZE=ON"
+    session.install("-c", str(CONSTRAINTS), ".[test]", option, env=pins)
+    # The C++ library is named too, so that the sanitizer finds its exceptions.
+    runtimes = [
+        str(session.run("gcc", f"-print-file-name={name}", external=True, silent=True)).strip()
+        for name in ("libasan.so", "libstdc++.so")
+    ]
+    for instruction_set in ("default", "v3"):
+        session.run(
+            *("python", "-m", "pytest", "-x", *TESTS_OF_THE_CORE, *session.posargs),
+            env={
+                "LD_PRELOAD": " ".join(runtimes),
+                "ASAN_OPTIONS": "detect_leaks=0",  # of Python itself
+                "MINIFF_INSTRUCTION_SET": instruction_set,
+            },
+        )
 
 
 def install(session: nox.Session, *packages: str) -> None:

@@ -9,7 +9,7 @@ import reference
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from miniff._neighbors import find_pairs, join
+from miniff._neighbors import find_pairs, find_pairs_again, join
 
 FAR_SETTINGS = settings(max_examples=60)
 
@@ -141,3 +141,45 @@ def test_coincident_atoms_are_refused(shift):
     positions = np.array([[0.25, 0, 0], [0.5, 0.5, 0.5], [0.25 + 4 * shift, 0, 0]])
     with pytest.raises(ValueError, match=r"^atoms 0 and 2 are at the same place"):
         find_pairs(positions, 4 * np.eye(3), (True, True, True), ["a"] * 3, 1.0)
+
+
+@pytest.mark.parametrize("far", [np.nan, np.inf, 1e300, -4e6])
+def test_atoms_absurdly_far_away_are_refused(far):
+    """A search would not end, or not come back."""
+    positions = np.array([[0.0, 0, 0], [0, far, 0]])
+    with pytest.raises(ValueError, match=r"^atom 1 \(counted from 0\) is at \[0\.0, .* but coord"):
+        find_pairs(positions, np.eye(3), (True, False, False), ["a", "a"], 3.0)
+
+
+@pytest.mark.parametrize("periodic", [(True, True, True), (False, False, False)])
+@pytest.mark.parametrize("edge", [5.0, 1.9e6])
+def test_a_search_ends_right_up_to_the_limits(edge, periodic):
+    """The largest coordinates and cells that are allowed are searched."""
+    positions = np.array(
+        [[-1.9e6 + 0.3, 1.1, 0.7], [1.9e6, 1.9e6, 1.9e6], [1.9e6, 1.9e6, 1.9e6 + 1]]
+    )
+    table = find_pairs(positions, edge * np.eye(3), periodic, ["a"] * 3, 2.0)
+    assert table.n_pairs >= 2
+
+
+def test_absurd_cells_are_refused():
+    """Larger than a search can count, or far smaller than the cutoff."""
+    with pytest.raises(
+        ValueError, match=r"^a cell vector has the component 1e\+08 but it must be in"
+    ):
+        find_pairs(np.zeros((1, 3)), 1e8 * np.eye(3), (True, True, True), ["a"], 3.0)
+    with pytest.raises(ValueError, match=r"^`cutoff` is 3\.0, within which .* 1e\+29 pairs"):
+        find_pairs(np.zeros((1, 3)), 1e-9 * np.eye(3), (True, True, True), ["a"], 3.0)
+
+
+def test_pairs_found_again_are_those_found_anew():
+    """The same atoms elsewhere, without naming their species again."""
+    positions, cell, species = random_structure(14, 5)
+    table = find_pairs(positions, cell, (True, False, True), species, 3.0)
+    there = positions + 0.4 * np.random.default_rng(15).normal(size=positions.shape)
+    again = find_pairs_again(table, there, (True, False, True))
+    anew = find_pairs(there, cell, (True, False, True), species, 3.0)
+    assert listed(again) == listed(anew)
+    assert again.names == anew.names
+    np.testing.assert_array_equal(again.species, anew.species)
+    np.testing.assert_array_equal(again.vectors, anew.vectors)

@@ -19,7 +19,12 @@ from numpy import ndarray
 from miniff import _core
 from miniff._vesin import search
 
-__all__ = ["PairTable", "find_pairs", "join"]
+__all__ = ["PairTable", "find_pairs", "find_pairs_again", "join"]
+
+FARTHEST = 1e6
+"""Lengths beyond this many cutoffs are a mistake, and beyond what a search can count."""
+
+MOST_PAIRS = 2e9
 
 ROUNDING = 1e-12
 """Atoms closer than this, relative to the largest coordinate, differ by rounding alone."""
@@ -151,12 +156,38 @@ def find_pairs(
         cutoff: Largest distance (length).
 
     Raises:
-        ValueError: Two atoms at the same place, or a cutoff that is not a positive number.
+        ValueError: Two atoms at the same place, one at no place or absurdly far away, or a cutoff
+            that is not a positive number.
     """
     if not 0 <= cutoff < inf:
         raise ValueError(f"`cutoff` is {cutoff} but must be in [0, inf)")
     names = tuple(sorted(set(species)))
+    codes = np.searchsorted(names, list(species)).astype(np.int32)
+    return _find(names, codes, positions, cell, periodic, cutoff)
+
+
+def find_pairs_again(
+    table: PairTable, positions: Float[ndarray, "n_atoms 3"], periodic: Sequence[bool]
+) -> PairTable:
+    """The pairs of the one structure of a table with its atoms elsewhere, up to the same cutoff.
+
+    Raises:
+        ValueError: As :func:`find_pairs`.
+    """
+    (cell,) = table.cells
+    return _find(table.names, table.species, positions, cell, periodic, table.cutoff)
+
+
+def _find(
+    names: tuple[str, ...],
+    species: ndarray,
+    positions: ndarray,
+    cell: ndarray,
+    periodic: Sequence[bool],
+    cutoff: float,
+) -> PairTable:
     positions, cells = _contiguous(positions), _contiguous(cell)[None]
+    _refuse_absurd(positions, cells[0], periodic, cutoff)
     pairs, shifts = search(positions, cells[0], periodic, cutoff)
     start, neighbor, image_atom, image_shift = _core.group_images(pairs, shifts, len(positions))
     table = _make(
@@ -164,7 +195,7 @@ def find_pairs(
         cutoff=float(cutoff),
         positions=positions,
         cells=cells,
-        species=np.searchsorted(names, list(species)).astype(np.int32),
+        species=species,
         structure=np.zeros(len(positions), np.int64),
         start=start.view(np.int64),  # numpy has two names for it
         neighbor=neighbor,
@@ -247,6 +278,32 @@ def _make(
         image_shift,
         core,
     )
+
+
+def _refuse_absurd(
+    positions: ndarray, cell: ndarray, periodic: Sequence[bool], cutoff: float
+) -> None:
+    """A search would not end, or would count in numbers too small for it."""
+    limit = FARTHEST * cutoff
+    if cutoff > 0 and not np.abs(positions).max(initial=0.0) <= limit:  # also refuses nan
+        atom = np.flatnonzero(~(np.abs(positions).max(axis=1) <= limit))[0]
+        raise ValueError(
+            f"atom {atom} (counted from 0) is at {positions[atom].tolist()} but coordinates must "
+            f"be in [-{limit:g}, {limit:g}], {FARTHEST:g} cutoffs"
+        )
+    longest = np.abs(cell[np.asarray(periodic, bool)]).max(initial=0.0)
+    if cutoff > 0 and longest > limit:
+        raise ValueError(
+            f"a cell vector has the component {longest:g} but it must be in "
+            f"[-{limit:g}, {limit:g}], {FARTHEST:g} cutoffs"
+        )
+    if all(periodic):
+        expected = len(positions) ** 2 * 4.19 * cutoff**3 / abs(np.linalg.det(cell))
+        if expected > MOST_PAIRS:
+            raise ValueError(
+                f"`cutoff` is {cutoff}, within which these atoms would have about {expected:.1g} "
+                f"pairs of neighbours but must have less than {MOST_PAIRS:.0g}"
+            )
 
 
 def _refuse_coincident(table: PairTable) -> None:
