@@ -15,7 +15,7 @@ RATTLE = 0.1
 FCC = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
 DIAMOND = np.concatenate([FCC, FCC + 0.25])
 
-MASSES = {"Ar": 39.95, "H": 1.008, "O": 15.999, "Si": 28.085}
+MASSES = {"Ar": 39.948, "H": 1.008, "O": 15.999, "Si": 28.085}
 
 BOND, ANGLE = 0.9572, np.deg2rad(104.52)
 WATER_VOLUME = 29.9
