@@ -113,10 +113,13 @@ public:
         for_tiles([&](auto n_e, auto n_l, auto kind, std::size_t e, std::size_t l) {
             constexpr int E = decltype(n_e)::value, L = decltype(n_l)::value;
             const Tile<E, L> tile(*this, e, l);
-            for (const Partners<T>* partners : {&first_, &second_}) weigh(tile, *partners, weight);
-            for_legs([&](std::int64_t k, const Partners<T>& partners) {
-                turn<E, L, PowerKind(decltype(kind)::value)>(tile, k, partners);
-            });
+            weigh(tile, first_, weight);
+            const Range second = shell_->nb->of(group_.second);
+            for (std::int64_t n = 0; n < first_.count(); ++n) {
+                const std::int64_t j = first_.place[static_cast<std::size_t>(n)];
+                turn<E, L, PowerKind(decltype(kind)::value)>(
+                    tile, n, {second.begin, group_.one_list() ? j : second.end});
+            }
         });
     }
 
@@ -291,31 +294,48 @@ private:
             }
     }
 
-    /// tx, ty, tz += sum_j (dG/dc_jk) u_j for a pack of legs
+    /// tx, ty, tz of neighbour j and of its partners += (dG/dc_jk) times each other's unit vector,
+    /// for partners before `end`: every unordered pair is met once.
     template <int E, int L, PowerKind Kind>
-    MINIFF_INLINE void turn(const Tile<E, L>& tile, std::int64_t k,
-                            const Partners<T>& partners) const {
-        const Shell<T>& s = *shell_;
-        const Pack<T> x = load(s.x + k), y = load(s.y + k), z = load(s.z + k);
-        Pack<T> p[E], tx{}, ty{}, tz{};
-        for (int i = 0; i < E; ++i) p[i] = load(tile.p[i] + k);
-        for_partners(partners, k, [&](std::int64_t n, auto masked, Pack<T> mask) {
-            const T *const at = partners.of(n), *const w = partners.weights + 8 * n;
-            const Pack<T> c = at[0] * x + at[1] * y + at[2] * z;
-            Pack<T> by_cosine{};
-            for (int v = 0; v < L; ++v) {
-                Pack<T> weighted = p[0] * w[v];
-                for (int i = 1; i < E; ++i) weighted += p[i] * w[i * L + v];
-                by_cosine += weighted * power_of<Kind, 1, T>(T(1) + tile.lambda[v] * c, zeta_);
+    MINIFF_INLINE void turn(const Tile<E, L>& tile, std::int64_t n, Range partners) const {
+        const Shell<T> s = *shell_;
+        const std::int64_t j = first_.place[static_cast<std::size_t>(n)];
+        const T *const at = first_.of(n), *const weights = first_.weights + 8 * n;
+        const Pack<T> xj = all<T>(at[0]), yj = all<T>(at[1]), zj = all<T>(at[2]);
+        Pack<T> w[E][L], sums[4] = {};
+        for (int i = 0; i < E; ++i)
+            for (int v = 0; v < L; ++v) w[i][v] = all<T>(weights[i * L + v]);
+        const auto meet = [&](std::int64_t k, auto masked) {
+            const Pack<T> x = load(s.x + k), y = load(s.y + k), z = load(s.z + k);
+            const Pack<T> c = xj * x + yj * y + zj * z;
+            Pack<T> weighted[L];
+            for (int i = 0; i < E; ++i) {
+                const Pack<T> p = load(tile.p[i] + k);
+                for (int v = 0; v < L; ++v)
+                    weighted[v] = i ? weighted[v] + p * w[i][v] : p * w[i][v];
             }
-            if constexpr (decltype(masked)::value != 0) by_cosine *= mask;
-            tx += by_cosine * at[0];
-            ty += by_cosine * at[1];
-            tz += by_cosine * at[2];
-        });
-        add_to<T>(s.tx + k, tx);
-        add_to<T>(s.ty + k, ty);
-        add_to<T>(s.tz + k, tz);
+            Pack<T> by_cosine{};
+            for (int v = 0; v < L; ++v)
+                by_cosine += weighted[v] * power_of<Kind, 1, T>(T(1) + tile.lambda[v] * c, zeta_);
+            if constexpr (decltype(masked)::value != 0)
+                by_cosine =
+                    choose<T>(places<T>(k) < static_cast<typename BitsOf<T>::type>(partners.end),
+                              by_cosine, Pack<T>{});
+            sums[0] += by_cosine * x;
+            sums[1] += by_cosine * y;
+            sums[2] += by_cosine * z;
+            add_to<T>(s.tx + k, by_cosine * xj);
+            add_to<T>(s.ty + k, by_cosine * yj);
+            add_to<T>(s.tz + k, by_cosine * zj);
+        };
+        std::int64_t k = partners.begin;
+        for (; k + width<T> <= partners.end; k += width<T>) meet(k, detail::Constant<0>{});
+        if (k < partners.end) meet(k, detail::Constant<1>{});
+        T own[4];
+        sum_four<T>(sums, own);
+        s.tx[j] += own[0];
+        s.ty[j] += own[1];
+        s.tz[j] += own[2];
     }
 
     /// total += p_j p_k (u_j . change of u_k) dT/d(1 + lambda c) for a pack of legs
