@@ -22,7 +22,6 @@ public:
 
     /// row[column] += G
     void values(T* row) {
-        find_triples();
         for_batches([&](const Batch<T>& batch, std::int64_t offset) {
             fill_powers(group_.terms, batch.cosine, batch.size(), 0, power_);
             for (const AngularBlock& block : group_.blocks) {
@@ -34,7 +33,6 @@ public:
 
     /// by_p, tr, tx, ty, tz of the shell += sum of weight times the derivatives of G
     void vjp(const T* weight) {
-        find_triples();
         for_batches([&](const Batch<T>& batch, std::int64_t offset) {
             fill_powers(group_.terms, batch.cosine, batch.size(), 1, slope_);
             complete_powers(group_.terms, batch.cosine, batch.size(), slope_, power_);
@@ -55,7 +53,6 @@ public:
 
     /// row[column] += change of G along the shell's changes
     void jvp(T* row) {
-        find_triples();
         for_batches([&](const Batch<T>& batch, std::int64_t offset) {
             fill_powers(group_.terms, batch.cosine, batch.size(), 1, slope_);
             complete_powers(group_.terms, batch.cosine, batch.size(), slope_, power_);
@@ -77,34 +74,43 @@ private:
         std::int64_t pack;
     };
 
-    /// Calls use(batch, first triple of the batch); rows of a batch count packs from its begin.
+    /// Calls use(batch, first triple of the batch); rows of a batch count packs from its begin. The
+    /// first time, batches are listed and filled on the way, while they are at hand.
     template <class Use>
     void for_batches(Use use) {
-        for (std::size_t m = 0; m + 1 < marks_.size(); ++m) {
-            const Mark &here = marks_[m], &next = marks_[m + 1];
+        const auto give = [&](const Mark& here, const Mark& next) {
             const std::int64_t offset = here.pack * width<T>;
             use(Batch<T>{rows_.data() + here.row, rows_.data() + next.row,
-                         partner_.data() + here.pack, next.pack - here.pack, cosine_ + offset},
+                         owner_.data() + here.pack, partner_.data() + here.pack,
+                         next.pack - here.pack, cosine_ + offset},
                 offset);
-        }
+        };
+        if (!ready_) return list_batches(give);
+        for (std::size_t m = 0; m + 1 < marks_.size(); ++m) give(marks_[m], marks_[m + 1]);
     }
 
-    /// Lists the triples that count, with all that depends on r_jk.
-    void find_triples() {
-        if (ready_) return;
-        ready_ = true;
+    /// Lists the triples that count, with all that depends on r_jk; calls give(mark, next mark)
+    /// after each batch.
+    template <class Give>
+    void list_batches(Give give) {
         lay_out();
         rows_.clear();
         marks_.assign(1, {0, 0});
         std::int64_t n = 0;
+        const auto finish = [&] {
+            const Mark begun = marks_.back();
+            fill_sides((n - begun.pack) * width<T>, begun.pack * width<T>);
+            marks_.push_back({rows_.size(), n});
+            give(begun, marks_.back());
+        };
         for_rows(*shell_, group_, [&](std::int64_t j, Range partners) {
             const std::int64_t begin = marks_.back().pack, first = n;
-            n = add_row(j, partners, n);
+            n = add_row(j, partners, n, begin);
             if (n > first) rows_.push_back({j, first - begin, n - begin, width<T>});
-            if ((n - begin) * width<T> >= batch_size) marks_.push_back({rows_.size(), n});
+            if ((n - begin) * width<T> >= batch_size) finish();
         });
-        if (n > marks_.back().pack) marks_.push_back({rows_.size(), n});
-        fill_sides(n * width<T>);
+        if (n > marks_.back().pack) finish();
+        ready_ = true;
     }
 
     void lay_out() {
@@ -113,24 +119,26 @@ private:
         const std::int64_t all_triples =
             (first.end - first.begin) * (group_.one_list() ? n_second / 2 + width<T> : n_second) +
             width<T>;
-        const std::int64_t capacity = batch_size + shell_->nb->size();
+        const std::int64_t capacity = batch_size + shell_->nb->size() + width<T>;
         const std::size_t n_exponents = group_.exponents.size(), n_terms = group_.terms.size();
-        arena_.clear(all_triples * static_cast<std::int64_t>(5 + 2 * n_exponents) +
-                     capacity * static_cast<std::int64_t>(2 + 3 * n_exponents + 2 * n_terms));
-        for (T** array : {&cosine_, &side2_, &fc_, &dfc_, &side_})
-            *array = arena_.take(all_triples);
+        arena_.clear(all_triples * static_cast<std::int64_t>(1 + 2 * n_exponents) +
+                     capacity * static_cast<std::int64_t>(6 + 3 * n_exponents + 2 * n_terms));
+        cosine_ = arena_.take(all_triples);
         take_arrays(n_, n_exponents, all_triples, arena_);
         take_arrays(dn_, n_exponents, all_triples, arena_);
-        for (T** array : {&by_cosine_, &by_side_}) *array = arena_.take(capacity);
+        for (T** array : {&side2_, &fc_, &dfc_, &side_, &by_cosine_, &by_side_})
+            *array = arena_.take(capacity);
         for (Arrays<T>* arrays : {&product_, &q_, &w_})
             take_arrays(*arrays, n_exponents, capacity, arena_);
         for (Arrays<T>* arrays : {&power_, &slope_})
             take_arrays(*arrays, n_terms, capacity, arena_);
-        partner_.resize(static_cast<std::size_t>(all_triples / width<T> + 1));
+        for (auto* places : {&owner_, &partner_})
+            places->resize(static_cast<std::size_t>(all_triples / width<T> + 1));
     }
 
     /// Adds the packs of a row that have a partner within the cutoff from j.
-    std::int64_t add_row(std::int64_t j, Range partners, std::int64_t n) {
+    /// Packs are numbered from n on; the batch begins at `begin`.
+    std::int64_t add_row(std::int64_t j, Range partners, std::int64_t n, std::int64_t begin) {
         const Shell<T>& s = *shell_;
         const T xj = s.x[j], yj = s.y[j], zj = s.z[j], rj = s.r[j];
         const T cutoff2 = T(group_.fc.cutoff * group_.fc.cutoff);
@@ -144,7 +152,8 @@ private:
                               side2, all<T>(cutoff2));
             const PackBits<T> inside = side2 < cutoff2;
             store<T>(cosine_ + n * width<T>, c);
-            store<T>(side2_ + n * width<T>, choose<T>(inside, side2, all<T>(cutoff2)));
+            store<T>(side2_ + (n - begin) * width<T>, choose<T>(inside, side2, all<T>(cutoff2)));
+            owner_[static_cast<std::size_t>(n)] = j;
             partner_[static_cast<std::size_t>(n)] = k;
             n += any<T>(inside);
         }
@@ -152,33 +161,33 @@ private:
     }
 
     /// The factors of r_jk for every exponent, with their slopes by r_jk^2.
-    void fill_sides(std::int64_t size) {
+    void fill_sides(std::int64_t size, std::int64_t offset) {
         fill_side_cutoffs(size);
         const T shift = T(group_.shift);
         for (std::size_t e = 0; e < group_.exponents.size(); ++e) {
             const Exponent& exponent = group_.exponents[e];
             const T eta = T(exponent.eta);
-            const T* const base = n_[exponent.base];
+            const T* const base = n_[exponent.base] + offset;
             for (std::int64_t t = 0; t < size; t += width<T>) {
                 const Pack<T> side2 = load(side2_ + t);
                 if (exponent.power > 0) {
-                    store<T>(n_[e] + t, integer_power<T>(load(base + t), exponent.power));
+                    store<T>(n_[e] + offset + t, integer_power<T>(load(base + t), exponent.power));
                 } else if (group_.shift == 0) {
-                    store<T>(n_[e] + t, exp_of_negative<T>(-eta * side2));
+                    store<T>(n_[e] + offset + t, exp_of_negative<T>(-eta * side2));
                 } else {
                     const Pack<T> y = square_root(side2) - shift;
-                    store<T>(n_[e] + t, exp_of_negative<T>(-eta * y * y));
+                    store<T>(n_[e] + offset + t, exp_of_negative<T>(-eta * y * y));
                 }
             }
         }
         for (std::size_t e = 0; e < group_.exponents.size(); ++e) {
             const T eta = T(group_.exponents[e].eta);
             for (std::int64_t t = 0; t < size; t += width<T>) {
-                const Pack<T> gaussian = load(n_[e] + t), fc = load(fc_ + t);
+                const Pack<T> gaussian = load(n_[e] + offset + t), fc = load(fc_ + t);
                 Pack<T> drop = all<T>(eta);
                 if (group_.shift != 0) drop = eta * (T(1) - shift / square_root(load(side2_ + t)));
-                store<T>(n_[e] + t, gaussian * fc);
-                store<T>(dn_[e] + t, gaussian * (load(dfc_ + t) - drop * fc));
+                store<T>(n_[e] + offset + t, gaussian * fc);
+                store<T>(dn_[e] + offset + t, gaussian * (load(dfc_ + t) - drop * fc));
             }
         }
     }
@@ -215,11 +224,12 @@ private:
         for (std::size_t e = 0; e < block.exponents.size(); ++e) {
             const T* const p = shell_->p[exponent_of(block, e).factor];
             const T* const n = n_[block.exponents[e]] + offset;
-            for (const Row& row : batch)
-                for (std::int64_t b = row.first; b < row.last; ++b) {
-                    const std::int64_t t = b * width<T>;
-                    store<T>(product_[e] + t, p[row.j] * load(p + batch.partner[b]) * load(n + t));
-                }
+            // By packs, not by rows: the ends of rows are hard to foresee.
+            for (std::int64_t b = 0; b < batch.n_packs; ++b) {
+                const std::int64_t t = b * width<T>;
+                store<T>(product_[e] + t,
+                         p[batch.owner[b]] * load(p + batch.partner[b]) * load(n + t));
+            }
         }
     }
 
@@ -339,15 +349,14 @@ private:
             const T* const dp = shell_->by_p[exponent_of(block, e).factor];
             const T* const n = n_[block.exponents[e]] + offset;
             const T* const dn = dn_[block.exponents[e]] + offset;
-            for (const Row& row : batch)
-                for (std::int64_t b = row.first; b < row.last; ++b) {
-                    const std::int64_t t = b * width<T>, k = batch.partner[b];
-                    const Pack<T> pk = load(p + k);
-                    const Pack<T> legs = dp[row.j] * pk + p[row.j] * load(dp + k);
-                    store<T>(q_[e] + t, legs * load(n + t) +
-                                            p[row.j] * pk * load(dn + t) * load(by_side_ + t));
-                    store<T>(w_[e] + t, load(product_[e] + t) * load(by_cosine_ + t));
-                }
+            for (std::int64_t b = 0; b < batch.n_packs; ++b) {
+                const std::int64_t t = b * width<T>, j = batch.owner[b], k = batch.partner[b];
+                const Pack<T> pk = load(p + k);
+                const Pack<T> legs = dp[j] * pk + p[j] * load(dp + k);
+                store<T>(q_[e] + t,
+                         legs * load(n + t) + p[j] * pk * load(dn + t) * load(by_side_ + t));
+                store<T>(w_[e] + t, load(product_[e] + t) * load(by_cosine_ + t));
+            }
         }
     }
 
@@ -357,10 +366,13 @@ private:
     Arena<T> arena_;
     std::vector<Row> rows_;
     std::vector<Mark> marks_;
-    std::vector<std::int64_t> partner_;
-    // Of all triples: cosine, r_jk^2, fc(r_jk), its slope by r_jk^2, r_jk where fc needs it.
-    T *cosine_ = nullptr, *side2_ = nullptr, *fc_ = nullptr, *dfc_ = nullptr, *side_ = nullptr;
-    Arrays<T> n_, dn_;  // [n_exponents] exp(-eta (r_jk - rs)^2) fc(r_jk), its slope by r_jk^2
+    std::vector<std::int64_t> owner_, partner_;  // of each pack: j and the first k
+    // Of all triples, kept: cosine, and [n_exponents] exp(-eta (r_jk - rs)^2) fc(r_jk) with its
+    // slope by r_jk^2.
+    T* cosine_ = nullptr;
+    Arrays<T> n_, dn_;
+    // Of a batch: r_jk^2, fc(r_jk), its slope by r_jk^2, r_jk where fc needs it.
+    T *side2_ = nullptr, *fc_ = nullptr, *dfc_ = nullptr, *side_ = nullptr;
     // Of a batch: vjp: derivatives; jvp: changes of the cosine and of r_jk^2.
     T *by_cosine_ = nullptr, *by_side_ = nullptr;
     Arrays<T> product_, q_, w_;  // [n_exponents]

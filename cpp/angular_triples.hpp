@@ -41,6 +41,7 @@ template <class T>
 struct Batch {
     const Row* rows_begin;
     const Row* rows_end;
+    const std::int64_t* owner;    // [n_packs] the j of each pack
     const std::int64_t* partner;  // [n_packs] the first k of each pack
     std::int64_t n_packs;
     const T* cosine;
