@@ -106,7 +106,7 @@ private:
         for_rows(*shell_, group_, [&](std::int64_t j, Range partners) {
             const std::int64_t begin = marks_.back().pack, first = n;
             n = add_row(j, partners, n, begin);
-            if (n > first) rows_.push_back({j, first - begin, n - begin, width<T>});
+            if (n > first) rows_.push_back({j, first - begin, n - begin});
             if ((n - begin) * width<T> >= batch_size) finish();
         });
         if (n > marks_.back().pack) finish();

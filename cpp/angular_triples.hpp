@@ -17,23 +17,10 @@ namespace miniff {
 /// Triples are worked on in batches of about this many, small enough for the first-level cache.
 constexpr std::int64_t batch_size = 256;
 
-/// Neighbour j and its packs of partners first ... last - 1; in the last, `lanes` count.
+/// Neighbour j and its packs of partners first ... last - 1.
 struct Row {
     std::int64_t j, first, last;
-    int lanes;
 };
-
-/// 1 in the first `lanes` places and 0 after them.
-template <class T>
-MINIFF_INLINE Pack<T> lane_mask(int lanes) {
-    static constexpr struct Steps {
-        T at[2 * width<T>];
-        constexpr Steps() : at() {
-            for (int l = 0; l < width<T>; ++l) at[l] = 1;
-        }
-    } steps;
-    return load(steps.at + width<T> - lanes);
-}
 
 /// Whole rows; the packs of partners are numbered through the batch, pack b holds triples
 /// b width ... (b + 1) width - 1 of its arrays.
