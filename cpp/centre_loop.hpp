@@ -73,15 +73,18 @@ private:
 /// to `total` in the order of the rows.
 template <class MakeWorker, class Use>
 void for_centres_with_gradient(std::int64_t count, Quads& total, MakeWorker make_worker, Use use) {
-    const std::int64_t n_blocks = (count + centres_at_once - 1) / centres_at_once;
+    // The order of the rows, and so the result, is the same for any size of the blocks.
+    const std::int64_t at_once =
+        count < 64 * centres_at_once ? centres_at_once : 8 * centres_at_once;
+    const std::int64_t n_blocks = (count + at_once - 1) / at_once;
 #pragma omp parallel if (n_blocks > 1)
     {
         auto worker = make_worker();
         ImageGradient gradient(total);
 #pragma omp for ordered schedule(dynamic, 1)
         for (std::int64_t block = 0; block < n_blocks; ++block) {
-            const std::int64_t first = block * centres_at_once;
-            const std::int64_t last = std::min(count, first + centres_at_once);
+            const std::int64_t first = block * at_once;
+            const std::int64_t last = std::min(count, first + at_once);
             for (std::int64_t row = first; row < last; ++row) use(worker, gradient, row);
 #pragma omp ordered
             gradient.add_waiting();
