@@ -1,5 +1,6 @@
 #include "energy_model.hpp"
 
+#include <algorithm>
 #include <numeric>
 #include <stdexcept>
 #include <utility>
@@ -25,7 +26,6 @@ public:
     void give_gradient(std::int64_t i, ImageGradient& gradient) const override {
         gradient.take(builder_, i);
     }
-    MutualGradient mutual_gradient() const override { return builder_.mutual_gradient(); }
 
 private:
     NeighborhoodBuilder<double> builder_;
@@ -40,6 +40,11 @@ public:
     std::unique_ptr<ContributionWorker> worker(const ImageTable& table,
                                                const Quads& places) const override {
         return std::make_unique<SumWorker>(*set_, table, places);
+    }
+    std::vector<const MutualPart*> mutual_parts() const override {
+        std::vector<const MutualPart*> parts;
+        for (const auto& part : set_->parts()) parts.push_back(part->mutual());
+        return parts;
     }
 
 private:
@@ -68,7 +73,6 @@ public:
     void give_gradient(std::int64_t i, ImageGradient& gradient) const override {
         gradient.take(builder_, i);
     }
-    MutualGradient mutual_gradient() const override { return builder_.mutual_gradient(); }
 
 private:
     NeighborhoodBuilder<T> builder_;
@@ -141,23 +145,30 @@ void EnergyModel::evaluate(const ImageTable& table, const Quads& places, double*
     fold_images(table, places, by_image, gradient, strain);
 }
 
+void EnergyModel::set_mutual() {
+    mutual_of_species_.assign(of_species_.size(), {});
+    for (std::size_t s = 0; s < of_species_.size(); ++s)
+        for (const auto& contribution : of_species_[s]) {
+            const auto parts = contribution->mutual_parts();
+            if (parts.empty() || std::count(parts.begin(), parts.end(), nullptr) > 0) return;
+            mutual_of_species_[s].insert(mutual_of_species_[s].end(), parts.begin(), parts.end());
+        }
+    mutual_ = true;
+}
+
 void EnergyModel::evaluate_mutual(const ImageTable& table, const Quads& places, double* energies,
                                   double* gradient, double* strain, Quads& strains) const {
     strains.resize(static_cast<std::size_t>(6 * table.n_atoms));
-    for_centres(
-        table.n_atoms, [&] { return workers(table, places); },
-        [&](Workers& workers, std::int64_t i) {
-            energies[i] = 0;
-            double *const g = gradient + 3 * i, *const s = strains.data() + 6 * i;
-            std::fill_n(g, 3, 0.0);
-            std::fill_n(s, 6, 0.0);
-            for (auto& worker : workers[static_cast<std::size_t>(table.species[i])]) {
-                energies[i] += worker->energy(i);
-                const MutualGradient found = worker->mutual_gradient();
-                for (int c = 0; c < 3; ++c) g[c] += found.by_centre[c];
-                for (int c = 0; c < 6; ++c) s[c] += found.strain[c];
-            }
-        });
+#pragma omp parallel for schedule(static) if (table.n_atoms > centres_at_once)
+    for (std::int64_t i = 0; i < table.n_atoms; ++i) {
+        MutualTerms terms;
+        for (const MutualPart* part :
+             mutual_of_species_[static_cast<std::size_t>(table.species[i])])
+            part->add(table, places, i, terms);
+        energies[i] = terms.energy;
+        std::copy_n(terms.by_centre, 3, gradient + 3 * i);
+        std::copy_n(terms.strain, 6, strains.data() + 6 * i);
+    }
     constexpr int place[3][3] = {{0, 5, 4}, {5, 1, 3}, {4, 3, 2}};
     std::fill_n(strain, 9 * table.n_structures, 0.0);
     for (std::int64_t i = 0; i < table.n_atoms; ++i)

@@ -19,7 +19,6 @@ public:
     /// The energy of centre i, whose gradient is then kept to be asked for.
     virtual double energy(std::int64_t i) = 0;
     virtual void give_gradient(std::int64_t i, ImageGradient& gradient) const = 0;
-    virtual MutualGradient mutual_gradient() const = 0;
 };
 
 /// An energy of atoms of one species.
@@ -29,6 +28,8 @@ public:
     virtual double cutoff() const = 0;
     virtual std::unique_ptr<ContributionWorker> worker(const ImageTable& table,
                                                        const Quads& places) const = 0;
+    /// Its parts, if all are sums over pairs.
+    virtual std::vector<const MutualPart*> mutual_parts() const { return {}; }
 };
 
 /// e_i = sum_f F[i, f]
@@ -49,9 +50,9 @@ public:
     void add(std::int64_t species, std::unique_ptr<Contribution> contribution);
     std::int64_t n_species() const { return static_cast<std::int64_t>(of_species_.size()); }
 
-    /// Promises that all contributions are sums over pairs and that the term of each pair is that
-    /// of its reverse: then every centre finds its own derivative, and nothing is scattered.
-    void set_mutual() { mutual_ = true; }
+    /// Promises that the term of each pair is that of its reverse. Where all contributions are sums
+    /// over pairs, every centre then finds its own derivative.
+    void set_mutual();
 
     /// Overwrites energies [n_atoms], gradient [n_atoms, 3] and strain [n_structures, 3, 3].
     /// `by_image` is a buffer.
@@ -64,8 +65,9 @@ private:
     void evaluate_mutual(const ImageTable& table, const Quads& places, double* energies,
                          double* gradient, double* strain, Quads& strains) const;
 
-    bool mutual_ = false;
     std::vector<std::vector<std::unique_ptr<Contribution>>> of_species_;
+    bool mutual_ = false;
+    std::vector<std::vector<const MutualPart*>> mutual_of_species_;
 };
 
 }  // namespace miniff

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "mutual_pairs.hpp"
 #include "neighborhood.hpp"
 
 namespace miniff {
@@ -39,6 +40,8 @@ public:
 
     virtual double cutoff() const = 0;
     virtual std::unique_ptr<Worker<T>> worker() const = 0;
+    /// Itself, where it is a sum over pairs.
+    virtual const MutualPart* mutual() const { return nullptr; }
 };
 
 /// Functions of one centre species.

@@ -10,12 +10,6 @@
 
 namespace miniff {
 
-/// What a centre's own pairs say of the whole energy where every pair counts twice, once each way.
-struct MutualGradient {
-    double by_centre[3];
-    double strain[6];
-};
-
 /// Belongs to one thread; its arrays are reused from centre to centre.
 template <class T>
 class NeighborhoodBuilder {
@@ -80,7 +74,8 @@ public:
 #if defined(__AVX2__)
             for (; k + 4 <= end; k += 4) {
                 Quad g[4];
-                transpose_back({load_four(gx + k), load_four(gy + k), load_four(gz + k)}, g);
+                transpose_back({load_four(gx + k), load_four(gy + k), load_four(gz + k), Quad{}},
+                               g);
                 for (int l = 0; l < 4; ++l) give(k + l, g[l]);
             }
 #endif
@@ -89,30 +84,6 @@ public:
                              static_cast<double>(gz[k]), 0.0});
         }
         add(centre, -own);
-    }
-
-    /// Where every pair's term is that of its reverse: the derivative of the whole energy by the
-    /// centre, and the centre's share of that by strain, xx yy zz yz xz xy.
-    MutualGradient mutual_gradient() const {
-        Pack<T> g[4] = {}, diagonal[4] = {}, mixed[4] = {};
-        for (std::int64_t k = 0; k < nb_.size(); k += width<T>) {
-            const Pack<T> x = load(x_ + k), y = load(y_ + k), z = load(z_ + k);
-            const Pack<T> gx = load(gx_ + k), gy = load(gy_ + k), gz = load(gz_ + k);
-            g[0] += gx, g[1] += gy, g[2] += gz;
-            diagonal[0] += x * gx, diagonal[1] += y * gy, diagonal[2] += z * gz;
-            mixed[0] += y * gz, mixed[1] += x * gz, mixed[2] += x * gy;
-        }
-        T of_centre[4], own[4], rest[4];
-        sum_four<T>(g, of_centre);
-        sum_four<T>(diagonal, own);
-        sum_four<T>(mixed, rest);
-        MutualGradient result;
-        for (int c = 0; c < 3; ++c) {
-            result.by_centre[c] = -2 * static_cast<double>(of_centre[c]);
-            result.strain[c] = static_cast<double>(own[c]);
-            result.strain[3 + c] = static_cast<double>(rest[c]);
-        }
-        return result;
     }
 
 private:

@@ -10,13 +10,18 @@ namespace miniff {
 
 /// F = sum over the neighbours of one species (or any) within the form's cutoff.
 template <class Form>
-class PairSum final : public Part<double> {
+class PairSum final : public Part<double>, public MutualPart {
 public:
     PairSum(std::int64_t column, std::int32_t neighbor, const Form& form)
         : column_(column), neighbor_(neighbor), form_(form) {}
 
     double cutoff() const override { return form_.cutoff; }
     std::unique_ptr<Worker<double>> worker() const override { return std::make_unique<Sum>(*this); }
+    const MutualPart* mutual() const override { return this; }
+    void add(const ImageTable& table, const Quads& places, std::int64_t i,
+             MutualTerms& to) const override {
+        add_mutual_terms(form_, neighbor_, table, places, i, to);
+    }
 
 private:
     class Sum final : public Worker<double> {

@@ -37,9 +37,9 @@ MINIFF_INLINE void add_quad(double* to, Quad v) {
 
 #if defined(__AVX2__)
 
-/// x, y, z of four quads, one after the other.
+/// x, y, z and the fourth numbers of four quads, one after the other.
 struct FourVectors {
-    Quad x, y, z;
+    Quad x, y, z, w;
 };
 
 MINIFF_INLINE FourVectors transposed(Quad a, Quad b, Quad c, Quad d) {
@@ -47,18 +47,18 @@ MINIFF_INLINE FourVectors transposed(Quad a, Quad b, Quad c, Quad d) {
     const Quad low_cd = _mm256_unpacklo_pd(c, d), high_cd = _mm256_unpackhi_pd(c, d);
     return {_mm256_permute2f128_pd(low_ab, low_cd, 0x20),
             _mm256_permute2f128_pd(high_ab, high_cd, 0x20),
-            _mm256_permute2f128_pd(low_ab, low_cd, 0x31)};
+            _mm256_permute2f128_pd(low_ab, low_cd, 0x31),
+            _mm256_permute2f128_pd(high_ab, high_cd, 0x31)};
 }
 
-/// The reverse, with zero for the fourth number.
+/// The reverse.
 MINIFF_INLINE void transpose_back(const FourVectors& v, Quad (&out)[4]) {
-    const Quad zero = _mm256_setzero_pd();
     const Quad low_xy = _mm256_unpacklo_pd(v.x, v.y), high_xy = _mm256_unpackhi_pd(v.x, v.y);
-    const Quad low_z = _mm256_unpacklo_pd(v.z, zero), high_z = _mm256_unpackhi_pd(v.z, zero);
-    out[0] = _mm256_permute2f128_pd(low_xy, low_z, 0x20);
-    out[1] = _mm256_permute2f128_pd(high_xy, high_z, 0x20);
-    out[2] = _mm256_permute2f128_pd(low_xy, low_z, 0x31);
-    out[3] = _mm256_permute2f128_pd(high_xy, high_z, 0x31);
+    const Quad low_zw = _mm256_unpacklo_pd(v.z, v.w), high_zw = _mm256_unpackhi_pd(v.z, v.w);
+    out[0] = _mm256_permute2f128_pd(low_xy, low_zw, 0x20);
+    out[1] = _mm256_permute2f128_pd(high_xy, high_zw, 0x20);
+    out[2] = _mm256_permute2f128_pd(low_xy, low_zw, 0x31);
+    out[3] = _mm256_permute2f128_pd(high_xy, high_zw, 0x31);
 }
 
 /// Moves the numbers that are kept to the front, by a bit for each of four.
