@@ -1,10 +1,13 @@
 /// Angular functions with factors of r_jk (G4), by sums over triples.
 ///
-/// Only triples with r_jk within the cutoff count; packs without any are left out. What depends on
-/// r_jk is dear, so it is computed once for a neighbourhood and kept: exponentials, and cosines.
+/// A function's term is f (1 + lambda c)^zeta with f = exp(-eta sum (r - rs)^2) fc fc fc over the
+/// three sides r_j, r_k, r_jk. The derivative of f by a side is f times that of ln f, which depends
+/// on the exponent only through a factor eta: so functions are summed, each times its weight and
+/// each times weight and eta, before anything is differentiated by a side.
 #pragma once
 
-#include "angular_triples.hpp"
+#include "cosine_powers.hpp"
+#include "triple_list.hpp"
 
 namespace miniff {
 
@@ -12,55 +15,51 @@ namespace miniff {
 template <class T>
 class NarrowSums {
 public:
-    explicit NarrowSums(const AngularGroup& group) : group_(group) {}
+    explicit NarrowSums(const AngularGroup& group) : group_(group), list_(group) {}
 
     /// Takes a neighbourhood.
     void begin(const Shell<T>& shell) {
         shell_ = &shell;
+        list_.begin(shell);
         ready_ = false;
     }
 
     /// row[column] += G
     void values(T* row) {
-        for_batches([&](const Batch<T>& batch, std::int64_t offset) {
-            fill_powers(group_.terms, batch.cosine, batch.size(), 0, power_);
-            for (const AngularBlock& block : group_.blocks) {
-                fill_products(batch, block, offset);
-                contract_block(batch, block, product_, power_, false, row);
-            }
+        for_batches([&](const TripleBatch& batch) {
+            fill_powers<T>(group_.terms, cosine_ + batch.offset, batch.size, nullptr, power_);
+            for (const AngularBlock& block : group_.blocks)
+                contract_block(batch, block, radial_of(batch, block), power_, false, row);
         });
     }
 
-    /// by_p, tr, tx, ty, tz of the shell += sum of weight times the derivatives of G
+    /// tr, tx, ty, tz of the shell += sum of weight times the derivatives of G
     void vjp(const T* weight) {
-        for_batches([&](const Batch<T>& batch, std::int64_t offset) {
-            fill_powers(group_.terms, batch.cosine, batch.size(), 1, slope_);
-            complete_powers(group_.terms, batch.cosine, batch.size(), slope_, power_);
-            std::fill_n(by_cosine_, batch.size(), T(0));
-            std::fill_n(by_side_, batch.size(), T(0));
+        for_batches([&](const TripleBatch& batch) {
+            fill_powers<T>(group_.terms, cosine_ + batch.offset, batch.size, &slope_, power_);
+            bool fresh = true;
             for (const AngularBlock& block : group_.blocks) {
                 expand_block(batch, block, weight);
                 detail::for_tiles<4>(static_cast<std::int64_t>(block.exponents.size()),
                                      [&](std::int64_t first, auto tile) {
-                                         spread<decltype(tile)::value>(
-                                             batch, block, static_cast<std::size_t>(first), offset);
+                                         add_sums<decltype(tile)::value>(
+                                             batch, block, static_cast<std::size_t>(first), fresh);
+                                         fresh = false;
                                      });
             }
-            resolve_sides(batch);
-            spread_cosines(batch, *shell_, by_cosine_);
+            differentiate_sides(batch);
+            for (const TripleRow& row : batch) spread(row);
         });
     }
 
     /// row[column] += change of G along the shell's changes
     void jvp(T* row) {
-        for_batches([&](const Batch<T>& batch, std::int64_t offset) {
-            fill_powers(group_.terms, batch.cosine, batch.size(), 1, slope_);
-            complete_powers(group_.terms, batch.cosine, batch.size(), slope_, power_);
-            fill_cosine_changes(batch, *shell_, by_cosine_);
-            fill_side_changes(batch);
+        for_batches([&](const TripleBatch& batch) {
+            fill_powers<T>(group_.terms, cosine_ + batch.offset, batch.size, &slope_, power_);
+            for (const TripleRow& triples : batch) gather_changes(triples);
+            add_changes_of_sides(batch);
             for (const AngularBlock& block : group_.blocks) {
-                fill_products(batch, block, offset);
-                fill_product_changes(batch, block, offset);
+                fill_changes(batch, block);
                 contract_block(batch, block, q_, power_, false, row);
                 contract_block(batch, block, w_, slope_, true, row);
             }
@@ -68,180 +67,153 @@ public:
     }
 
 private:
-    /// Where a batch begins among all triples.
-    struct Mark {
-        std::size_t row;
-        std::int64_t pack;
-    };
-
-    /// Calls use(batch, first triple of the batch); rows of a batch count packs from its begin. The
-    /// first time, batches are listed and filled on the way, while they are at hand.
+    /// Calls use(batch); the first time the triples are listed on the way, while they are at hand.
     template <class Use>
     void for_batches(Use use) {
-        const auto give = [&](const Mark& here, const Mark& next) {
-            const std::int64_t offset = here.pack * width<T>;
-            use(Batch<T>{rows_.data() + here.row, rows_.data() + next.row,
-                         owner_.data() + here.pack, partner_.data() + here.pack,
-                         next.pack - here.pack, cosine_ + offset},
-                offset);
-        };
-        if (!ready_) return list_batches(give);
-        for (std::size_t m = 0; m + 1 < marks_.size(); ++m) give(marks_[m], marks_[m + 1]);
-    }
-
-    /// Lists the triples that count, with all that depends on r_jk; calls give(mark, next mark)
-    /// after each batch.
-    template <class Give>
-    void list_batches(Give give) {
+        if (ready_) {
+            for (const TripleBatch& batch : list_.batches()) use(batch);
+            return;
+        }
         lay_out();
-        rows_.clear();
-        marks_.assign(1, {0, 0});
-        std::int64_t n = 0;
-        const auto finish = [&] {
-            const Mark begun = marks_.back();
-            fill_sides((n - begun.pack) * width<T>, begun.pack * width<T>);
-            marks_.push_back({rows_.size(), n});
-            give(begun, marks_.back());
-        };
-        for_rows(*shell_, group_, [&](std::int64_t j, Range partners) {
-            const std::int64_t begin = marks_.back().pack, first = n;
-            n = add_row(j, partners, n, begin);
-            if (n > first) rows_.push_back({j, first - begin, n - begin});
-            if ((n - begin) * width<T> >= batch_size) finish();
+        fill_leg_slopes();
+        list_.list({cosine_, side2_, squares_, legs_}, [&](const TripleBatch& batch) {
+            fill_sides(batch);
+            fill_radial(batch);
+            use(batch);
         });
-        if (n > marks_.back().pack) finish();
         ready_ = true;
     }
 
     void lay_out() {
-        const Range first = shell_->nb->of(group_.first), second = shell_->nb->of(group_.second);
-        const std::int64_t n_second = second.end - second.begin;
-        const std::int64_t all_triples =
-            (first.end - first.begin) * (group_.one_list() ? n_second / 2 + width<T> : n_second) +
-            width<T>;
-        const std::int64_t capacity = batch_size + shell_->nb->size() + width<T>;
         const std::size_t n_exponents = group_.exponents.size(), n_terms = group_.terms.size();
-        arena_.clear(all_triples * static_cast<std::int64_t>(1 + 2 * n_exponents) +
-                     capacity * static_cast<std::int64_t>(6 + 3 * n_exponents + 2 * n_terms));
-        cosine_ = arena_.take(all_triples);
-        take_arrays(n_, n_exponents, all_triples, arena_);
-        take_arrays(dn_, n_exponents, all_triples, arena_);
-        for (T** array : {&side2_, &fc_, &dfc_, &side_, &by_cosine_, &by_side_})
-            *array = arena_.take(capacity);
-        for (Arrays<T>* arrays : {&product_, &q_, &w_})
-            take_arrays(*arrays, n_exponents, capacity, arena_);
-        for (Arrays<T>* arrays : {&power_, &slope_})
-            take_arrays(*arrays, n_terms, capacity, arena_);
-        for (auto* places : {&owner_, &partner_})
-            places->resize(static_cast<std::size_t>(all_triples / width<T> + 1));
+        const std::int64_t all_triples = list_.most(), in_batch = list_.most_in_batch();
+        const std::int64_t n = shell_->nb->size();
+        arena_.clear(n + all_triples * static_cast<std::int64_t>(3 + n_exponents) +
+                     in_batch * static_cast<std::int64_t>(9 + 2 * n_exponents + 2 * n_terms));
+        leg_slope_ = arena_.take(n);
+        for (T** array : {&cosine_, &side_slope_, &side_ratio_}) *array = arena_.take(all_triples);
+        take_arrays(radial_, n_exponents, all_triples);
+        for (T** array :
+             {&side2_, &squares_, &legs_, &side_, &fc_, &sum_, &sum_eta_, &by_cosine_, &by_side_})
+            *array = arena_.take(in_batch);
+        for (Arrays<T>* arrays : {&q_, &w_}) take_arrays(*arrays, n_exponents, in_batch);
+        for (Arrays<T>* arrays : {&power_, &slope_}) take_arrays(*arrays, n_terms, in_batch);
     }
 
-    /// Adds the packs of a row that have a partner within the cutoff from j.
-    /// Packs are numbered from n on; the batch begins at `begin`.
-    std::int64_t add_row(std::int64_t j, Range partners, std::int64_t n, std::int64_t begin) {
-        const Shell<T>& s = *shell_;
-        const T xj = s.x[j], yj = s.y[j], zj = s.z[j], rj = s.r[j];
-        const T cutoff2 = T(group_.fc.cutoff * group_.fc.cutoff);
-        for (std::int64_t k = partners.begin; k < partners.end; k += width<T>) {
-            const Pack<T> c = xj * load(s.x + k) + yj * load(s.y + k) + zj * load(s.z + k);
-            const Pack<T> rk = load(s.r + k);
-            Pack<T> side2 = rj * rj + rk * (rk - T(2) * rj * c);
-            if (partners.end - k < width<T>)
-                side2 =
-                    choose<T>(places<T>(k) < static_cast<typename BitsOf<T>::type>(partners.end),
-                              side2, all<T>(cutoff2));
-            const PackBits<T> inside = side2 < cutoff2;
-            store<T>(cosine_ + n * width<T>, c);
-            store<T>(side2_ + (n - begin) * width<T>, choose<T>(inside, side2, all<T>(cutoff2)));
-            owner_[static_cast<std::size_t>(n)] = j;
-            partner_[static_cast<std::size_t>(n)] = k;
-            n += any<T>(inside);
-        }
-        return n;
+    void take_arrays(Arrays<T>& arrays, std::size_t count, std::int64_t length) {
+        arrays.resize(count);
+        for (T*& array : arrays) array = arena_.take(length);
     }
 
-    /// The factors of r_jk for every exponent, with their slopes by r_jk^2.
-    void fill_sides(std::int64_t size, std::int64_t offset) {
-        fill_side_cutoffs(size);
-        const T shift = T(group_.shift);
-        for (std::size_t e = 0; e < group_.exponents.size(); ++e) {
-            const Exponent& exponent = group_.exponents[e];
-            const T eta = T(exponent.eta);
-            const T* const base = n_[exponent.base] + offset;
-            for (std::int64_t t = 0; t < size; t += width<T>) {
-                const Pack<T> side2 = load(side2_ + t);
-                if (exponent.power > 0) {
-                    store<T>(n_[e] + offset + t, integer_power<T>(load(base + t), exponent.power));
-                } else if (group_.shift == 0) {
-                    store<T>(n_[e] + offset + t, exp_of_negative<T>(-eta * side2));
-                } else {
-                    const Pack<T> y = square_root(side2) - shift;
-                    store<T>(n_[e] + offset + t, exp_of_negative<T>(-eta * y * y));
-                }
-            }
-        }
-        for (std::size_t e = 0; e < group_.exponents.size(); ++e) {
-            const T eta = T(group_.exponents[e].eta);
-            for (std::int64_t t = 0; t < size; t += width<T>) {
-                const Pack<T> gaussian = load(n_[e] + offset + t), fc = load(fc_ + t);
-                Pack<T> drop = all<T>(eta);
-                if (group_.shift != 0) drop = eta * (T(1) - shift / square_root(load(side2_ + t)));
-                store<T>(n_[e] + offset + t, gaussian * fc);
-                store<T>(dn_[e] + offset + t, gaussian * (load(dfc_ + t) - drop * fc));
-            }
-        }
+    /// d ln fc / dr of every neighbour.
+    void fill_leg_slopes() {
+        const T *const fc = shell_->fc[group_.fc_place], *const dfc = shell_->dfc[group_.fc_place];
+        for (std::int64_t k = 0; k < shell_->nb->size(); k += width<T>)
+            store<T>(leg_slope_ + k, ratio(load(dfc + k), load(fc + k)));
     }
 
-    /// fc(r_jk) and its slope by r_jk^2.
-    void fill_side_cutoffs(std::int64_t size) {
-        if (group_.fc.type == CutoffType::cosine && group_.fc.alpha == 0) {
+    /// x / y, and 0 where y is 0.
+    static MINIFF_INLINE Pack<T> ratio(Pack<T> x, Pack<T> y) {
+        const PackBits<T> some = y > T(0);
+        return choose<T>(some, x / choose<T>(some, y, all<T>(1)), Pack<T>{});
+    }
+
+    /// Completes the squares and the product of cutoff functions with those of r_jk; keeps
+    /// d ln fc / d r_jk^2, and (r_jk - shift) / r_jk.
+    void fill_sides(const TripleBatch& batch) {
+        T* const side_slope = side_slope_ + batch.offset;
+        if (group_.fc.type == CutoffType::cosine && group_.fc.alpha == 0 && group_.shift == 0) {
             // fc = cos^2(pi r / 2 rc) is a function of r^2: no root is needed.
             const T scale = T(std::pow(1.57079632679489661923 / group_.fc.cutoff, 2));
-            const T cutoff2 = T(group_.fc.cutoff * group_.fc.cutoff);
-            for (std::int64_t t = 0; t < size; t += width<T>) {
+            for (std::int64_t t = 0; t < batch.size; t += width<T>) {
                 const Pack<T> side2 = load(side2_ + t), z = side2 * scale;
-                const PackBits<T> inside = side2 < cutoff2;
-                const Pack<T> root =
-                    choose<T>(inside, polynomial<T>(Circle<T>::cosine, z), Pack<T>{});
-                store<T>(fc_ + t, root * root);
-                store<T>(dfc_ + t, -scale * root * polynomial<T>(Circle<T>::sine, z));
+                const Pack<T> root = polynomial<T>(Circle<T>::cosine, z);
+                store<T>(legs_ + t, load(legs_ + t) * root * root);
+                store<T>(side_slope + t, ratio(-scale * polynomial<T>(Circle<T>::sine, z), root));
+                store<T>(squares_ + t, load(squares_ + t) + side2);
             }
             return;
         }
-        for (std::int64_t t = 0; t < size; t += width<T>)
-            store<T>(side_ + t, square_root(load(side2_ + t)));
-        evaluate<T>(group_.fc, side_, size, fc_, dfc_);
-        for (std::int64_t t = 0; t < size; t += width<T>)
-            store<T>(dfc_ + t, load(dfc_ + t) / (T(2) * load(side_ + t)));
-    }
-
-    const Exponent& exponent_of(const AngularBlock& block, std::size_t e) const {
-        return group_.exponents[block.exponents[e]];
-    }
-
-    /// product = p_j p_k n_jk
-    void fill_products(const Batch<T>& batch, const AngularBlock& block, std::int64_t offset) {
-        for (std::size_t e = 0; e < block.exponents.size(); ++e) {
-            const T* const p = shell_->p[exponent_of(block, e).factor];
-            const T* const n = n_[block.exponents[e]] + offset;
-            // By packs, not by rows: the ends of rows are hard to foresee.
-            for (std::int64_t b = 0; b < batch.n_packs; ++b) {
-                const std::int64_t t = b * width<T>;
-                store<T>(product_[e] + t,
-                         p[batch.owner[b]] * load(p + batch.partner[b]) * load(n + t));
-            }
+        const T shift = T(group_.shift);
+        for (std::int64_t t = 0; t < batch.size; t += width<T>) {
+            const Pack<T> side = square_root(load(side2_ + t)), off = side - shift;
+            store<T>(side_ + t, side);
+            store<T>(squares_ + t, load(squares_ + t) + off * off);
+        }
+        if (shift != 0)
+            for (std::int64_t t = 0; t < batch.size; t += width<T>)
+                store<T>(side_ratio_ + batch.offset + t, T(1) - shift / load(side_ + t));
+        evaluate<T>(group_.fc, side_, batch.size, fc_, side_slope);
+        for (std::int64_t t = 0; t < batch.size; t += width<T>) {
+            const Pack<T> fc = load(fc_ + t);
+            store<T>(legs_ + t, load(legs_ + t) * fc);
+            store<T>(side_slope + t, ratio(load(side_slope + t), T(2) * load(side_ + t) * fc));
         }
     }
 
+    /// f of every exponent: exponentials first, then the powers of those, then the cutoffs.
+    void fill_radial(const TripleBatch& batch) {
+        const std::size_t count = group_.exponents.size();
+        const auto of = [&](std::size_t e) { return radial_[e] + batch.offset; };
+        for (std::size_t e = 0; e < count; ++e) {
+            const Exponent& exponent = group_.exponents[e];
+            if (exponent.power > 0) continue;
+            for (std::int64_t t = 0; t < batch.size; t += width<T>)
+                store<T>(of(e) + t, exp_of_negative<T>(-T(exponent.eta) * load(squares_ + t)));
+        }
+        for (std::size_t e = count; e-- > 0;) {
+            const Exponent& exponent = group_.exponents[e];
+            multiply_by_power(of(exponent.power > 0 ? exponent.base : e),
+                              std::max(exponent.power, 1), legs_, batch.size, of(e));
+        }
+    }
+
+    /// out[t] = base[t]^n factor[t]
+    static void multiply_by_power(const T* base, int n, const T* factor, std::int64_t size,
+                                  T* out) {
+        const auto fill = [&](std::int64_t t, auto packs) {
+            constexpr int N = decltype(packs)::value;
+            Pack<T> square[N], result[N];
+            for (int v = 0; v < N; ++v) {
+                square[v] = load(base + t + v * width<T>);
+                result[v] = load(factor + t + v * width<T>);
+            }
+            for (int bits = n; bits > 0;) {
+                if (bits & 1)
+                    for (int v = 0; v < N; ++v) result[v] *= square[v];
+                if (bits >>= 1)
+                    for (int v = 0; v < N; ++v) square[v] *= square[v];
+            }
+            for (int v = 0; v < N; ++v) store<T>(out + t + v * width<T>, result[v]);
+        };
+        std::int64_t t = 0;
+        for (; t + 4 * width<T> <= size; t += 4 * width<T>) fill(t, detail::Constant<4>{});
+        for (; t < size; t += width<T>) fill(t, detail::Constant<1>{});
+    }
+
+    /// f of a block's exponents.
+    const Arrays<T>& radial_of(const TripleBatch& batch, const AngularBlock& block) {
+        chosen_radial_.resize(block.exponents.size());
+        for (std::size_t e = 0; e < block.exponents.size(); ++e)
+            chosen_radial_[e] = radial_[block.exponents[e]] + batch.offset;
+        return chosen_radial_;
+    }
+
+    const Arrays<T>& terms_of(const AngularBlock& block, const Arrays<T>& arrays) {
+        chosen_terms_.resize(block.terms.size());
+        for (std::size_t u = 0; u < block.terms.size(); ++u)
+            chosen_terms_[u] = arrays[block.terms[u]];
+        return chosen_terms_;
+    }
+
     /// row[column] += scale sum_t of_exponent term, with the factor of a slope or without.
-    void contract_block(const Batch<T>& batch, const AngularBlock& block,
+    void contract_block(const TripleBatch& batch, const AngularBlock& block,
                         const Arrays<T>& of_exponent, const Arrays<T>& of_term, bool slope,
                         T* row) {
-        choose_terms(block, of_term);
         sums_.assign(block.entries.size(), T(0));
         contract<T>(of_exponent.data(), static_cast<std::int64_t>(block.exponents.size()),
-                    chosen_.data(), static_cast<std::int64_t>(block.terms.size()), batch.size(),
-                    sums_.data());
+                    terms_of(block, of_term).data(), static_cast<std::int64_t>(block.terms.size()),
+                    batch.size, sums_.data());
         for (std::size_t f = 0; f < block.entries.size(); ++f) {
             const AngularTerm& term = group_.terms[block.terms[f % block.terms.size()]];
             const double factor = slope ? term.zeta * term.lambda : 1.0;
@@ -249,13 +221,8 @@ private:
         }
     }
 
-    void choose_terms(const AngularBlock& block, const Arrays<T>& of_term) {
-        chosen_.resize(block.terms.size());
-        for (std::size_t u = 0; u < block.terms.size(); ++u) chosen_[u] = of_term[block.terms[u]];
-    }
-
     /// q = sum over a block's terms of weighted powers, w the same of their slopes by c.
-    void expand_block(const Batch<T>& batch, const AngularBlock& block, const T* weight) {
+    void expand_block(const TripleBatch& batch, const AngularBlock& block, const T* weight) {
         const std::size_t n_terms = block.terms.size();
         of_power_.resize(block.entries.size());
         of_slope_.resize(block.entries.size());
@@ -266,118 +233,162 @@ private:
         }
         const auto n_e = static_cast<std::int64_t>(block.exponents.size());
         const auto n_u = static_cast<std::int64_t>(n_terms);
-        choose_terms(block, power_);
-        expand<T>(of_power_.data(), n_e, chosen_.data(), n_u, batch.size(), q_.data());
-        choose_terms(block, slope_);
-        expand<T>(of_slope_.data(), n_e, chosen_.data(), n_u, batch.size(), w_.data());
+        expand<T>(of_power_.data(), n_e, terms_of(block, power_).data(), n_u, batch.size,
+                  q_.data());
+        expand<T>(of_slope_.data(), n_e, terms_of(block, slope_).data(), n_u, batch.size,
+                  w_.data());
     }
 
-    /// Adds to the derivatives by factor, cosine and r_jk^2, for N exponents from `first` on.
+    /// Adds to sum = sum_e f q, sum_eta = sum_e eta f q and by_cosine = sum_e f w, for N exponents
+    /// of a block from `first` on; begins them where they are fresh.
     template <int N>
-    MINIFF_INLINE void spread(const Batch<T>& batch, const AngularBlock& block, std::size_t first,
-                              std::int64_t offset) {
-        const T *p[N], *n[N], *dn[N], *q[N], *w[N];
-        T* by_p[N];
+    void add_sums(const TripleBatch& batch, const AngularBlock& block, std::size_t first,
+                  bool fresh) {
+        const T *f[N], *q[N], *w[N];
+        T eta[N];
         for (std::size_t e = 0; e < N; ++e) {
-            p[e] = shell_->p[exponent_of(block, first + e).factor];
-            by_p[e] = shell_->by_p[exponent_of(block, first + e).factor];
-            n[e] = n_[block.exponents[first + e]] + offset;
-            dn[e] = dn_[block.exponents[first + e]] + offset;
+            f[e] = radial_[block.exponents[first + e]] + batch.offset;
             q[e] = q_[first + e], w[e] = w_[first + e];
+            eta[e] = T(group_.exponents[block.exponents[first + e]].eta);
         }
-        for (const Row& row : batch) {
-            Pack<T> by_pj[4] = {}, pj[N];
-            for (int e = 0; e < N; ++e) pj[e] = all<T>(p[e][row.j]);
-            for (std::int64_t b = row.first; b < row.last; ++b) {
-                const std::int64_t t = b * width<T>, k = batch.partner[b];
-                Pack<T> by_cosine{}, by_side{};
-                for (int e = 0; e < N; ++e) {
-                    const Pack<T> pk = load(p[e] + k), both = pj[e] * pk, side = load(n[e] + t);
-                    const Pack<T> term = load(q[e] + t), pulled = term * side;
-                    by_side += both * term * load(dn[e] + t);
-                    by_cosine += both * side * load(w[e] + t);
-                    by_pj[e] += pk * pulled;
-                    add_to<T>(by_p[e] + k, pj[e] * pulled);
-                }
-                add_to<T>(by_cosine_ + t, by_cosine);
-                add_to<T>(by_side_ + t, by_side);
+        T *const sum = sum_, *const sum_eta = sum_eta_, *const by_cosine = by_cosine_;
+        for (std::int64_t t = 0; t < batch.size; t += width<T>) {
+            Pack<T> total{}, total_eta{}, slope{};
+            if (!fresh) {
+                total = load(sum + t);
+                total_eta = load(sum_eta + t);
+                slope = load(by_cosine + t);
             }
-            T out[4];
-            sum_four<T>(by_pj, out);
-            for (int e = 0; e < N; ++e) by_p[e][row.j] += out[e];
+            for (int e = 0; e < N; ++e) {
+                const Pack<T> radial = load(f[e] + t), term = radial * load(q[e] + t);
+                total += term;
+                total_eta += eta[e] * term;
+                slope += radial * load(w[e] + t);
+            }
+            store<T>(sum + t, total);
+            store<T>(sum_eta + t, total_eta);
+            store<T>(by_cosine + t, slope);
         }
     }
 
-    /// Turns derivatives by r_jk^2 into those by distance and cosine.
-    void resolve_sides(const Batch<T>& batch) {
+    /// by_side = derivative by r_jk^2
+    void differentiate_sides(const TripleBatch& batch) {
+        const T* const slope = side_slope_ + batch.offset;
+        const T* const drop = side_ratio_ + batch.offset;
+        const bool shifted = group_.shift != 0;
+        for (std::int64_t t = 0; t < batch.size; t += width<T>) {
+            Pack<T> lost = load(sum_eta_ + t);
+            if (shifted) lost *= load(drop + t);
+            store<T>(by_side_ + t, load(slope + t) * load(sum_ + t) - lost);
+        }
+    }
+
+    /// Adds derivatives by a row's sides and cosines to those by distance and unit vector:
+    /// r_jk^2 = r_j^2 + r_k^2 - 2 r_j r_k c, and the cosine is the product of two unit vectors.
+    MINIFF_INLINE void spread(const TripleRow& row) {
+        const Shell<T> s = *shell_;
+        const T shift = T(group_.shift), rj = s.r[row.j];
+        const T xj = s.x[row.j], yj = s.y[row.j], zj = s.z[row.j];
+        const T *const leg_slope = leg_slope_, *const sum = sum_, *const sum_eta = sum_eta_;
+        const T *const by_sides = by_side_, *const by_cosines = by_cosine_;
+        Pack<T> by_rj{}, totals[4] = {}, sums[4] = {};
+        std::int64_t t = row.first;
+        for (const PartnerPack& partners : row) {
+            const std::int64_t k = partners.k;
+            const ToPlace<T> to_place(partners.kept);
+            const Pack<T> total = to_place(load(sum + t)), lost = to_place(load(sum_eta + t));
+            const Pack<T> by_side = T(2) * to_place(load(by_sides + t));
+            Pack<T> by_cosine = to_place(load(by_cosines + t));
+            t += count_bits(partners.kept);
+            const Pack<T> x = load(s.x + k), y = load(s.y + k), z = load(s.z + k);
+            const Pack<T> c = x * xj + y * yj + z * zj, rk = load(s.r + k);
+            by_cosine -= by_side * rj * rk;
+            by_rj += by_side * (rj - rk * c);
+            totals[0] += total, totals[1] += lost;
+            sums[0] += by_cosine * x, sums[1] += by_cosine * y, sums[2] += by_cosine * z;
+            add_to<T>(s.tr + k, total * load(leg_slope + k) - T(2) * (rk - shift) * lost +
+                                    by_side * (rk - rj * c));
+            add_to<T>(s.tx + k, by_cosine * xj);
+            add_to<T>(s.ty + k, by_cosine * yj);
+            add_to<T>(s.tz + k, by_cosine * zj);
+        }
+        totals[2] = by_rj;
+        T of_row[4], of_cosines[4];
+        sum_four<T>(totals, of_row);
+        sum_four<T>(sums, of_cosines);
+        s.tr[row.j] += of_row[0] * leg_slope[row.j] - T(2) * (rj - shift) * of_row[1] + of_row[2];
+        s.tx[row.j] += of_cosines[0];
+        s.ty[row.j] += of_cosines[1];
+        s.tz[row.j] += of_cosines[2];
+    }
+
+    /// A row's changes of what the legs give to ln f: in sum_ that of the cutoffs, in sum_eta_ that
+    /// of the squares; of r_jk^2 in by_side_, of the cosine in by_cosine_.
+    void gather_changes(const TripleRow& row) {
         const Shell<T>& s = *shell_;
-        for (const Row& row : batch) {
-            const T rj = s.r[row.j];
-            Pack<T> total{};
-            for (std::int64_t b = row.first; b < row.last; ++b) {
-                const std::int64_t t = b * width<T>, k = batch.partner[b];
-                const Pack<T> by_side = T(2) * load(by_side_ + t);
-                const Pack<T> c = load(batch.cosine + t), rk = load(s.r + k);
-                add_to<T>(by_cosine_ + t, -by_side * rj * rk);
-                add_to<T>(s.tr + k, by_side * (rk - rj * c));
-                total += by_side * (rj - rk * c);
-            }
-            s.tr[row.j] += sum<T>(total);
+        const std::int64_t j = row.j;
+        const T shift = T(group_.shift), rj = s.r[j], drj = s.tr[j];
+        std::int64_t t = row.first;
+        for (const PartnerPack& partners : row) {
+            const std::int64_t k = partners.k;
+            const ToFront<T> to_front(partners.kept);
+            const Pack<T> x = load(s.x + k), y = load(s.y + k), z = load(s.z + k);
+            const Pack<T> rk = load(s.r + k), drk = load(s.tr + k);
+            const Pack<T> c = x * s.x[j] + y * s.y[j] + z * s.z[j];
+            const Pack<T> dc = s.x[j] * load(s.tx + k) + s.y[j] * load(s.ty + k) +
+                               s.z[j] * load(s.tz + k) + x * s.tx[j] + y * s.ty[j] + z * s.tz[j];
+            store<T>(sum_ + t, to_front(leg_slope_[j] * drj + load(leg_slope_ + k) * drk));
+            store<T>(sum_eta_ + t, to_front(T(2) * ((rj - shift) * drj + (rk - shift) * drk)));
+            store<T>(by_side_ + t,
+                     to_front(T(2) * (drj * (rj - rk * c) + drk * (rk - rj * c) - rj * rk * dc)));
+            store<T>(by_cosine_ + t, to_front(dc));
+            t += count_bits(partners.kept);
+        }
+        if (t < row.last)
+            for (T* array : {sum_, sum_eta_, by_side_, by_cosine_}) store<T>(array + t, Pack<T>{});
+    }
+
+    /// Adds to those of the legs what r_jk gives.
+    void add_changes_of_sides(const TripleBatch& batch) {
+        const T* const slope = side_slope_ + batch.offset;
+        const T* const drop = side_ratio_ + batch.offset;
+        const bool shifted = group_.shift != 0;
+        for (std::int64_t t = 0; t < batch.size; t += width<T>) {
+            const Pack<T> change = load(by_side_ + t);
+            add_to<T>(sum_ + t, load(slope + t) * change);
+            add_to<T>(sum_eta_ + t, shifted ? load(drop + t) * change : change);
         }
     }
 
-    /// Changes of r_jk^2.
-    void fill_side_changes(const Batch<T>& batch) {
-        const Shell<T>& s = *shell_;
-        for (const Row& row : batch) {
-            const T rj = s.r[row.j], drj = s.tr[row.j];
-            for (std::int64_t b = row.first; b < row.last; ++b) {
-                const std::int64_t t = b * width<T>, k = batch.partner[b];
-                const Pack<T> c = load(batch.cosine + t), dc = load(by_cosine_ + t);
-                const Pack<T> rk = load(s.r + k), drk = load(s.tr + k);
-                store<T>(by_side_ + t,
-                         T(2) * (drj * (rj - rk * c) + drk * (rk - rj * c) - rj * rk * dc));
-            }
-        }
-    }
-
-    /// q = changes of the products, w = products times changes of the cosine.
-    void fill_product_changes(const Batch<T>& batch, const AngularBlock& block,
-                              std::int64_t offset) {
+    /// q = changes of f, w = f times the change of the cosine.
+    void fill_changes(const TripleBatch& batch, const AngularBlock& block) {
         for (std::size_t e = 0; e < block.exponents.size(); ++e) {
-            const T* const p = shell_->p[exponent_of(block, e).factor];
-            const T* const dp = shell_->by_p[exponent_of(block, e).factor];
-            const T* const n = n_[block.exponents[e]] + offset;
-            const T* const dn = dn_[block.exponents[e]] + offset;
-            for (std::int64_t b = 0; b < batch.n_packs; ++b) {
-                const std::int64_t t = b * width<T>, j = batch.owner[b], k = batch.partner[b];
-                const Pack<T> pk = load(p + k);
-                const Pack<T> legs = dp[j] * pk + p[j] * load(dp + k);
-                store<T>(q_[e] + t,
-                         legs * load(n + t) + p[j] * pk * load(dn + t) * load(by_side_ + t));
-                store<T>(w_[e] + t, load(product_[e] + t) * load(by_cosine_ + t));
+            const T* const f = radial_[block.exponents[e]] + batch.offset;
+            const T eta = T(group_.exponents[block.exponents[e]].eta);
+            for (std::int64_t t = 0; t < batch.size; t += width<T>) {
+                const Pack<T> radial = load(f + t);
+                store<T>(q_[e] + t, radial * (load(sum_ + t) - eta * load(sum_eta_ + t)));
+                store<T>(w_[e] + t, radial * load(by_cosine_ + t));
             }
         }
     }
 
     const AngularGroup& group_;
+    TripleList<T> list_;
     const Shell<T>* shell_ = nullptr;
     bool ready_ = false;
     Arena<T> arena_;
-    std::vector<Row> rows_;
-    std::vector<Mark> marks_;
-    std::vector<std::int64_t> owner_, partner_;  // of each pack: j and the first k
-    // Of all triples, kept: cosine, and [n_exponents] exp(-eta (r_jk - rs)^2) fc(r_jk) with its
-    // slope by r_jk^2.
-    T* cosine_ = nullptr;
-    Arrays<T> n_, dn_;
-    // Of a batch: r_jk^2, fc(r_jk), its slope by r_jk^2, r_jk where fc needs it.
-    T *side2_ = nullptr, *fc_ = nullptr, *dfc_ = nullptr, *side_ = nullptr;
-    // Of a batch: vjp: derivatives; jvp: changes of the cosine and of r_jk^2.
-    T *by_cosine_ = nullptr, *by_side_ = nullptr;
-    Arrays<T> product_, q_, w_;  // [n_exponents]
-    Arrays<T> power_, slope_;    // [n_terms] (1 + lambda c)^zeta and (1 + lambda c)^(zeta - 1)
-    std::vector<const T*> chosen_;
+    T* leg_slope_ = nullptr;  // of every neighbour: d ln fc / dr
+    // Of all triples, kept: cosine, d ln fc / d r_jk^2, (r_jk - shift) / r_jk and f [n_exponents].
+    T *cosine_ = nullptr, *side_slope_ = nullptr, *side_ratio_ = nullptr;
+    Arrays<T> radial_;
+    // Of a batch: r_jk^2, squares, cutoffs, r_jk and fc(r_jk).
+    T *side2_ = nullptr, *squares_ = nullptr, *legs_ = nullptr, *side_ = nullptr, *fc_ = nullptr;
+    // Of a batch: vjp: sums and derivatives; jvp: changes.
+    T *sum_ = nullptr, *sum_eta_ = nullptr, *by_cosine_ = nullptr, *by_side_ = nullptr;
+    Arrays<T> q_, w_;          // [n_exponents]
+    Arrays<T> power_, slope_;  // [n_terms] (1 + lambda c)^zeta and (1 + lambda c)^(zeta - 1)
+    Arrays<T> chosen_radial_, chosen_terms_;
     std::vector<T> sums_, of_power_, of_slope_;
 };
 

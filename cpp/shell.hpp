@@ -24,6 +24,7 @@ struct Shell {
     const Neighborhood<T>* nb;
     T *x, *y, *z;          // unit vectors; zero where there is no neighbour
     T *r, *inverse_r;      // distances
+    Rows<T> fc, dfc;       // [n_fcs] cutoff functions and their slopes
     Rows<T> p, dp;         // [n_factors] factors and their slopes
     Rows<T> by_p;          // [n_factors] vjp: derivatives by factor; jvp: changes of factors
     T *tr, *tx, *ty, *tz;  // vjp: derivatives by distance and unit vector; jvp: their changes
@@ -76,14 +77,14 @@ Shell<T> make_shell(const Neighborhood<T>& nb, const FactorTable& table, Arena<T
         store<T>(s.y + k, y * inverse);
         store<T>(s.z + k, z * inverse);
     }
-    const Rows<T> fc{arena.take(n_fcs * n), n}, dfc{arena.take(n_fcs * n), n};
+    for (Rows<T>* rows : {&s.fc, &s.dfc}) *rows = {arena.take(n_fcs * n), n};
     for (std::size_t f = 0; f < table.fcs.size(); ++f)
-        evaluate<T>(table.fcs[f], s.r, n, fc[f], dfc[f]);
+        evaluate<T>(table.fcs[f], s.r, n, s.fc[f], s.dfc[f]);
     for (std::size_t f = 0; f < table.factors.size(); ++f) {
         const Factor& factor = table.factors[f];
         const T eta = T(factor.eta), shift = T(factor.shift);
         for (std::int64_t k = 0; k < n; k += width<T>) {
-            const Pack<T> value = load(fc[factor.fc] + k), slope = load(dfc[factor.fc] + k);
+            const Pack<T> value = load(s.fc[factor.fc] + k), slope = load(s.dfc[factor.fc] + k);
             const Pack<T> y = load(s.r + k) - shift;
             const Pack<T> gaussian = exp_of_negative<T>(-eta * y * y);
             store<T>(s.p[f] + k, gaussian * value);

@@ -33,7 +33,7 @@ void list_parts(AngularGroup& group, const std::vector<AngularFunction>& members
     for (const auto& f : members) {
         find_or_add(
             group.exponents, [&](const Exponent& e) { return e.eta == f.eta; },
-            [&] { return Exponent{f.eta, table.number(f.fc, f.eta, f.shift), 0, 0}; });
+            [&] { return Exponent{f.eta, f.narrow ? 0 : table.number(f.fc, f.eta, f.shift)}; });
         const AngularTerm term{f.lambda, f.zeta};
         find_or_add(
             group.terms, [&](const AngularTerm& t) { return t == term; }, [&] { return term; });
@@ -105,9 +105,13 @@ void add_to_blocks(std::vector<AngularBlock>& blocks, const TermRow& row) {
 
 }  // namespace
 
-std::size_t FactorTable::number(const CutoffFunction& fc, double eta, double shift) {
-    const auto n = find_or_add(
+std::size_t FactorTable::number(const CutoffFunction& fc) {
+    return find_or_add(
         fcs, [&](const CutoffFunction& other) { return other == fc; }, [&] { return fc; });
+}
+
+std::size_t FactorTable::number(const CutoffFunction& fc, double eta, double shift) {
+    const std::size_t n = number(fc);
     return find_or_add(
         factors, [&](const Factor& f) { return f.fc == n && f.eta == eta && f.shift == shift; },
         [&] { return Factor{n, eta, shift}; });
@@ -120,13 +124,16 @@ std::vector<AngularGroup> make_groups(const std::vector<AngularFunction>& functi
     for (const auto& f : functions) {
         const auto place = find_or_add(
             groups, [&](const AngularGroup& g) { return same_triples(g, f); },
-            [&] { return AngularGroup{f.first, f.second, f.shift, f.fc, f.narrow, {}, {}, {}}; });
+            [&] {
+                return AngularGroup{f.first,  f.second, f.shift, f.fc, table.number(f.fc),
+                                    f.narrow, {},       {},      {}};
+            });
         members.resize(groups.size());
         members[place].push_back(f);
     }
     for (std::size_t g = 0; g < groups.size(); ++g) {
         list_parts(groups[g], members[g], table);
-        if (groups[g].shift == 0) share_exponentials(groups[g].exponents);
+        if (groups[g].narrow) share_exponentials(groups[g].exponents);
         for (const auto& row : term_rows(groups[g], members[g]))
             add_to_blocks(groups[g].blocks, row);
     }

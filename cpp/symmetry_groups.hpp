@@ -41,7 +41,8 @@ struct FactorTable {
     std::vector<CutoffFunction> fcs;
     std::vector<Factor> factors;
 
-    /// The number of that factor, which is added if it is new.
+    /// The number of a cutoff function, or of a factor, which is added if it is new.
+    std::size_t number(const CutoffFunction& fc);
     std::size_t number(const CutoffFunction& fc, double eta, double shift);
 };
 
@@ -79,7 +80,7 @@ struct AngularBlock {
 /// exp(-eta r^2) is made from that of exponent `base` by an integer power where that is cheaper.
 struct Exponent {
     double eta;
-    std::size_t factor;  // p_j
+    std::size_t factor = 0;  // p_j, of a wide group
     std::size_t base = 0;
     int power = 0;  // 0: it has an exponential of its own
 };
@@ -90,6 +91,7 @@ struct AngularGroup {
     std::int32_t second;
     double shift;
     CutoffFunction fc;
+    std::size_t fc_place;  // among the set's cutoff functions
     bool narrow;
     std::vector<Exponent> exponents;  // rising
     std::vector<AngularTerm> terms;   // sorted by lambda, then zeta
