@@ -35,10 +35,14 @@ public:
 
     /// tr, tx, ty, tz of the shell += sum of weight times the derivatives of G
     void vjp(const T* weight) {
+        bool idle = true;
+        for (const AngularBlock& block : group_.blocks) idle &= !has_weight(block.entries, weight);
+        if (idle) return;
         for_batches([&](const TripleBatch& batch) {
             fill_powers<T>(group_.terms, cosine_ + batch.offset, batch.size, &slope_, power_);
             bool fresh = true;
             for (const AngularBlock& block : group_.blocks) {
+                if (!has_weight(block.entries, weight)) continue;
                 expand_block(batch, block, weight);
                 detail::for_tiles<4>(static_cast<std::int64_t>(block.exponents.size()),
                                      [&](std::int64_t first, auto tile) {

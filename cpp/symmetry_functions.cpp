@@ -15,17 +15,21 @@ template <class T>
 class WideBlock {
 public:
     WideBlock(const AngularGroup& group, const AngularBlock& block)
-        : pairs_(group, block), moments_(group, block) {}
+        : block_(block), pairs_(group, block), moments_(group, block) {}
 
     void begin(const Shell<T>& shell) {
         by_moments_ = moments_.begin(shell);
         if (!by_moments_) pairs_.begin(shell);
     }
     void values(T* row) { by_moments_ ? moments_.values(row) : pairs_.values(row); }
-    void vjp(const T* weight) { by_moments_ ? moments_.vjp(weight) : pairs_.vjp(weight); }
+    void vjp(const T* weight) {
+        if (!has_weight(block_.entries, weight)) return;
+        by_moments_ ? moments_.vjp(weight) : pairs_.vjp(weight);
+    }
     void jvp(T* row) { by_moments_ ? moments_.jvp(row) : pairs_.jvp(row); }
 
 private:
+    const AngularBlock& block_;
     WideSums<T> pairs_;
     MomentSums<T> moments_;
     bool by_moments_ = false;
@@ -73,6 +77,7 @@ private:
         void vjp(const T* weight) override {
             begin_gradient(shell_, n_factors());
             for (const auto& f : set_.radial_) {
+                if (weight[f.column] == 0) continue;
                 const Range range = shell_.nb->of(f.neighbor);
                 T* const by_p = shell_.by_p[f.factor];
                 for (std::int64_t k = range.begin; k < range.end; ++k) by_p[k] += weight[f.column];

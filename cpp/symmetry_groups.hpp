@@ -69,6 +69,14 @@ struct AngularEntry {
     double scale;
 };
 
+/// Whether any of the entries has a weight.
+template <class T>
+bool has_weight(const std::vector<AngularEntry>& entries, const T* weight) {
+    for (const AngularEntry& entry : entries)
+        if (weight[entry.column] != 0) return true;
+    return false;
+}
+
 /// Exponents that all come with the same terms: a full matrix of functions. The terms of a wide
 /// group's block have one zeta in common.
 struct AngularBlock {

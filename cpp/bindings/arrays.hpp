@@ -34,12 +34,16 @@ std::int64_t length(const A& array) {
 
 /// Buffers of the calling thread, which keep their memory from call to call.
 Quads& scratch(int which);
-/// The first three of each four numbers.
+/// The first three of each four numbers, and the reverse.
 void copy_vectors(const Quads& from, Vectors<double> to);
+void widen_vectors(const double* from, std::int64_t count, Quads& to);
+/// Rows must be of different atoms of the table: a gradient is written by one thread only.
+void demand_centres(const ImageTable& table, const List<const std::int64_t>& centres);
 
 void bind_grouping(nanobind::module_& m);
 void bind_tables(nanobind::module_& m);
 void bind_functions(nanobind::module_& m);
 void bind_energies(nanobind::module_& m);
+void bind_jacobian(nanobind::module_& m);
 
 }  // namespace miniff::bindings

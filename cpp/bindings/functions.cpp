@@ -47,16 +47,6 @@ void bind_triple(nb::class_<FunctionSet<double>>& set, const char* name, Names..
         "column"_a, "first"_a, "second"_a, "cutoff"_a, nb::arg(names)...);
 }
 
-/// Rows must be of different atoms of the table: a gradient is written by one thread only.
-void demand_centres(const ImageTable& table, const List<const std::int64_t>& centres) {
-    std::int64_t last = -1;
-    for (std::int64_t row = 0; row < length(centres); ++row) {
-        demand(centres(row) > last && centres(row) < table.n_atoms,
-               "`centres` must be indices of atoms in rising order");
-        last = centres(row);
-    }
-}
-
 template <class T, class Rows>
 void demand_all(const FunctionSet<T>& set, const ImageTable& table,
                 const Vectors<const double>& images, const List<const std::int64_t>& centres,

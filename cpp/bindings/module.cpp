@@ -37,4 +37,5 @@ NB_MODULE(MINIFF_MODULE, m) {
     miniff::bindings::bind_tables(m);
     miniff::bindings::bind_functions(m);
     miniff::bindings::bind_energies(m);
+    miniff::bindings::bind_jacobian(m);
 }

@@ -1,6 +1,9 @@
 #include <nanobind/stl/pair.h>
 
+#include <algorithm>
+
 #include "arrays.hpp"
+
 #include "images.hpp"
 
 namespace miniff::bindings {
@@ -84,6 +87,23 @@ std::pair<double, std::int64_t> find_closest_pair(const ImageTable& table,
 Quads& scratch(int which) {
     thread_local Quads quads[3];
     return quads[which];
+}
+
+void widen_vectors(const double* from, std::int64_t count, Quads& to) {
+    to.resize(static_cast<std::size_t>(4 * count));
+    for (std::int64_t n = 0; n < count; ++n) {
+        std::copy_n(from + 3 * n, 3, to.data() + 4 * n);
+        to[static_cast<std::size_t>(4 * n + 3)] = 0;
+    }
+}
+
+void demand_centres(const ImageTable& table, const List<const std::int64_t>& centres) {
+    std::int64_t last = -1;
+    for (std::int64_t row = 0; row < length(centres); ++row) {
+        demand(centres(row) > last && centres(row) < table.n_atoms,
+               "`centres` must be indices of atoms in rising order");
+        last = centres(row);
+    }
 }
 
 void copy_vectors(const Quads& from, Vectors<double> to) {

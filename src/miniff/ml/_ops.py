@@ -16,6 +16,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from miniff._neighbors import PairTable
+from miniff.ml._kept import KeptDerivatives
 from miniff.potentials import Functions
 
 __all__ = ["Environment", "descriptor_values", "gather", "image_gradient", "image_positions"]
@@ -28,10 +29,35 @@ class Environment:
     Attributes:
         functions: The descriptors.
         centres: The atoms, in the order of the rows of F.
+        kept: Derivatives of the first of them that stay in memory, or None.
     """
 
     functions: Functions
     centres: Int64[ndarray, " n_centres"]
+    kept: KeptDerivatives | None = None
+
+    def _n_kept(self, images: ndarray) -> int:
+        return 0 if self.kept is None or not self.kept.serve(images) else self.kept.n_rows
+
+    def add_vjp(
+        self, table: PairTable, images: ndarray, weight: ndarray, by_image: ndarray
+    ) -> None:
+        """by_image += sum_if weight[i, f] dF[i, f]/dx"""
+        n = self._n_kept(images)
+        if self.kept is not None and n > 0:
+            self.kept.add_vjp(weight[:n], by_image)
+        if n < len(self.centres):
+            self.functions.vjp(table, self.centres[n:], weight[n:], by_image, images)
+
+    def jvp(self, table: PairTable, images: ndarray, direction: ndarray) -> ndarray:
+        """The change of F when the images move along `direction`."""
+        n = self._n_kept(images)
+        parts = []
+        if self.kept is not None and n > 0:
+            parts.append(self.kept.jvp(direction))
+        if n < len(self.centres):
+            parts.append(self.functions.jvp(table, self.centres[n:], direction, images))
+        return np.concatenate([*parts, np.zeros((0, len(self.functions)))])
 
 
 def image_positions(
@@ -116,7 +142,7 @@ class _Vjp(torch.autograd.Function):
         ctx.table, ctx.environments = table, environments
         places, by_image = _places(images), np.zeros((table.n_images, 3))
         for e, weight in zip(environments, weights, strict=True):
-            e.functions.vjp(table, e.centres, _numpy(weight), by_image, places)
+            e.add_vjp(table, places, _numpy(weight), by_image)
         return torch.from_numpy(by_image)
 
     @staticmethod
@@ -139,7 +165,7 @@ class _Jvp(torch.autograd.Function):
         ctx.save_for_backward(images)
         ctx.table, ctx.environments = table, environments
         places, along = _places(images), _numpy(direction)
-        changes = (e.functions.jvp(table, e.centres, along, places) for e in environments)
+        changes = (e.jvp(table, places, along) for e in environments)
         return tuple(torch.from_numpy(change) for change in changes)
 
     @staticmethod

@@ -24,6 +24,7 @@ from miniff.ml import (
 from miniff.ml_util._closure import LossWeights, SimpleClosure
 from miniff.ml_util._data import Split
 from miniff.ml_util._errors import Errors, Properties, compare
+from miniff.ml_util._memory import free_memory
 from miniff.ml_util._outputs import (
     predicted_properties,
     reference_properties,
@@ -76,6 +77,7 @@ class PreparedFit:
         w_energy: float = 1.0,
         w_forces: float = 0.02,
         w_stress: float = 2.0,
+        memory_gb: float | None = None,
     ) -> "FitResult":
         """Trains, and keeps the networks with the lowest typical loss on the validation set.
 
@@ -90,6 +92,9 @@ class PreparedFit:
             w_energy: Cost of a mean square error of 1 in the energy per atom (1/energy^2).
             w_forces: Cost of a mean square error of 1 in the forces ((length/energy)^2).
             w_stress: Cost of a mean square error of 1 in the stress ((length^3/energy)^2).
+            memory_gb: What derivatives of descriptors may take in memory (GB): half of what is free
+                by default. Those that do not fit are computed anew each time, which is slower and
+                rounds differently: give a number to get the same bits whatever is free.
 
         Raises:
             FloatingPointError: The loss is no longer a number.
@@ -97,11 +102,14 @@ class PreparedFit:
         self._check_options(OPTIMIZERS[optimizer], optimizer, optimizer_kwargs or {})
         if n_epochs < 1:
             raise ValueError(f"`n_epochs` is {n_epochs} but must be in [1, inf)")
+        if memory_gb is not None and not 0 <= memory_gb < float("inf"):
+            raise ValueError(f"`memory_gb` is {memory_gb} but must be in [0, inf)")
         weights = LossWeights(w_energy, w_forces, w_stress)
         settings = {
             "n_epochs": n_epochs,
             "optimizer": optimizer,
             "optimizer_kwargs": dict(optimizer_kwargs or {}),
+            "memory_gb": memory_gb,
             **{f"w_{name}": weight for name, weight in asdict(weights).items()},
         }
         closure = SimpleClosure(
@@ -113,13 +121,31 @@ class PreparedFit:
             optimizer_kwargs=optimizer_kwargs,
         )
         with Reporter("fit", level=self.log, append=True) as reporter:
+            if closure.weights.needs_gradient:
+                self._keep_derivatives(
+                    free_memory() / 2 if memory_gb is None else memory_gb * 1e9, reporter
+                )
             records = self._train(closure, n_epochs, reporter, partial(self._save, save, settings))
+            for dataset in self.datasets.values():
+                dataset.keep_derivatives(0)
             result = self._finish(closure, records)
             reporter.table("Errors", result.errors)
             write_fit(result, self.provenance)
             if save is not None:
                 reporter.info(f"potentials: {save}")
         return result
+
+    def _keep_derivatives(self, limit: float, reporter: Reporter) -> None:
+        """Keeps in memory what fits, of the training set first."""
+        needed = 0.0
+        for name in ("train", "validation"):
+            if name in self.datasets:
+                needed += self.datasets[name].keep_derivatives(max(0.0, limit - needed))
+        share = "all" if needed <= limit else f"{limit / needed:.0%}"
+        reporter.info(
+            f"derivatives of the descriptors take {needed / 1e9:.2g} GB: {share} of them kept in "
+            f"memory, where they may take {limit / 1e9:.2g} GB"
+        )
 
     @staticmethod
     def _check_options(

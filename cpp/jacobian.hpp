@@ -1,0 +1,46 @@
+/// Derivatives that are kept: for structures that do not move while weights on them are trained.
+///
+/// What a row of functions changes with its neighbours is a matrix that is read from memory in
+/// one stream, many times faster than it is computed. It is kept in single precision; products
+/// with it are formed in double precision, and vjp and jvp are exact transposes of each other.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "environment.hpp"
+
+namespace miniff {
+
+class Jacobian {
+public:
+    /// dF[i, f]/dx of the listed atoms at the given places of the images.
+    Jacobian(const FunctionSet<double>& set, const ImageTable& table, const Quads& places,
+             Centres centres);
+    Jacobian(const Jacobian&) = delete;
+    Jacobian& operator=(const Jacobian&) = delete;
+
+    std::int64_t n_rows() const { return static_cast<std::int64_t>(centre_.size()); }
+    std::int64_t n_functions() const { return n_functions_; }
+    std::int64_t n_images() const { return n_images_; }
+
+    /// by_image [n_images, 4] += sum_if weight[i, f] dF[i, f]/dx
+    void vjp(const double* weight, Quads& by_image) const;
+    /// out [n_rows, n_functions] = change of F along the direction [n_images, 4]
+    void jvp(const Quads& direction, double* out) const;
+
+private:
+    /// Neighbours are kept in blocks of this many.
+    static constexpr std::int64_t block_size = 8;
+
+    struct Row;
+
+    std::int64_t n_functions_;
+    std::int64_t n_images_;
+    std::vector<std::int64_t> centre_;  // [n_rows]
+    std::vector<std::int64_t> start_;   // [n_rows + 1] blocks of a row
+    std::vector<std::int32_t> image_;   // [n_blocks, block_size]; the centre fills up
+    std::vector<float> slopes_;         // [n_blocks, n_functions, 3, block_size]
+};
+
+}  // namespace miniff
