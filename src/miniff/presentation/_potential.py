@@ -1,0 +1,164 @@
+"""What potentials look like: against the distance of two atoms, and against a strain."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy import ndarray
+
+from miniff.kernel import Cell, profile, profile_directed_strain
+from miniff.potentials import LocalPotential
+from miniff.presentation._style import new_axes, tidy
+from miniff.units import factor
+
+__all__ = ["plot_potential_2", "plot_strain_profile"]
+
+N_POINTS = 300
+FIRST = 0.1
+"""Plots begin at this fraction of the cutoff."""
+
+
+def plot_potential_2(
+    potentials: LocalPotential | Sequence[LocalPotential],
+    limits: tuple[float, float] | None = None,
+    pair: tuple[str, str] | None = None,
+    *,
+    energy_unit: str = "eV",
+    length_unit: str = "angstrom",
+    label: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Energy of two atoms alone against their distance.
+
+    It is the total energy: a potential on ``"a-a"``, or one without a tag, gives each of the
+    two atoms an energy, and both are summed.
+
+    Args:
+        potentials: One or several; they are summed.
+        limits: First and last distance (length); from a tenth of the cutoff to the cutoff by
+            default.
+        pair: The species of the two atoms; those of the first tag by default.
+        energy_unit: Name of the unit of energies; ``"1"`` for what has none.
+        length_unit: Name of the unit of distances.
+        label: For the legend.
+        ax: Where to draw; a new figure by default.
+
+    Raises:
+        ValueError: Limits that are no range, an unknown unit, or potentials without a cutoff.
+    """
+    several = [potentials] if isinstance(potentials, LocalPotential) else list(potentials)
+    low, high = _limits(several, limits)
+    species = pair or _pair_of(several)
+    unit, length = factor(energy_unit), factor(length_unit)
+    r = np.linspace(low, high, N_POINTS)
+    energies = profile(several, lambda distance: _two_atoms(distance, species, high), r)
+    ax = new_axes()[0] if ax is None else ax
+    ax.axhline(0, color="0.7", lw=0.6, zorder=0)
+    ax.plot(r / length, energies / unit, lw=1.2, label=label)
+    ax.set(xlim=(low / length, high / length), ylim=_bounds(energies / unit))
+    ax.set(xlabel=f"r ({length_unit})", ylabel=f"energy ({energy_unit})")
+    if label is not None:
+        ax.legend()
+    return tidy(ax)
+
+
+def plot_strain_profile(
+    potentials: Sequence[LocalPotential],
+    cell: Cell,
+    limits: tuple[float, float] = (0.9, 1.1),
+    direction: Sequence[float] = (1, 1, 1),
+    *,
+    energy_unit: str = "eV",
+    origin: str | float | None = None,
+    mark_points: Sequence[float] | None = None,
+    label: str | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Energy per atom of a strained cell: vector i is multiplied by 1 + direction[i] (s - 1).
+
+    Args:
+        potentials: They are summed.
+        cell: At strain s = 1.
+        limits: First and last s.
+        direction: How much of the strain each cell vector takes.
+        energy_unit: Name of the unit of energies.
+        origin: What to draw as zero: the energy at the left or right end or the median of the
+            curve, or a number (energy per atom); the energies themselves by default.
+        mark_points: Values of s to mark on the curve.
+        label: For the legend; the cell's ``tag`` by default.
+        ax: Where to draw; a new figure by default.
+
+    Raises:
+        ValueError: Limits that are no range, or an unknown unit or origin.
+    """
+    if not 0 < limits[0] < limits[1]:
+        raise ValueError(f"`limits` are {limits} but must be two rising positive numbers")
+    unit = factor(energy_unit)
+
+    def energies(strain: ndarray) -> ndarray:
+        return profile_directed_strain(potentials, cell, strain, direction) / cell.size
+
+    strain = np.linspace(*limits, N_POINTS)
+    curve = energies(strain)
+    zero = _origin(curve, origin)
+    ax = new_axes()[0] if ax is None else ax
+    tag = label if label is not None else cell.meta.get("tag")
+    (line,) = ax.plot(
+        strain, (curve - zero) / unit, lw=1.2, label=None if tag is None else str(tag)
+    )
+    if mark_points is not None:
+        points = np.asarray(mark_points, float)
+        marked = (energies(points) - zero) / unit
+        ax.plot(points, marked, "o", ms=4, color=line.get_color())
+    ax.set(xlim=limits, xlabel="strain", ylabel=f"energy ({energy_unit}/atom)")
+    if tag is not None:
+        ax.legend()
+    return tidy(ax)
+
+
+def _limits(
+    potentials: Sequence[LocalPotential], limits: tuple[float, float] | None
+) -> tuple[float, float]:
+    if limits is None:
+        cutoff = max((p.cutoff for p in potentials), default=0.0)
+        if cutoff == 0:
+            raise ValueError("`limits` are missing but no potential has a cutoff to draw up to")
+        return FIRST * cutoff, cutoff
+    low, high = limits
+    if not 0 < low < high < np.inf:
+        raise ValueError(f"`limits` are {limits} but must be two rising positive numbers")
+    return low, high
+
+
+def _pair_of(potentials: Sequence[LocalPotential]) -> tuple[str, str]:
+    """The first two species of the first tag; for potentials on all species, any."""
+    for potential in potentials:
+        if potential.species:
+            return potential.species[0], potential.species[min(1, len(potential.species) - 1)]
+    return ("a", "a")
+
+
+def _two_atoms(distance: float, species: tuple[str, str], longest: float) -> Cell:
+    return Cell(
+        2 * longest * np.eye(3), [[0, 0, 0], [distance / (2 * longest), 0, 0]], species, pbc=False
+    )
+
+
+def _bounds(energies: ndarray) -> tuple[float, float]:
+    """All of the curve, but of a steep wall only a few times what the rest reaches."""
+    low, high = float(energies.min()), float(energies.max())
+    rest = -3 * low if low < 0 else 20 * float(np.median(energies))
+    if rest > 0:
+        high = min(high, rest)
+    margin = 0.05 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+def _origin(curve: ndarray, origin: str | float | None) -> float:
+    if origin is None:
+        return 0.0
+    if not isinstance(origin, str):
+        return float(origin)
+    if origin not in ("left", "right", "median"):
+        raise ValueError(f"`origin` is {origin!r} but must be left, right, median or a number")
+    return float({"left": curve[0], "right": curve[-1], "median": np.median(curve)}[origin])
