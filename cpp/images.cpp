@@ -51,6 +51,18 @@ void fold_images(const ImageTable& table, const Quads& places, const Quads& by_i
     }
 }
 
+void move_images(const ImageTable& table, const double* images, const double* moves,
+                 const double* strain, double* out) {
+#pragma omp parallel for schedule(static) if (table.n_images > few)
+    for (std::int64_t m = 0; m < table.n_images; ++m) {
+        const std::int64_t i = table.atom[m];
+        const double *at = images + 3 * m, *of_structure = strain + 9 * table.structure[i];
+        for (int y = 0; y < 3; ++y)
+            out[3 * m + y] = moves[3 * i + y] + at[0] * of_structure[y] +
+                             at[1] * of_structure[3 + y] + at[2] * of_structure[6 + y];
+    }
+}
+
 ClosestPair closest_pair(const ImageTable& table, const Quads& places) {
     ClosestPair closest{std::numeric_limits<double>::infinity(), -1};
     for (std::int64_t i = 0; i < table.n_atoms; ++i) {

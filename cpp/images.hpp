@@ -42,6 +42,11 @@ void copy_images(const ImageTable& table, const double* positions, Quads& out);
 void fold_images(const ImageTable& table, const Quads& places, const Quads& by_image,
                  double* gradient, double* strain);
 
+/// The transpose of folding: out [n_images, 3] = how images move when atoms move, [n_atoms, 3], and
+/// when structures are strained, [n_structures, 3, 3].
+void move_images(const ImageTable& table, const double* images, const double* moves,
+                 const double* strain, double* out);
+
 /// The least r_ij^2 and the pair that has it; infinite and -1 where there is no pair.
 struct ClosestPair {
     double distance2;

@@ -140,6 +140,12 @@ def test_table_refuses_arrays_that_do_not_fit():
         table.fold(two, two, one, strain)
     with refuses("`strain` must be [n_structures, 3, 3]"):
         table.fold(two, two, two, np.zeros((2, 3, 3)))
+    with refuses("`images` and `out` must be [n_images, 3]"):
+        table.move(two, two, strain, one)
+    with refuses("`moves` must be [n_atoms, 3]"):
+        table.move(two, one, strain, two)
+    with refuses("`strain` must be [n_structures, 3, 3]"):
+        table.move(two, two, np.zeros((2, 3, 3)), two)
     with refuses("`cells` must be [n_structures, 3, 3]"):
         table.closest_pair(PLACES, np.zeros((2, 3, 3)))
 

@@ -73,6 +73,16 @@ void fold(const ImageTable& table, Vectors<const double> images, Vectors<const d
     fold_images(table, scratch(0), scratch(1), gradient.data(), strain.data());
 }
 
+void move(const ImageTable& table, Vectors<const double> images, Vectors<const double> moves,
+          Matrices<const double> strain, Vectors<double> out) {
+    demand(length(images) == table.n_images && length(out) == table.n_images,
+           "`images` and `out` must be [n_images, 3]");
+    demand(length(moves) == table.n_atoms, "`moves` must be [n_atoms, 3]");
+    demand(length(strain) == table.n_structures, "`strain` must be [n_structures, 3, 3]");
+    nb::gil_scoped_release released;
+    move_images(table, images.data(), moves.data(), strain.data(), out.data());
+}
+
 std::pair<double, std::int64_t> find_closest_pair(const ImageTable& table,
                                                   Vectors<const double> positions,
                                                   Matrices<const double> cells) {
@@ -124,6 +134,8 @@ void bind_tables(nb::module_& m) {
              "out"_a.noconvert())
         .def("fold", &fold, "images"_a.noconvert(), "by_image"_a.noconvert(),
              "gradient"_a.noconvert(), "strain"_a.noconvert())
+        .def("move", &move, "images"_a.noconvert(), "moves"_a.noconvert(), "strain"_a.noconvert(),
+             "out"_a.noconvert())
         .def("closest_pair", &find_closest_pair, "positions"_a.noconvert(), "cells"_a.noconvert());
 }
 

@@ -136,6 +136,19 @@ class PairTable:
         self.core.fold(self.images, by_image, gradient, strain)
         return gradient, strain
 
+    def spread(
+        self, moves: Float64[ndarray, "n_atoms 3"], strain: Float64[ndarray, "n_structures 3 3"]
+    ) -> Float64[ndarray, "n_images 3"]:
+        """How images move with atoms and with strained structures (length).
+
+        Args:
+            moves: Of the atoms (length).
+            strain: Of the structures: x moves by x @ strain.
+        """
+        out = np.empty((self.n_images, 3))
+        self.core.move(self.images, moves, strain, out)
+        return out
+
 
 def find_pairs(
     positions: Float[ndarray, "n_atoms 3"],

@@ -202,11 +202,7 @@ class _Scatter(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, by_atom: Tensor, by_strain: Tensor, table: PairTable) -> Tensor:
         ctx.table = table
-        moves, strain = _numpy(by_atom), _numpy(by_strain)
-        strained = strain[table.structure[table.image_atom]]
-        along = moves[table.image_atom]
-        along += np.einsum("mx,mxy->my", table.images, strained)  # [image, xyz, xyz]
-        return torch.from_numpy(along)
+        return torch.from_numpy(table.spread(_numpy(by_atom), _numpy(by_strain)))
 
     @staticmethod
     def backward(ctx: Any, by_image: Tensor) -> tuple[Tensor, Tensor, None]:
