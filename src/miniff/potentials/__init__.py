@@ -22,6 +22,11 @@ from miniff.potentials._functions import (
     LocalPotentialFamily,
     potential_values,
 )
+from miniff.potentials._general import (
+    GeneralPotential,
+    general_pair_potential_family,
+    general_triple_potential_family,
+)
 from miniff.potentials._local import LocalEnergies, LocalPotential, refuse_short_table
 from miniff.potentials._model import ModelBuilder, Precision
 from miniff.potentials._parameters import Choice, Parameter
@@ -33,6 +38,7 @@ __all__ = [
     "CompiledPotentials",
     "FunctionPotential",
     "Functions",
+    "GeneralPotential",
     "LocalEnergies",
     "LocalPotential",
     "LocalPotentialFamily",
@@ -44,6 +50,8 @@ __all__ = [
     "behler4_descriptor_family",
     "behler5_descriptor_family",
     "evaluate_table",
+    "general_pair_potential_family",
+    "general_triple_potential_family",
     "known_families",
     "lj_potential_family",
     "potential_from_state_dict",
