@@ -1,5 +1,6 @@
 """Structures, their neighbours, and potentials evaluated on them."""
 
+from miniff.kernel._batch import batch_adf, batch_rdf
 from miniff.kernel._cell import Cell
 from miniff.kernel._eval import Evaluation, eval
 from miniff.kernel._images import CellImages, compute_images
@@ -9,6 +10,8 @@ __all__ = [
     "Cell",
     "CellImages",
     "Evaluation",
+    "batch_adf",
+    "batch_rdf",
     "compute_images",
     "eval",
     "profile",

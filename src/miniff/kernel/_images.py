@@ -6,12 +6,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float, Float64, Int64
 from numpy import ndarray
 
 from miniff._checks import unknown_name
 from miniff._neighbors import PairTable, find_pairs
 from miniff.kernel._cell import Cell, as_directions
+from miniff.kernel._distributions import angular_distribution, radial_distribution
 from miniff.potentials import LocalPotential, potential_values, refuse_short_table
 
 if TYPE_CHECKING:
@@ -111,6 +112,59 @@ class CellImages:
             for out, potential in zip(result, several, strict=True):
                 self._add_gradient(potential, out)
         return result[0] if single else result
+
+    def rdf(
+        self, r: Float[ndarray, " n_points"], sigma: float, *, normalize: bool = False
+    ) -> dict[str, Float64[ndarray, " n_points"]]:
+        """Radial distribution: the density of one species at a distance from another's atoms.
+
+        rdf(r) = 1/(4 pi r^2 N_s1) sum_ij G(r - r_ij; sigma) over directed pairs, G a normalised
+        Gaussian cut off at 6 sigma.
+
+        Args:
+            r: Distances, in any order (length).
+            sigma: Width of the Gaussians (length).
+            normalize: Divide by the mean density of s2, which gives the usual g(r) without unit:
+                1 for atoms at random places.
+
+        Returns:
+            For each ``"s1-s2"``, s1 <= s2, the density of s2 around atoms of s1 (1/length^3). That
+            of s1 around s2 is N_s1 / N_s2 times as large; normalised, both are the same.
+
+        Raises:
+            ValueError: Distances or widths that are not positive, a neighbour list that does not
+                reach 6 sigma beyond the largest distance, or, to be normalised, a structure that
+                does not repeat along all cell vectors and so has no density.
+        """
+        if normalize and not all(self.cell.pbc):
+            raise ValueError(
+                f"`pbc` is {self.cell.pbc}: a structure that does not repeat along all cell "
+                "vectors has no mean density to normalize by"
+            )
+        volume = self.cell.volume if normalize else None
+        return radial_distribution(self.table, volume, r, sigma)
+
+    def adf(
+        self, theta: Float[ndarray, " n_points"], sigma: float, cutoff: float
+    ) -> dict[str, Float64[ndarray, " n_points"]]:
+        """Angular distribution: adf(theta) = sum_jik G(theta - theta_jik; sigma) over all triples.
+
+        Two neighbours j and k of a centre i make one triple, whatever their order; G is a
+        normalised Gaussian cut off at 6 sigma. Nothing is divided by the number of atoms.
+
+        Args:
+            theta: Angles, in any order (radian).
+            sigma: Width of the Gaussians (radian).
+            cutoff: Neighbours are those with r_ij < cutoff (length).
+
+        Returns:
+            For each ``"s0-[s1,s2]"``, s1 <= s2, around atoms of s0: triples per radian.
+
+        Raises:
+            ValueError: Angles outside [0, pi], a width that is not positive, or a cutoff longer
+                than that of the neighbour list.
+        """
+        return angular_distribution(self.table, theta, sigma, cutoff)
 
     def _add_gradient(self, potential: LocalPotential, out: ndarray) -> None:
         """out[i, j] += d e_i / d r_j"""
