@@ -39,6 +39,7 @@ def dimer(r):
     return contract.molecule([r, 0.0, 0.0])
 
 
+@pytest.mark.filterwarnings("ignore::miniff.potentials.OneSidedPairWarning")
 @pytest.mark.parametrize(
     ("python", "compiled", "parameters", "tag"),
     [

@@ -7,8 +7,14 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from miniff.kernel._cell import Cell
-from miniff.kernel._images import CellImages, compute_images, refuse_unknown_species
-from miniff.potentials import CompiledPotentials, LocalPotential, Precision
+from miniff.kernel._images import CellImages, compute_images
+from miniff.potentials import (
+    CompiledPotentials,
+    LocalPotential,
+    Precision,
+    refuse_uncovered_species,
+    refuse_unknown_species,
+)
 
 __all__ = ["Evaluation", "eval"]
 
@@ -70,12 +76,14 @@ def eval(
     Args:
         potentials: Their energies are summed.
         structure: A cell, whose neighbours are then found, or images that have them already.
-        ignore_missing_species: Let a potential name species that are not in the structure.
+        ignore_missing_species: Let a potential name species that are not in the structure, and let
+            atoms that are the centre of no potential have no energy.
         precision: Of descriptors and networks: ``"single"`` is about twice as fast, and forces
             agree to about 1e-5 of the largest. Formulas and all sums are in double precision.
 
     Raises:
-        ValueError: A neighbour list shorter than a cutoff, an unknown species or precision.
+        ValueError: A neighbour list shorter than a cutoff, an unknown species or precision, or
+            atoms of a species to which no potential gives an energy.
         TypeError: In single precision, descriptors that are no symmetry functions.
     """
     several = [potentials] if isinstance(potentials, LocalPotential) else list(potentials)
@@ -85,7 +93,8 @@ def eval(
         else compute_images(structure, max((p.cutoff for p in several), default=0.0))
     )
     if not ignore_missing_species:
-        refuse_unknown_species(several, images.table)
+        refuse_unknown_species(several, images.table.names)
+        refuse_uncovered_species(several, images.table.names)
     ready = CompiledPotentials(several, images.table.names, precision=precision)
     result = ready.evaluate(images.table)
     return Evaluation(

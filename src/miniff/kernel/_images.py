@@ -13,7 +13,12 @@ from miniff._checks import unknown_name
 from miniff._neighbors import PairTable, find_pairs
 from miniff.kernel._cell import Cell, as_directions
 from miniff.kernel._distributions import angular_distribution, radial_distribution
-from miniff.potentials import LocalPotential, potential_values, refuse_short_table
+from miniff.potentials import (
+    LocalPotential,
+    potential_values,
+    refuse_short_table,
+    refuse_unknown_species,
+)
 
 if TYPE_CHECKING:
     import scipy.sparse
@@ -103,7 +108,7 @@ class CellImages:
         single = isinstance(potentials, LocalPotential)
         several = [potentials] if isinstance(potentials, LocalPotential) else list(potentials)
         if not ignore_missing_species:
-            refuse_unknown_species(several, self.table)
+            refuse_unknown_species(several, self.table.names)
         if kernel == "kernel":
             result = potential_values(several, self.table)
         else:
@@ -193,11 +198,3 @@ def compute_images(
         cell = Cell(cell.vectors, cell.coordinates, cell.values, cell.meta, pbc=directions)
     table = find_pairs(cell.cartesian(), cell.vectors, directions, cell.values, cutoff)
     return CellImages(cell, table)
-
-
-def refuse_unknown_species(potentials: Sequence[LocalPotential], table: PairTable) -> None:
-    """A misspelt species would give a silent zero."""
-    for potential in potentials:
-        for name in potential.species:
-            if name not in table.names:
-                raise ValueError(f"{potential}: {unknown_name('species', name, table.names)}")

@@ -15,6 +15,12 @@ from miniff.potentials._classical import (
     sw2_potential_family,
     sw3_potential_family,
 )
+from miniff.potentials._counting import counted_once
+from miniff.potentials._coverage import (
+    OneSidedPairWarning,
+    refuse_uncovered_species,
+    refuse_unknown_species,
+)
 from miniff.potentials._evaluation import CompiledPotentials, TableEvaluation, evaluate_table
 from miniff.potentials._functions import (
     FunctionPotential,
@@ -43,12 +49,14 @@ __all__ = [
     "LocalPotential",
     "LocalPotentialFamily",
     "ModelBuilder",
+    "OneSidedPairWarning",
     "Parameter",
     "Precision",
     "TableEvaluation",
     "behler2_descriptor_family",
     "behler4_descriptor_family",
     "behler5_descriptor_family",
+    "counted_once",
     "evaluate_table",
     "general_pair_potential_family",
     "general_triple_potential_family",
@@ -57,6 +65,8 @@ __all__ = [
     "potential_from_state_dict",
     "potential_values",
     "refuse_short_table",
+    "refuse_uncovered_species",
+    "refuse_unknown_species",
     "sw2_potential_family",
     "sw3_potential_family",
 ]
