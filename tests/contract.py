@@ -231,6 +231,34 @@ def assert_strain_derivative_is_slope(potential, cell, *, step=1e-5):
     )
 
 
+def assert_parts_of_atoms_are_slopes(potential, cell, *, step=1e-5):
+    """Each atom's energy changes with strain as its virial, with moves as its gradients say."""
+    rng = np.random.default_rng(6)
+    strain, along = rng.normal(size=(3, 3)), rng.normal(size=(cell.size, 3))
+    result = kernel.eval(potential, cell)
+    images = kernel.compute_images(cell, potential.cutoff)
+    virials = kernel.atomic_virials(potential, images)
+    gradient = images.sparse_gradient(potential)
+    scale = max(1, np.abs(result.gradient).max(), np.abs(virials).max())
+    np.testing.assert_allclose(virials.sum(axis=0), result.virial, atol=1e-10 * scale)
+    np.testing.assert_allclose(
+        gradient.sum(axis=0).reshape(-1, 3), result.gradient, atol=1e-11 * scale
+    )
+    dense = images.eval(potential, "kernel_gradient").reshape(cell.size, -1)
+    np.testing.assert_allclose(gradient.toarray(), dense, atol=1e-12 * scale)
+    for found, change in (
+        (
+            np.einsum("ixy,xy->i", -virials, strain),
+            lambda s: deformed(cell, np.eye(3) + s * strain),
+        ),
+        (gradient @ along.ravel(), lambda s: moved(cell, s * along)),
+    ):
+        after, before = (kernel.eval(potential, change(s)).energies for s in (step, -step))
+        np.testing.assert_allclose(
+            found, (after - before) / (2 * step), rtol=1e-6, atol=1e-7 * scale
+        )
+
+
 def functions_of(potential, cell):
     """The potential as an environment function, its table and centres, weights and directions."""
     rng = np.random.default_rng(3)

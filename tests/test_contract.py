@@ -74,6 +74,13 @@ def test_strain_derivative_is_the_slope(row, name):
     contract.assert_strain_derivative_is_slope(row.potential(), contract.STRUCTURES[name]())
 
 
+@rows
+@pytest.mark.parametrize("name", ["periodic", "tiny", "cluster"])
+def test_parts_of_atoms_are_slopes(row, name):
+    """Virials and sparse gradients of single atoms are derivatives of their energies."""
+    contract.assert_parts_of_atoms_are_slopes(row.potential(), contract.STRUCTURES[name]())
+
+
 @compiled_rows
 @pytest.mark.parametrize("species", [None, "bab", "abb"])
 def test_jvp_and_vjp_are_adjoint_derivatives(row, species):

@@ -92,8 +92,8 @@ class CellImages:
         Args:
             potentials: One potential or several.
             kernel: ``"kernel"`` for energies e_i; ``"kernel_gradient"`` for d e_i / d r_j, which
-                takes n_atoms^2 numbers per potential: :func:`miniff.kernel.eval` gives the gradient
-                of the total energy without them.
+                takes n_atoms^2 numbers per potential: :meth:`sparse_gradient` gives those that are
+                not zero, :func:`miniff.kernel.eval` the gradient of the total energy.
             ignore_missing_species: Let a potential name species that are not in the structure.
 
         Returns:
@@ -117,6 +117,36 @@ class CellImages:
             for out, potential in zip(result, several, strict=True):
                 self._add_gradient(potential, out)
         return result[0] if single else result
+
+    def sparse_gradient(
+        self, potential: LocalPotential, *, ignore_missing_species: bool = False
+    ) -> "scipy.sparse.csr_array":
+        """d e_i / d r_j of one potential as a sparse matrix [n_atoms, 3 n_atoms] (energy/length).
+
+        Row i has the derivatives of the energy of atom i, column 3 j + x that by component x of the
+        position of atom j: ``sparse_gradient(p).toarray().reshape(n, n, 3)`` is
+        ``eval(p, "kernel_gradient")``. It takes memory for the neighbours alone.
+
+        Args:
+            potential: A formula, a network or a Python function.
+            ignore_missing_species: Let it name species that are not in the structure.
+
+        Raises:
+            ValueError: A cutoff longer than the neighbour list's, or an unknown species.
+        """
+        from scipy.sparse import coo_array
+
+        if not ignore_missing_species:
+            refuse_unknown_species([potential], self.table.names)
+        refuse_short_table([potential], self.table)
+        gradient = potential.pair_gradient(self.table)
+        pairs = np.flatnonzero(gradient.any(axis=1))
+        centre, other = self.table.centre[pairs], self.table.other[pairs].astype(np.int64)
+        columns = (3 * np.concatenate([other, centre])[:, None] + np.arange(3)).ravel()
+        rows = np.repeat(np.concatenate([centre, centre]), 3)
+        values = np.concatenate([gradient[pairs], -gradient[pairs]]).ravel()
+        n = self.table.n_atoms
+        return coo_array((values, (rows, columns)), shape=(n, 3 * n)).tocsr()
 
     def rdf(
         self, r: Float[ndarray, " n_points"], sigma: float, *, normalize: bool = False
