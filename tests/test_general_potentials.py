@@ -250,7 +250,9 @@ def test_a_triple_that_is_not_finite_is_refused():
     """With both distances and the cosine; derivatives too."""
     cell = contract.molecule([1.0, 0, 0], [0, 1.5, 0])
     potential = general_triple_potential_family(
-        f=lambda r1, r2, cos_t: r1, df_dt=lambda r1, r2, cos_t: r1 / (cos_t * r2), a=1.7
+        f=lambda r1, r2, cos_t: np.log(np.abs(cos_t) + (cos_t == 0)),
+        df_dt=lambda r1, r2, cos_t: 1 / cos_t,
+        a=1.7,
     )
     with refuses("`df_dt` gives inf at r1 = 1, r2 = 1.5, cos_t = 0 but must be finite"):
         kernel.eval(potential, cell)
@@ -275,6 +277,24 @@ def test_what_is_no_function_of_distances_is_refused(given, sentence, kind):
     """When the potential is made."""
     with refuses(sentence, kind):
         general_pair_potential_family(**{"a": 4.0} | given)
+
+
+def test_a_derivative_of_something_else_is_refused():
+    """The other sign, a factor, or the derivative by the angle instead of its cosine."""
+    for factor in (-1, 2):
+        with refuses(f"gives {2 * factor * 1.64:g} at r = 1.64, where the derivative of `f` by r"):
+            pair(lambda r: r**2, df_dr=lambda r, x=factor: 2 * x * r)
+
+    def f(r1, r2, cos_t):
+        return r1 * r2 * cos_t**2
+
+    def by_angle(r1, r2, cos_t):
+        return -2 * r1 * r2 * cos_t * np.sqrt(1 - cos_t**2)
+
+    with refuses("where the derivative of `f` by cos_t is"):
+        general_triple_potential_family(f=f, df_dt=by_angle, a=4.0)
+    # A kink at one of the probes is no reason.
+    pair(lambda r: np.abs(r - 0.73 * 4.0), df_dr=lambda r: np.sign(r - 0.73 * 4.0))
 
 
 def test_exceptions_of_the_function_say_where_it_was_called():

@@ -21,7 +21,12 @@ from miniff._neighbors import PairTable
 from miniff._triples import pairs_of, triples_of
 from miniff.potentials._local import LocalEnergies, LocalPotential, check_tag, refuse_short_table
 from miniff.potentials._parameters import Parameter
-from miniff.potentials._python_function import Function, NumericalDerivative, PythonFunction
+from miniff.potentials._python_function import (
+    Function,
+    NumericalDerivative,
+    PythonFunction,
+    refuse_wrong_derivative,
+)
 
 if TYPE_CHECKING:
     from miniff.potentials._model import ModelBuilder
@@ -150,16 +155,18 @@ def general_pair_potential_family(
         f: f(r), the energy of one term (energy) at distances in (0, a). It is called with an array
             of distances; one that raises there, or gives no array of the same shape, is called with
             one ``float`` after the other.
-        df_dr: Its derivative (energy/length), called likewise. If left out, it is the derivative of
+        df_dr: Its derivative (energy/length), called likewise; one that is clearly not f's is
+            refused. If left out, it is the derivative of
             the polynomial through f at seven distances around r, below a and at most 0.002 r apart:
             good to about ten digits where f is smooth on this scale, less at kinks.
         a: The cutoff (length). Nothing is shifted or smoothed: let f end at zero.
 
     Raises:
         TypeError: Something that is no function or gives no real number.
-        ValueError: A cutoff that is not positive, a tag of the wrong length, or a function that
-            mixes up the elements of an array. On evaluation: results that are not finite or of the
-            wrong shape; the sentence names the function and the distance.
+        ValueError: A cutoff that is not positive, a tag of the wrong length, a function that
+            mixes up the elements of an array, or a derivative of something else. On evaluation:
+            results that are not finite or of the wrong shape; the sentence names the function and
+            the distance.
     """
     return _make(tag, PAIR, {"f": f, "df_dr": df_dr}, a)
 
@@ -202,13 +209,16 @@ def _make(
     a = CUTOFF.check("a", a)
     f, *derivatives = given
     function = PythonFunction.of(f, given[f], arguments, a)
-    slopes = tuple(
-        NumericalDerivative(function, place, a)
-        if given[name] is None
-        else PythonFunction.of(name, given[name], arguments, a)
-        for place, name in enumerate(derivatives)
-    )
-    return GeneralPotential(function, slopes, a, tag)
+    slopes: list[Slope] = []
+    for place, name in enumerate(derivatives):
+        numerical = NumericalDerivative(function, place, a)
+        if given[name] is None:
+            slopes.append(numerical)
+            continue
+        slope = PythonFunction.of(name, given[name], arguments, a)
+        refuse_wrong_derivative(slope, numerical)
+        slopes.append(slope)
+    return GeneralPotential(function, tuple(slopes), a, tag)
 
 
 def _sums(places: ndarray, vectors: ndarray, n: int) -> Float64[ndarray, "n 3"]:

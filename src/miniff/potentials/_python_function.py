@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-__all__ = ["Function", "NumericalDerivative", "PythonFunction"]
+__all__ = ["Function", "NumericalDerivative", "PythonFunction", "refuse_wrong_derivative"]
 
 Function = Callable[..., object]
 
@@ -50,9 +50,7 @@ class PythonFunction:
         """
         if not callable(function):
             raise TypeError(f"`{name}` is {function!r} but must be a function")
-        distances = np.multiply(PROBES, a)
-        axes = [COSINES if argument == "cos_t" else distances for argument in arguments]
-        points = np.array(list(product(*axes)), float).T
+        points = _probes(arguments, a)
         whole = PythonFunction(name, function, arguments, True)
         one_by_one = PythonFunction(name, function, arguments, False)
         together = _attempt(function, points)
@@ -178,6 +176,35 @@ class NumericalDerivative:
             slope += weight * self.function(*moved)
         by_x: ndarray = slope / step
         return by_x
+
+
+def refuse_wrong_derivative(given: PythonFunction, numerical: NumericalDerivative) -> None:
+    """Refuse a derivative that is another function's: one by the angle, say, or of the other sign.
+
+    The two must be within a tenth of each other at half of the probes or more: kinks and tables of
+    f may spoil the numerical one here and there.
+    """
+    points = _probes(given.arguments, numerical.a)
+    try:
+        expected = numerical(*points)
+    except Exception:  # f has no value somewhere there: it is refused where it is needed
+        return
+    found = given._array(points) if given.takes_arrays else given._loop(points)
+    largest = np.maximum(np.abs(found), np.abs(expected))
+    differ = np.abs(found - expected) > 0.1 * largest + 1e-6 * np.abs(expected).max()
+    if 2 * differ.sum() > len(differ):
+        place = int(np.flatnonzero(differ)[0])
+        by = given.arguments[numerical.argument]
+        raise ValueError(
+            f"`{given.name}` gives {found[place]:.6g} at {given._place(points, place)}, where the "
+            f"derivative of `{numerical.function.name}` by {by} is {expected[place]:.6g}"
+        )
+
+
+def _probes(arguments: tuple[str, ...], a: float) -> Float64[ndarray, "n_arguments n_probes"]:
+    distances = np.multiply(PROBES, a)
+    axes = [COSINES if argument == "cos_t" else distances for argument in arguments]
+    return np.array(list(product(*axes)), dtype=np.float64).T
 
 
 def _attempt(function: Function, points: ndarray) -> ndarray | None:
