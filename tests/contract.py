@@ -7,13 +7,15 @@ all of them for all rows.
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+import python_potentials
 import reference
 
 from miniff import kernel, potentials
 from miniff.kernel import Cell
-from miniff.potentials import FunctionPotential, Functions
+from miniff.potentials import FunctionPotential, Functions, GeneralPotential
 
 FAR = np.array([[2, 0, -8], [0, 5, 0], [-3, 1, 0], [0, 0, 0], [7, -7, 1]])
 
@@ -23,7 +25,7 @@ class Row:
     """A family with parameters, its formula in plain numpy, and how it ends at the cutoff."""
 
     name: str
-    make: Callable[..., FunctionPotential]
+    make: Callable[..., FunctionPotential | GeneralPotential]
     parameters: dict
     energies: Callable
     smooth: bool = True
@@ -34,9 +36,19 @@ class Row:
     def reference(self, cell, tag=None):
         return self.energies(cell, tag, **self.parameters)
 
+    @property
+    def n_bodies(self):
+        potential = self.potential()
+        return getattr(potential, "family", potential).n_bodies
+
+    @property
+    def compiled(self):
+        """Whether it is a family of the core, or made of Python functions."""
+        return isinstance(self.potential(), FunctionPotential)
+
     def tag(self, *species):
         """A tag of the first names given."""
-        return "-".join(species[: self.make.n_bodies])
+        return "-".join(species[: self.n_bodies])
 
 
 def _behler(name, make, energies, *, smooth=True, **parameters):
@@ -94,7 +106,36 @@ ROWS = [
         )
         for name in reference.CUTOFF_FUNCTIONS
     ),
+    Row(
+        "python-pair",
+        python_potentials.lennard_jones,
+        {"epsilon": 0.3, "sigma": 1.9, "a": 2.2},
+        reference.lennard_jones,
+        smooth=False,
+    ),
+    Row(
+        "python-pair-by-numbers",
+        python_potentials.stillinger_weber_2,
+        {"epsilon": 0.5, "sigma": 2.1, "gauge_a": 7.05, "gauge_b": 0.602, "a": 1.8, "p": 4, "q": 0},
+        reference.stillinger_weber_2,
+    ),
+    *(
+        Row(
+            f"python-triple{name}",
+            partial(python_potentials.stillinger_weber_3, numerical=bool(name)),
+            {"epsilon": 0.5, "sigma": 2.1, "l": 21, "gamma": 1.2, "cos_theta0": -1 / 3, "a": 1.8},
+            reference.stillinger_weber_3,
+        )
+        for name in ("", "-numerical")
+    ),
+    Row(
+        "python-triple-by-numbers",
+        python_potentials.unequal_triple,
+        {"a": 3.9},
+        python_potentials.unequal_triple_energies,
+    ),
 ]
+COMPILED = [row for row in ROWS if row.compiled]
 
 
 # --- structures
@@ -159,7 +200,7 @@ def assert_values_match_reference(row, cell, tag):
 def assert_gradient_is_slope(potential, cell, *, step=1e-5):
     """Along random directions the energy changes as the gradient says."""
     rng = np.random.default_rng(1)
-    gradient = kernel.eval(potential, cell).gradient
+    gradient = kernel.eval(potential, cell, ignore_missing_species=True).gradient
     for _ in range(3):
         along = rng.normal(size=(cell.size, 3))
         rise = energy(potential, moved(cell, step * along))
@@ -188,6 +229,34 @@ def assert_strain_derivative_is_slope(potential, cell, *, step=1e-5):
     np.testing.assert_allclose(
         result.strain_derivative, result.strain_derivative.T, atol=1e-11 * scale
     )
+
+
+def assert_parts_of_atoms_are_slopes(potential, cell, *, step=1e-5):
+    """Each atom's energy changes with strain as its virial, with moves as its gradients say."""
+    rng = np.random.default_rng(6)
+    strain, along = rng.normal(size=(3, 3)), rng.normal(size=(cell.size, 3))
+    result = kernel.eval(potential, cell)
+    images = kernel.compute_images(cell, potential.cutoff)
+    virials = kernel.atomic_virials(potential, images)
+    gradient = images.sparse_gradient(potential)
+    scale = max(1, np.abs(result.gradient).max(), np.abs(virials).max())
+    np.testing.assert_allclose(virials.sum(axis=0), result.virial, atol=1e-10 * scale)
+    np.testing.assert_allclose(
+        gradient.sum(axis=0).reshape(-1, 3), result.gradient, atol=1e-11 * scale
+    )
+    dense = images.eval(potential, "kernel_gradient").reshape(cell.size, -1)
+    np.testing.assert_allclose(gradient.toarray(), dense, atol=1e-12 * scale)
+    for found, change in (
+        (
+            np.einsum("ixy,xy->i", -virials, strain),
+            lambda s: deformed(cell, np.eye(3) + s * strain),
+        ),
+        (gradient @ along.ravel(), lambda s: moved(cell, s * along)),
+    ):
+        after, before = (kernel.eval(potential, change(s)).energies for s in (step, -step))
+        np.testing.assert_allclose(
+            found, (after - before) / (2 * step), rtol=1e-6, atol=1e-7 * scale
+        )
 
 
 def functions_of(potential, cell):
@@ -271,7 +340,7 @@ def assert_ends_at_cutoff(row):
     potential = row.potential()
     rc = potential.cutoff
     u, v = np.array([0.6, 0.8, 0]), np.array([0, 0.8, 0.6])
-    fixed = [0.55 * rc * v] if row.make.n_bodies == 3 else []
+    fixed = [0.55 * rc * v] if row.n_bodies == 3 else []
     images = [
         kernel.compute_images(molecule(x * rc * u, *fixed), rc) for x in (0.75, 1 - 1e-6, 1 + 1e-12)
     ]
@@ -286,10 +355,10 @@ def assert_ends_at_cutoff(row):
 
 
 def fingerprint():
-    """A digest of everything all rows give for a large structure, bit by bit."""
+    """A digest of everything all compiled rows give for a large structure, bit by bit."""
     digest = hashlib.sha256()
     cell = large()
-    for row in ROWS:
+    for row in COMPILED:
         potential = row.potential()
         result = kernel.eval(potential, cell)
         functions, table, centres, _, direction = functions_of(potential, cell)

@@ -150,7 +150,18 @@ def test_an_explosion_is_told_with_the_atom(epsilon, sentence):
         ({"timestep": 0.0}, "`timestep` is 0.0 but must be in (0, inf)"),
         ({"skin": 0.0}, "`skin` is 0.0 but must be in (0, inf)"),
         ({"velocities": np.zeros((2, 3))}, "`velocities` has shape (2, 3) but must be (8, 3)"),
-        ({"potentials": []}, "no potential gives an energy to atoms of the species Si"),
+        ({"potentials": []}, "`potentials` is empty but atoms need a potential to have forces"),
+        (
+            {"potentials": lj_potential_family("Ar-Si", epsilon=1, sigma=3.4, a=2.5)},
+            "`Ar` is not a known species. Known: `Si`",
+        ),
+        (
+            {
+                "cell": Cell(np.eye(3) * 5, [[0, 0, 0]], ["C"]),
+                "potentials": SILICON[0].copy("Si-Si"),
+            },
+            "`Si` is not a known species. Known: `C`",
+        ),
         (
             {
                 "potentials": [
@@ -158,7 +169,7 @@ def test_an_explosion_is_told_with_the_atom(epsilon, sentence):
                     sw2_potential_family("Ge-Si", epsilon=1, sigma=1, a=1.8, p=4, q=0),
                 ]
             },
-            "names Ge, which is not in the structure",
+            "`Ge` is not a known species. Known: `Si`",
         ),
     ],
 )

@@ -172,7 +172,8 @@ def test_atoms_without_a_potential_are_refused(silicon: Path) -> None:
     frames[2].symbols[0] = "Ge"
     ase.io.write("test.xyz", frames)
     sentence = (
-        "test.xyz, structure 2 (counted from 0) has atoms of Ge but there are potentials only"
+        "test.xyz, structure 2 (counted from 0) has atoms of Ge but the potentials give "
+        "energies only to atoms of Si; add potentials, or let such atoms have none with "
     )
     with pytest.raises(ValueError, match=re.escape(sentence)):
         ml_util.exec_workflows({"test-direct": {"prepare": {"fn_cells": "test.xyz"}}})
@@ -180,6 +181,9 @@ def test_atoms_without_a_potential_are_refused(silicon: Path) -> None:
         ml_util.exec_workflows(
             {"fit": {**JOB, "prepare": {**JOB["prepare"], "test_set": "test.xyz"}}}
         )
+    job = {"fn_cells": "test.xyz", "ignore_missing_species": True}
+    (result,) = ml_util.exec_workflows({"test-direct": {"prepare": job}})
+    assert np.isfinite(result.predicted.energy).all()
 
 
 def test_atoms_outside_training_are_told(silicon: Path, capsys: pytest.CaptureFixture[str]) -> None:

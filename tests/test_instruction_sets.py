@@ -33,7 +33,7 @@ np.savez(sys.argv[2], **results())
 def results() -> dict[str, np.ndarray]:
     """Energies, gradients and strain derivatives of all families."""
     found = {}
-    for row in contract.ROWS:
+    for row in contract.COMPILED:
         result = kernel.eval(row.potential(), contract.large())
         for name in ("energies", "gradient", "strain_derivative"):
             found[f"{row.name} {name}"] = getattr(result, name)

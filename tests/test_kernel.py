@@ -254,6 +254,59 @@ def test_an_unknown_species_is_refused():
     assert not images.eval(potential, ignore_missing_species=True).any()
 
 
+def test_virials_of_atoms_sum_over_potentials_and_to_the_stress():
+    """Several potentials at once, beside the total of the compiled model."""
+    potentials = [
+        LJ,
+        sw3_potential_family(epsilon=0.5, sigma=1.2, l=21, gamma=1.2, cos_theta0=0, a=2),
+    ]
+    images = compute_images(make_cell(), 3.0)
+    found = kernel.atomic_virials(potentials, images)
+    parts = [kernel.atomic_virials(p, images) for p in potentials]
+    np.testing.assert_allclose(found, sum(parts), atol=1e-12 * np.abs(found).max())
+    result = kernel.eval(potentials, images)
+    np.testing.assert_allclose(found.sum(axis=0), result.virial, atol=1e-11 * np.abs(found).max())
+    np.testing.assert_allclose(found, found.transpose(0, 2, 1), atol=1e-11 * np.abs(found).max())
+    np.testing.assert_array_equal(kernel.atomic_virials([], make_cell()), np.zeros((3, 3, 3)))
+
+
+def test_an_asymmetric_pair_has_its_virial_where_its_energy_is():
+    """A bond's energy that only one atom has is all in that atom's virial."""
+    cell = Cell(np.eye(3), [[0, 0, 0], [1.3, 0, 0]], "ab", pbc=False)
+    potential = LJ.copy("a-b")
+    found = kernel.atomic_virials(potential, cell, ignore_missing_species=True)
+    slope = -24 / 1.3 * (2 * 1.3**-12 - 1.3**-6)
+    np.testing.assert_allclose(found[0], np.diag([-1.3 * slope, 0, 0]), rtol=1e-12)
+    np.testing.assert_array_equal(found[1], 0)
+
+
+def test_sparse_gradients_hold_neighbours_alone():
+    """In a chain of atoms, each energy depends on three positions; its own included."""
+    cell = Cell(np.diag([20.0, 9, 9]), [[n / 20, 0, 0] for n in range(20)], ["a"] * 20)
+    potential = lj_potential_family(epsilon=1.0, sigma=1.0, a=1.5)
+    gradient = compute_images(cell, 1.5).sparse_gradient(potential)
+    assert gradient.shape == (20, 60)
+    assert gradient.nnz == 20 * 9
+    images = compute_images(make_cell(), 2.0)
+    with refuses("`x` is not a known species. Known: `a`, `b`"):
+        images.sparse_gradient(LJ.copy("a-x"))
+    assert (
+        images.sparse_gradient(
+            lj_potential_family("a-x", epsilon=1, sigma=1, a=1.5), ignore_missing_species=True
+        ).nnz
+        == 0
+    )
+    for call in (images.sparse_gradient, lambda p: kernel.atomic_virials(p, images)):
+        with refuses("`cutoff` of the neighbour list is 2.0 but must be at least 2.5"):
+            call(LJ)
+
+
+def test_virials_of_atoms_without_an_energy_are_refused():
+    """As the total is."""
+    with refuses("the structure has atoms of b but the potentials give energies only to"):
+        kernel.atomic_virials(LJ.copy("a-a"), make_cell())
+
+
 def test_shapes_of_kernels():
     """One potential gives [n] or [n, n, 3], a list one axis more; gradients are of each e_i."""
     images = compute_images(make_cell(), 2.5)

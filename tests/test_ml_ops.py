@@ -214,7 +214,7 @@ def test_networks_of_the_core_are_those_of_torch(images: list[CellImages], name:
     ).double()
     potential = NNPotential(network, descriptors_of("A"), "A")
     assert (core_network(network) is None) == (name == "gelu")
-    result = evaluate(potential, images[0])
+    result = evaluate(potential, images[0], ignore_missing_species=True)
     expected = potential.local_energies(images[0].table, gradient=True)
     gradient, strain = images[0].table.gather(expected.image_gradient)
     np.testing.assert_allclose(result.energies, expected.energies, rtol=1e-13)
@@ -235,8 +235,8 @@ def test_single_precision_is_nearly_double(
 ) -> None:
     """Energies agree to 1e-6 of their spread and forces to 1e-5 of the largest."""
     potential = NNPotential(networks[0], descriptors_of("A"), "A")
-    single = evaluate(potential, images[0], precision="single")
-    double = evaluate(potential, images[0])
+    single = evaluate(potential, images[0], ignore_missing_species=True, precision="single")
+    double = evaluate(potential, images[0], ignore_missing_species=True)
     assert single.energy != double.energy
     np.testing.assert_allclose(single.energies, double.energies, rtol=1e-6, atol=1e-6)
     largest = np.abs(double.gradient).max()
@@ -254,6 +254,6 @@ def test_single_precision_is_for_symmetry_functions(
     lj = lj_potential_family("A-B", epsilon=1, sigma=1, a=2)
     potential = NNPotential(torch.nn.Linear(1, 1), [lj], "A")
     with pytest.raises(TypeError, match="in single precision there are symmetry functions only"):
-        evaluate(potential, images[0], precision="single")
+        evaluate(potential, images[0], ignore_missing_species=True, precision="single")
     with pytest.raises(ValueError, match=r"^`half` is not a known precision\."):
-        evaluate(potential, images[0], precision="half")
+        evaluate(potential, images[0], ignore_missing_species=True, precision="half")

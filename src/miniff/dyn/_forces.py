@@ -7,9 +7,16 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from miniff._neighbors import PairTable, find_pairs, find_pairs_again
+from miniff._neighbors import find_pairs, find_pairs_again
 from miniff.kernel import Cell
-from miniff.potentials import CompiledPotentials, LocalPotential, Precision, TableEvaluation
+from miniff.potentials import (
+    CompiledPotentials,
+    LocalPotential,
+    Precision,
+    TableEvaluation,
+    refuse_uncovered_species,
+    refuse_unknown_species,
+)
 
 __all__ = ["SkinForces"]
 
@@ -30,6 +37,7 @@ class SkinForces:
         cell: Cell,
         *,
         skin: float = 1.0,
+        ignore_missing_species: bool = False,
         precision: Precision = "double",
     ) -> None:
         """Compiles the potentials; the first list is made where the atoms are in the cell.
@@ -38,22 +46,27 @@ class SkinForces:
             potentials: Their energies are summed.
             cell: Species, box and positions.
             skin: Beyond the cutoff (length).
+            ignore_missing_species: As in :func:`miniff.kernel.eval`.
             precision: As in :func:`miniff.kernel.eval`.
 
         Raises:
-            ValueError: A skin that is not positive and finite, a species no potential gives an
-                energy to, or one that is not in the structure.
+            ValueError: A skin that is not positive and finite, no potential, a species no potential
+                gives an energy to, or one that is not in the structure.
         """
         if not 0 < skin < inf:
             raise ValueError(f"`skin` is {skin} but must be in (0, inf)")
         several = [potentials] if isinstance(potentials, LocalPotential) else list(potentials)
+        if not several:
+            raise ValueError("`potentials` is empty but atoms need a potential to have forces")
         self.cell = cell
         self.skin = float(skin)
         self.n_lists = 1
         cutoff = max((p.cutoff for p in several), default=0.0) + self.skin
         self._table_positions = np.ascontiguousarray(cell.cartesian())
         self._table = find_pairs(self._table_positions, cell.vectors, cell.pbc, cell.values, cutoff)
-        refuse_uncovered(several, self._table)
+        if not ignore_missing_species:
+            refuse_unknown_species(several, self._table.names)
+            refuse_uncovered_species(several, self._table.names)
         self._ready = CompiledPotentials(several, self._table.names, precision=precision)
 
     def __call__(self, positions: Float[ndarray, "n_atoms 3"]) -> TableEvaluation:
@@ -76,15 +89,3 @@ class SkinForces:
         if np.abs(moved).max(initial=0.0) <= half / 3**0.5:
             return False
         return not np.einsum("ix,ix->i", moved, moved).max(initial=0.0) <= half**2
-
-
-def refuse_uncovered(potentials: Sequence[LocalPotential], table: PairTable) -> None:
-    """Atoms without an energy would fly through all others."""
-    centres = {p.species[0] if p.species else None for p in potentials}
-    for name in table.names:
-        if None not in centres and name not in centres:
-            raise ValueError(f"no potential gives an energy to atoms of the species {name}")
-    for potential in potentials:
-        for name in potential.species:
-            if name not in table.names:
-                raise ValueError(f"{potential} names {name}, which is not in the structure")

@@ -91,6 +91,7 @@ def nve(
     observe: Callable[[State], None] | None = None,
     every: int = 1,
     skin: float = 1.0,
+    ignore_missing_species: bool = False,
     precision: Precision = "double",
 ) -> State:
     """Moves atoms at constant energy and box.
@@ -105,6 +106,7 @@ def nve(
             given is not changed later.
         every: How many steps lie between two calls.
         skin: See :class:`SkinForces` (length).
+        ignore_missing_species: As in :func:`miniff.kernel.eval`.
         precision: As in :func:`miniff.kernel.eval`.
 
     Returns:
@@ -116,7 +118,13 @@ def nve(
             named.
     """
     _check_numbers(n_steps=n_steps, every=every, timestep=timestep)
-    forces = SkinForces(potentials, cell, skin=skin, precision=precision)
+    forces = SkinForces(
+        potentials,
+        cell,
+        skin=skin,
+        ignore_missing_species=ignore_missing_species,
+        precision=precision,
+    )
     mass = masses_of(cell)[:, None]
     positions = np.ascontiguousarray(cell.cartesian())
     speed = np.zeros_like(positions) if velocities is None else np.array(velocities, float)

@@ -1,7 +1,8 @@
 """Structures, their neighbours, and potentials evaluated on them."""
 
+from miniff.kernel._batch import batch_adf, batch_rdf
 from miniff.kernel._cell import Cell
-from miniff.kernel._eval import Evaluation, eval
+from miniff.kernel._eval import Evaluation, atomic_virials, eval
 from miniff.kernel._images import CellImages, compute_images
 from miniff.kernel._scans import profile, profile_directed_strain, profile_strain
 
@@ -9,6 +10,9 @@ __all__ = [
     "Cell",
     "CellImages",
     "Evaluation",
+    "atomic_virials",
+    "batch_adf",
+    "batch_rdf",
     "compute_images",
     "eval",
     "profile",

@@ -1,16 +1,25 @@
-"""Energy, forces and stress of one structure."""
+"""Energy, forces and stress of one structure, and the virial atom by atom."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
+import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
 from miniff.kernel._cell import Cell
-from miniff.kernel._images import CellImages, compute_images, refuse_unknown_species
-from miniff.potentials import CompiledPotentials, LocalPotential, Precision
+from miniff.kernel._images import CellImages, compute_images
+from miniff.potentials import (
+    CompiledPotentials,
+    LocalPotential,
+    Precision,
+    refuse_short_table,
+    refuse_uncovered_species,
+    refuse_unknown_species,
+)
 
-__all__ = ["Evaluation", "eval"]
+__all__ = ["Evaluation", "atomic_virials", "eval"]
 
 VOIGT = ((0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1))
 
@@ -70,22 +79,17 @@ def eval(
     Args:
         potentials: Their energies are summed.
         structure: A cell, whose neighbours are then found, or images that have them already.
-        ignore_missing_species: Let a potential name species that are not in the structure.
+        ignore_missing_species: Let a potential name species that are not in the structure, and let
+            atoms that are the centre of no potential have no energy.
         precision: Of descriptors and networks: ``"single"`` is about twice as fast, and forces
             agree to about 1e-5 of the largest. Formulas and all sums are in double precision.
 
     Raises:
-        ValueError: A neighbour list shorter than a cutoff, an unknown species or precision.
+        ValueError: A neighbour list shorter than a cutoff, an unknown species or precision, or
+            atoms of a species to which no potential gives an energy.
         TypeError: In single precision, descriptors that are no symmetry functions.
     """
-    several = [potentials] if isinstance(potentials, LocalPotential) else list(potentials)
-    images = (
-        structure
-        if isinstance(structure, CellImages)
-        else compute_images(structure, max((p.cutoff for p in several), default=0.0))
-    )
-    if not ignore_missing_species:
-        refuse_unknown_species(several, images.table)
+    several, images = _ready(potentials, structure, ignore_missing_species)
     ready = CompiledPotentials(several, images.table.names, precision=precision)
     result = ready.evaluate(images.table)
     return Evaluation(
@@ -95,3 +99,55 @@ def eval(
         strain_derivative=result.strain_derivative[0],
         volume=images.cell.volume if any(images.cell.pbc) else None,
     )
+
+
+def atomic_virials(
+    potentials: LocalPotential | Sequence[LocalPotential],
+    structure: Cell | CellImages,
+    *,
+    ignore_missing_species: bool = False,
+) -> Float64[ndarray, "n_atoms 3 3"]:
+    """The virial of each atom's own energy: v_i = -sum_j d_ij (x) de_i/dd_ij (energy).
+
+    d_ij = r_j - r_i runs over the neighbours of atom i. With the sign of :attr:`Evaluation.virial`,
+    v_i = -de_i/d(strain), and their sum is that virial. Since energies belong to centres, a bond is
+    shared as its energy is, and all of an angle is with its centre: other programs, LAMMPS among
+    them, share three-body terms differently, with the same sum.
+
+    Args:
+        potentials: Their energies are summed.
+        structure: A cell, whose neighbours are then found, or images that have them already.
+        ignore_missing_species: As in :func:`eval`.
+
+    Raises:
+        ValueError: A neighbour list shorter than a cutoff, an unknown species, or atoms of a
+            species to which no potential gives an energy.
+    """
+    several, images = _ready(potentials, structure, ignore_missing_species)
+    table = images.table
+    refuse_short_table(several, table)
+    virials = np.zeros((table.n_atoms, 3, 3))
+    for potential in several:
+        gradient = potential.pair_gradient(table)
+        for x, y in product(range(3), repeat=2):
+            along = table.vectors[:, x] * gradient[:, y]
+            virials[:, x, y] -= np.bincount(table.centre, along, minlength=table.n_atoms)
+    return virials
+
+
+def _ready(
+    potentials: LocalPotential | Sequence[LocalPotential],
+    structure: Cell | CellImages,
+    ignore_missing_species: bool,
+) -> tuple[list[LocalPotential], CellImages]:
+    """A list of potentials and neighbours, with species that fit each other."""
+    several = [potentials] if isinstance(potentials, LocalPotential) else list(potentials)
+    images = (
+        structure
+        if isinstance(structure, CellImages)
+        else compute_images(structure, max((p.cutoff for p in several), default=0.0))
+    )
+    if not ignore_missing_species:
+        refuse_unknown_species(several, images.table.names)
+        refuse_uncovered_species(several, images.table.names)
+    return several, images

@@ -6,13 +6,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float, Float64, Int64
 from numpy import ndarray
 
 from miniff._checks import unknown_name
 from miniff._neighbors import PairTable, find_pairs
 from miniff.kernel._cell import Cell, as_directions
-from miniff.potentials import LocalPotential, potential_values, refuse_short_table
+from miniff.kernel._distributions import angular_distribution, radial_distribution
+from miniff.potentials import (
+    LocalPotential,
+    potential_values,
+    refuse_short_table,
+    refuse_unknown_species,
+)
 
 if TYPE_CHECKING:
     import scipy.sparse
@@ -86,8 +92,8 @@ class CellImages:
         Args:
             potentials: One potential or several.
             kernel: ``"kernel"`` for energies e_i; ``"kernel_gradient"`` for d e_i / d r_j, which
-                takes n_atoms^2 numbers per potential: :func:`miniff.kernel.eval` gives the gradient
-                of the total energy without them.
+                takes n_atoms^2 numbers per potential: :meth:`sparse_gradient` gives those that are
+                not zero, :func:`miniff.kernel.eval` the gradient of the total energy.
             ignore_missing_species: Let a potential name species that are not in the structure.
 
         Returns:
@@ -102,7 +108,7 @@ class CellImages:
         single = isinstance(potentials, LocalPotential)
         several = [potentials] if isinstance(potentials, LocalPotential) else list(potentials)
         if not ignore_missing_species:
-            refuse_unknown_species(several, self.table)
+            refuse_unknown_species(several, self.table.names)
         if kernel == "kernel":
             result = potential_values(several, self.table)
         else:
@@ -111,6 +117,89 @@ class CellImages:
             for out, potential in zip(result, several, strict=True):
                 self._add_gradient(potential, out)
         return result[0] if single else result
+
+    def sparse_gradient(
+        self, potential: LocalPotential, *, ignore_missing_species: bool = False
+    ) -> "scipy.sparse.csr_array":
+        """d e_i / d r_j of one potential as a sparse matrix [n_atoms, 3 n_atoms] (energy/length).
+
+        Row i has the derivatives of the energy of atom i, column 3 j + x that by component x of the
+        position of atom j: ``sparse_gradient(p).toarray().reshape(n, n, 3)`` is
+        ``eval(p, "kernel_gradient")``. It takes memory for the neighbours alone.
+
+        Args:
+            potential: A formula, a network or a Python function.
+            ignore_missing_species: Let it name species that are not in the structure.
+
+        Raises:
+            ValueError: A cutoff longer than the neighbour list's, or an unknown species.
+        """
+        from scipy.sparse import coo_array
+
+        if not ignore_missing_species:
+            refuse_unknown_species([potential], self.table.names)
+        refuse_short_table([potential], self.table)
+        gradient = potential.pair_gradient(self.table)
+        pairs = np.flatnonzero(gradient.any(axis=1))
+        centre, other = self.table.centre[pairs], self.table.other[pairs].astype(np.int64)
+        columns = (3 * np.concatenate([other, centre])[:, None] + np.arange(3)).ravel()
+        rows = np.repeat(np.concatenate([centre, centre]), 3)
+        values = np.concatenate([gradient[pairs], -gradient[pairs]]).ravel()
+        n = self.table.n_atoms
+        return coo_array((values, (rows, columns)), shape=(n, 3 * n)).tocsr()
+
+    def rdf(
+        self, r: Float[ndarray, " n_points"], sigma: float, *, normalize: bool = False
+    ) -> dict[str, Float64[ndarray, " n_points"]]:
+        """Radial distribution: the density of one species at a distance from another's atoms.
+
+        rdf(r) = 1/(4 pi r^2 N_s1) sum_ij G(r - r_ij; sigma) over directed pairs, G a normalised
+        Gaussian cut off at 6 sigma.
+
+        Args:
+            r: Distances, in any order (length).
+            sigma: Width of the Gaussians (length).
+            normalize: Divide by the mean density of s2, which gives the usual g(r) without unit:
+                1 for atoms at random places.
+
+        Returns:
+            For each ``"s1-s2"``, s1 <= s2, the density of s2 around atoms of s1 (1/length^3). That
+            of s1 around s2 is N_s1 / N_s2 times as large; normalised, both are the same.
+
+        Raises:
+            ValueError: Distances or widths that are not positive, a neighbour list that does not
+                reach 6 sigma beyond the largest distance, or, to be normalised, a structure that
+                does not repeat along all cell vectors and so has no density.
+        """
+        if normalize and not all(self.cell.pbc):
+            raise ValueError(
+                f"`pbc` is {self.cell.pbc}: a structure that does not repeat along all cell "
+                "vectors has no mean density to normalize by"
+            )
+        volume = self.cell.volume if normalize else None
+        return radial_distribution(self.table, volume, r, sigma)
+
+    def adf(
+        self, theta: Float[ndarray, " n_points"], sigma: float, cutoff: float
+    ) -> dict[str, Float64[ndarray, " n_points"]]:
+        """Angular distribution: adf(theta) = sum_jik G(theta - theta_jik; sigma) over all triples.
+
+        Two neighbours j and k of a centre i make one triple, whatever their order; G is a
+        normalised Gaussian cut off at 6 sigma. Nothing is divided by the number of atoms.
+
+        Args:
+            theta: Angles, in any order (radian).
+            sigma: Width of the Gaussians (radian).
+            cutoff: Neighbours are those with r_ij < cutoff (length).
+
+        Returns:
+            For each ``"s0-[s1,s2]"``, s1 <= s2, around atoms of s0: triples per radian.
+
+        Raises:
+            ValueError: Angles outside [0, pi], a width that is not positive, or a cutoff longer
+                than that of the neighbour list.
+        """
+        return angular_distribution(self.table, theta, sigma, cutoff)
 
     def _add_gradient(self, potential: LocalPotential, out: ndarray) -> None:
         """out[i, j] += d e_i / d r_j"""
@@ -139,11 +228,3 @@ def compute_images(
         cell = Cell(cell.vectors, cell.coordinates, cell.values, cell.meta, pbc=directions)
     table = find_pairs(cell.cartesian(), cell.vectors, directions, cell.values, cutoff)
     return CellImages(cell, table)
-
-
-def refuse_unknown_species(potentials: Sequence[LocalPotential], table: PairTable) -> None:
-    """A misspelt species would give a silent zero."""
-    for potential in potentials:
-        for name in potential.species:
-            if name not in table.names:
-                raise ValueError(f"{potential}: {unknown_name('species', name, table.names)}")

@@ -16,7 +16,7 @@ from miniff.ml_util._outputs import write_parities, write_predictions, write_rep
 from miniff.ml_util._progress import Level, Reporter
 from miniff.ml_util._settings import set_threads, versions
 from miniff.ml_util._types import InputFile, InputFiles
-from miniff.potentials import LocalPotential, evaluate_table
+from miniff.potentials import LocalPotential, evaluate_table, refuse_uncovered_species
 
 __all__ = ["OneShotResult", "OneShotWorkflow", "PreparedOneShot"]
 
@@ -55,20 +55,28 @@ class OneShotWorkflow:
         self.log = log
 
     def prepare(
-        self, *, fn_cells: InputFiles, potentials: InputFile = "potentials.pt"
+        self,
+        *,
+        fn_cells: InputFiles,
+        potentials: InputFile = "potentials.pt",
+        ignore_missing_species: bool = False,
     ) -> "PreparedOneShot":
         """Reads structures and potentials.
 
         Args:
             fn_cells: Files with structures; patterns are allowed.
             potentials: The file that `fit` saved.
+            ignore_missing_species: Let atoms that no potential is for have no energy.
 
         Raises:
             ValueError: Files that cannot be used, or atoms that no potential is for.
         """
         loaded = load_potentials(potentials)
         cells = read_cells(fn_cells)
-        _refuse_uncovered(loaded, cells)
+        if not ignore_missing_species:
+            for cell in cells:
+                where = str(cell.meta.get("source", "a structure"))
+                refuse_uncovered_species(loaded, cell.values, where=where)
         provenance = {
             "seed": self.seed,
             "versions": versions(),
@@ -135,20 +143,6 @@ class OneShotResult:
     @property
     def errors(self) -> Errors:
         return compare(self.reference, self.predicted)
-
-
-def _refuse_uncovered(potentials: Sequence[LocalPotential], cells: Sequence[Cell]) -> None:
-    """An atom that no potential is for would have no energy."""
-    if any(not potential.species for potential in potentials):
-        return
-    covered = sorted({potential.species[0] for potential in potentials})
-    for cell in cells:
-        missing = sorted(set(cell.values) - set(covered))
-        if missing:
-            raise ValueError(
-                f"{cell.meta.get('source', 'a structure')} has atoms of {', '.join(missing)} but "
-                f"there are potentials only for {', '.join(covered) or 'no species'}"
-            )
 
 
 def _batches(

@@ -15,12 +15,23 @@ from miniff.potentials._classical import (
     sw2_potential_family,
     sw3_potential_family,
 )
+from miniff.potentials._counting import counted_once
+from miniff.potentials._coverage import (
+    OneSidedPairWarning,
+    refuse_uncovered_species,
+    refuse_unknown_species,
+)
 from miniff.potentials._evaluation import CompiledPotentials, TableEvaluation, evaluate_table
 from miniff.potentials._functions import (
     FunctionPotential,
     Functions,
     LocalPotentialFamily,
     potential_values,
+)
+from miniff.potentials._general import (
+    GeneralPotential,
+    general_pair_potential_family,
+    general_triple_potential_family,
 )
 from miniff.potentials._local import LocalEnergies, LocalPotential, refuse_short_table
 from miniff.potentials._model import ModelBuilder, Precision
@@ -33,22 +44,29 @@ __all__ = [
     "CompiledPotentials",
     "FunctionPotential",
     "Functions",
+    "GeneralPotential",
     "LocalEnergies",
     "LocalPotential",
     "LocalPotentialFamily",
     "ModelBuilder",
+    "OneSidedPairWarning",
     "Parameter",
     "Precision",
     "TableEvaluation",
     "behler2_descriptor_family",
     "behler4_descriptor_family",
     "behler5_descriptor_family",
+    "counted_once",
     "evaluate_table",
+    "general_pair_potential_family",
+    "general_triple_potential_family",
     "known_families",
     "lj_potential_family",
     "potential_from_state_dict",
     "potential_values",
     "refuse_short_table",
+    "refuse_uncovered_species",
+    "refuse_unknown_species",
     "sw2_potential_family",
     "sw3_potential_family",
 ]

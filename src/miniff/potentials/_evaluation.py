@@ -10,6 +10,7 @@ from numpy import ndarray
 
 from miniff._checks import unknown_name
 from miniff._neighbors import PairTable
+from miniff.potentials._coverage import warn_of_one_sided_pairs
 from miniff.potentials._local import LocalPotential, refuse_short_table
 from miniff.potentials._model import ModelBuilder, Precision
 
@@ -50,6 +51,8 @@ class CompiledPotentials:
     ) -> None:
         """Compiles the potentials.
 
+        Warns with :class:`OneSidedPairWarning` of pair potentials on "a-b" but not on "b-a".
+
         Args:
             potentials: Formulas and networks.
             names: The species of the tables to come.
@@ -62,6 +65,7 @@ class CompiledPotentials:
         """
         if precision not in get_args(Precision):
             raise ValueError(unknown_name("precision", precision, get_args(Precision)))
+        warn_of_one_sided_pairs(potentials, names)
         self.potentials = tuple(potentials)
         self.names = names
         builder = ModelBuilder(names, precision)

@@ -16,7 +16,7 @@ from numpy import ndarray
 
 from miniff import _core
 from miniff._neighbors import PairTable
-from miniff.potentials._local import LocalEnergies, LocalPotential, refuse_short_table
+from miniff.potentials._local import LocalEnergies, LocalPotential, check_tag, refuse_short_table
 from miniff.potentials._parameters import Choice, Parameter, Value, check_parameters
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class LocalPotentialFamily:
             TypeError: Unknown, missing or wrongly typed parameters.
             ValueError: Values out of range, or a tag of the wrong length.
         """
-        self._check_tag(tag)
+        check_tag(tag, self.n_bodies)
         values = check_parameters(self.name, self.parameters, self.complete(parameters))
         return FunctionPotential(self, values, tag)
 
@@ -77,16 +77,6 @@ class LocalPotentialFamily:
     def is_pair_sum(self) -> bool:
         """Whether it sums a function of the distance over neighbours."""
         return self.n_bodies == 2
-
-    def _check_tag(self, tag: str | None) -> None:
-        if tag is None:
-            return
-        parts = tag.split("-")
-        if len(parts) != self.n_bodies or not all(parts):
-            example = "-".join("abc"[: self.n_bodies])
-            raise ValueError(
-                f"`tag` is {tag!r} but must name {self.n_bodies} species like {example!r}"
-            )
 
     def __repr__(self) -> str:
         return f"<{self.name}: {', '.join(self.parameters)}>"
@@ -110,7 +100,7 @@ class FunctionPotential(LocalPotential):
 
     def copy(self, tag: str | None) -> "FunctionPotential":
         """The same parameters for other species; None for all."""
-        self.family._check_tag(tag)
+        check_tag(tag, self.family.n_bodies)
         return replace(self, tag=tag)
 
     def state_dict(self) -> dict[str, object]:
@@ -174,6 +164,12 @@ class Functions:
     """
 
     def __init__(self, potentials: Sequence[FunctionPotential]) -> None:
+        for potential in potentials:
+            if not isinstance(potential, FunctionPotential):
+                raise TypeError(
+                    f"{potential} cannot be a descriptor: only the families of the compiled core "
+                    "can be evaluated under a network"
+                )
         centres = {centre_of(p) for p in potentials}
         if len(centres) > 1:
             raise ValueError(f"functions of one set must have one centre species, not {centres}")

@@ -70,6 +70,16 @@ class LocalPotential(ABC):
         """Plain data from which ``potential_from_state_dict`` makes it again."""
 
 
+def check_tag(tag: str | None, n_bodies: int) -> None:
+    """Refuse a tag that does not name as many species as a form has bodies."""
+    if tag is None:
+        return
+    parts = tag.split("-")
+    if len(parts) != n_bodies or not all(parts):
+        example = "-".join("abc"[:n_bodies])
+        raise ValueError(f"`tag` is {tag!r} but must name {n_bodies} species like {example!r}")
+
+
 def refuse_short_table(potentials: Sequence[LocalPotential], table: PairTable) -> None:
     """A list shorter than a cutoff would give energies that are silently wrong."""
     for potential in potentials:
