@@ -2,6 +2,8 @@
 
 import pickle
 import re
+from copy import copy as shallow_copy
+from copy import deepcopy
 from math import inf, nan
 
 import contract
@@ -12,6 +14,7 @@ import reference
 from miniff import kernel
 from miniff.kernel import Cell
 from miniff.potentials import (
+    FunctionPotential,
     Functions,
     behler2_descriptor_family,
     behler4_descriptor_family,
@@ -215,10 +218,30 @@ def test_state_is_a_copy():
     assert potential.parameters["sigma"] == 1.0
 
 
-def test_potentials_can_be_sent_to_other_processes():
+@pytest.mark.parametrize("copy", [deepcopy, shallow_copy, lambda p: pickle.loads(pickle.dumps(p))])
+def test_potentials_can_be_copied_and_sent_to_other_processes(copy):
     """A pickled potential is the same potential."""
     potential = lj_potential_family("a-b", **LJ)
-    assert pickle.loads(pickle.dumps(potential)).state_dict() == potential.state_dict()
+    assert potential.cutoff == 2.5  # kept from now on
+    assert copy(potential).state_dict() == potential.state_dict()
+    with refuses("does not support item assignment", TypeError):
+        copy(potential).parameters["sigma"] = 3.0
+
+
+def test_parameters_cannot_be_changed():
+    """What was checked stays as it is, also where a mapping of one's own was given."""
+    given = {"epsilon": 1.0, "sigma": 1.0, "a": 2.5}
+    for potential in (
+        lj_potential_family(**given),
+        lj_potential_family("a-a", **given).copy(None),
+        FunctionPotential(lj_potential_family, given),
+    ):
+        with refuses("does not support item assignment", TypeError):
+            potential.parameters["sigma"] = -3.0
+        given["sigma"] = -3.0
+        assert potential.parameters["sigma"] == 1.0
+        given["sigma"] = 1.0
+        assert type(potential.state_dict()["parameters"]) is dict
 
 
 def test_a_short_neighbour_list_is_refused():

@@ -8,6 +8,7 @@ common centre species into one set of the core, with the three operations of the
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -94,11 +95,24 @@ class LocalPotentialFamily:
 
 @dataclass(frozen=True)
 class FunctionPotential(LocalPotential):
-    """A potential that is one formula, summed over neighbours or pairs of neighbours."""
+    """A potential that is one formula, summed over neighbours or pairs of neighbours.
+
+    Attributes:
+        family: The form.
+        parameters: Its numbers, which cannot be changed: make another potential instead.
+        tag: Species it acts on, separated by dashes, the centre first; None for all.
+    """
 
     family: LocalPotentialFamily
     parameters: Mapping[str, Value]
     tag: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """How it is copied and sent to other processes; a mapping proxy cannot be."""
+        return FunctionPotential, (self.family, dict(self.parameters), self.tag)
 
     @cached_property
     def cutoff(self) -> float:
