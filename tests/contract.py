@@ -51,6 +51,7 @@ _B4 = potentials.behler4_descriptor_family
 _B5 = potentials.behler5_descriptor_family
 
 ROWS = [
+    Row("on-site", potentials.on_site_potential_family, {"v0": -1.7}, reference.on_site),
     Row("lj", _LJ, {"epsilon": 0.3, "sigma": 1.9, "a": 2.2}, reference.lennard_jones, smooth=False),
     Row(
         "sw2",

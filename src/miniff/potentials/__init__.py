@@ -12,6 +12,7 @@ from miniff.potentials._behler import (
 )
 from miniff.potentials._classical import (
     lj_potential_family,
+    on_site_potential_family,
     sw2_potential_family,
     sw3_potential_family,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "evaluate_table",
     "known_families",
     "lj_potential_family",
+    "on_site_potential_family",
     "potential_from_state_dict",
     "potential_values",
     "refuse_short_table",

@@ -3,6 +3,7 @@
 ====================  =======================================================================
 family                energy of one term
 ====================  =======================================================================
+on-site               v0, for every atom of the species, whatever its neighbours
 Lennard-Jones         4 epsilon [(sigma/r)^12 - (sigma/r)^6], cut at a sigma, not shifted
 Stillinger-Weber 2    epsilon A (B x^-p - x^-q) exp(1/(x - a)), x = r/sigma
 Stillinger-Weber 3    epsilon l (cos t - cos_theta0)^2 exp(gamma/(x1 - a) + gamma/(x2 - a))
@@ -18,9 +19,14 @@ from collections.abc import Mapping, Sequence
 from math import exp
 
 from miniff.potentials._functions import CoreBuilder, LocalPotentialFamily
-from miniff.potentials._parameters import Parameter, Value
+from miniff.potentials._parameters import Parameter, Value, numbers_of
 
-__all__ = ["lj_potential_family", "sw2_potential_family", "sw3_potential_family"]
+__all__ = [
+    "lj_potential_family",
+    "on_site_potential_family",
+    "sw2_potential_family",
+    "sw3_potential_family",
+]
 
 EPSILON = Parameter(text="energy scale (energy)")
 SIGMA = Parameter(0.0, above=True, text="length scale (length)")
@@ -30,22 +36,26 @@ def _scaled_cutoff(p: Mapping[str, Value]) -> float:
     return float(p["a"]) * float(p["sigma"])
 
 
-def _numbers(p: Mapping[str, Value], *names: str) -> dict[str, float]:
-    return {name: float(p[name]) for name in names}
+def _no_cutoff(p: Mapping[str, Value]) -> float:
+    return 0.0
+
+
+def _on_site(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequence[int]) -> None:
+    builder.core.on_site(column, **numbers_of(p, "v0"))
 
 
 def _lj(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequence[int]) -> None:
-    numbers = _numbers(p, "epsilon", "sigma")
+    numbers = numbers_of(p, "epsilon", "sigma")
     builder.core.lennard_jones(column, on[0], _scaled_cutoff(p), **numbers)
 
 
 def _sw2(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequence[int]) -> None:
-    numbers = _numbers(p, "epsilon", "sigma", "gauge_a", "gauge_b", "p", "q")
+    numbers = numbers_of(p, "epsilon", "sigma", "gauge_a", "gauge_b", "p", "q")
     builder.core.stillinger_weber_2(column, on[0], _scaled_cutoff(p), **numbers)
 
 
 def _sw3(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequence[int]) -> None:
-    numbers = _numbers(p, "epsilon", "sigma", "l", "gamma", "cos_theta0")
+    numbers = numbers_of(p, "epsilon", "sigma", "l", "gamma", "cos_theta0")
     builder.core.stillinger_weber_3(column, on[0], on[1], _scaled_cutoff(p), **numbers)
 
 
@@ -81,6 +91,16 @@ SW2_PARAMETERS = {
     "p": Parameter(1.0, above=True, text="exponent of the repulsion"),
     "q": Parameter(text="exponent of the attraction"),
 }
+
+on_site_potential_family = LocalPotentialFamily(
+    name="on-site",
+    n_bodies=1,
+    parameters={"v0": Parameter(text="energy of an atom (energy)")},
+    cutoff_of=_no_cutoff,
+    compile=_on_site,
+    formula="v0",
+)
+
 
 lj_potential_family = LocalPotentialFamily(
     name="Lennard-Jones",

@@ -44,7 +44,8 @@ class LocalPotentialFamily:
 
     Attributes:
         name: What files call it.
-        n_bodies: 2 for sums over neighbours, 3 for sums over pairs of neighbours.
+        n_bodies: 1 for what needs no neighbour, 2 for sums over neighbours, 3 for sums over pairs
+            of neighbours.
         parameters: Names and ranges of the numbers the form needs.
         cutoff_of: The cutoff for given parameters (length).
         compile: Adds the form to a set of the core.
@@ -63,7 +64,8 @@ class LocalPotentialFamily:
         """A potential of this family.
 
         Args:
-            tag: Species it acts on, centre first, e.g. ``"O-H"`` or ``"O-H-H"``; None for all.
+            tag: Species it acts on, centre first, e.g. ``"O"``, ``"O-H"`` or ``"O-H-H"``, as many
+                as the form has bodies; None for all.
             parameters: The family's ``parameters`` by name.
 
         Raises:
@@ -73,6 +75,11 @@ class LocalPotentialFamily:
         self._check_tag(tag)
         values = check_parameters(self.name, self.parameters, self.complete(parameters))
         return FunctionPotential(self, values, tag)
+
+    @property
+    def is_on_site(self) -> bool:
+        """Whether it sees no neighbour."""
+        return self.n_bodies == 1
 
     @property
     def is_pair_sum(self) -> bool:

@@ -10,6 +10,7 @@ from miniff.potentials._behler import (
 )
 from miniff.potentials._classical import (
     lj_potential_family,
+    on_site_potential_family,
     sw2_potential_family,
     sw3_potential_family,
 )
@@ -24,6 +25,7 @@ known_families: dict[str, LocalPotentialFamily] = {
         behler4_descriptor_family,
         behler5_descriptor_family,
         lj_potential_family,
+        on_site_potential_family,
         sw2_potential_family,
         sw3_potential_family,
     )

@@ -1,0 +1,39 @@
+/// An energy every centre has, whatever its neighbours.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "function_set.hpp"
+
+namespace miniff {
+
+/// F = v0
+class OnSite final : public Part<double> {
+public:
+    OnSite(std::int64_t column, double v0) : column_(column), v0_(v0) {}
+
+    double cutoff() const override { return 0; }
+    std::unique_ptr<Worker<double>> worker() const override {
+        return std::make_unique<Constant>(*this);
+    }
+
+private:
+    class Constant final : public Worker<double> {
+    public:
+        explicit Constant(const OnSite& part) : part_(part) {}
+
+        void begin(const Neighborhood<double>&) override {}
+        void values(double* row) override { row[part_.column_] += part_.v0_; }
+        void vjp(const double*) override {}
+        void jvp(double*) override {}
+
+    private:
+        const OnSite& part_;
+    };
+
+    std::int64_t column_;
+    double v0_;
+};
+
+}  // namespace miniff

@@ -1,0 +1,54 @@
+"""What single forms promise beyond the contract: limits, special values, other forms."""
+
+import contract
+import numpy as np
+import pytest
+
+from miniff import kernel
+from miniff.potentials import (
+    behler5_descriptor_family,
+    lj_potential_family,
+    on_site_potential_family,
+)
+
+
+def test_on_site_terms_change_energies_only():
+    """v0 for every atom of the species, no force, no stress, and pairs stay mutual."""
+    cell = contract.large()
+    pairs = lj_potential_family(epsilon=0.3, sigma=1.9, a=2.2)
+    levels = [on_site_potential_family("a", v0=-2.5), on_site_potential_family("b", v0=0.75)]
+    alone, both = kernel.eval(pairs, cell), kernel.eval([levels[0], pairs, levels[1]], cell)
+    shift = np.where(np.array(cell.values) == "a", -2.5, 0.75)
+    np.testing.assert_allclose(both.energies, alone.energies + shift, rtol=1e-13)
+    # Bit by bit: the gradient is found in the same, faster way.
+    np.testing.assert_array_equal(both.gradient, alone.gradient)
+    np.testing.assert_array_equal(both.strain_derivative, alone.strain_derivative)
+
+
+@pytest.mark.parametrize("pbc", [True, False])
+def test_on_site_terms_need_no_neighbours(pbc):
+    """A list of nothing else is evaluated without a search, with triples it adds to them."""
+    cell = contract.crystal(pbc=pbc)
+    level = on_site_potential_family("b", v0=1.25)
+    expected = np.array([0, 1.25, 0, 0, 1.25])
+    assert level.cutoff == 0
+    result = kernel.eval([level], cell)
+    assert result.energy == 2.5
+    np.testing.assert_array_equal(result.energies, expected)
+    assert not result.gradient.any()
+    assert not result.strain_derivative.any()
+    images = kernel.compute_images(cell, 3.0)
+    np.testing.assert_array_equal(images.eval(level), expected)
+    np.testing.assert_array_equal(images.eval([level, level]), [expected, expected])
+    np.testing.assert_array_equal(images.eval(level, "kernel_gradient"), np.zeros((5, 5, 3)))
+    triples = behler5_descriptor_family(a=3.0, eta=0.1, l=1, zeta=2)
+    alone, both = kernel.eval(triples, images), kernel.eval([triples, level], images)
+    np.testing.assert_allclose(both.energies, alone.energies + expected, rtol=1e-13)
+    np.testing.assert_array_equal(both.gradient, alone.gradient)
+
+
+def dimer(potential, r):
+    """Energy and gradient of one of two atoms at a distance, the other's left out."""
+    images = kernel.compute_images(contract.molecule([r, 0, 0]), potential.cutoff)
+    gradient = images.eval(potential, "kernel_gradient")
+    return images.eval(potential)[0], gradient[0, 1, 0]
