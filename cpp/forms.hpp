@@ -64,6 +64,45 @@ struct LennardJones {
     }
 };
 
+/// f(r) = epsilon (r - a)^2 / (2 a^2), a = cutoff
+struct HarmonicRepulsion {
+    double cutoff;
+    double epsilon;
+
+    RadialTerm operator()(const Distance& at) const {
+        const Reals x = at.r / cutoff - 1.0;
+        return {0.5 * epsilon * x * x, epsilon / cutoff * x * at.inverse};
+    }
+};
+
+/// f(r) = d0 [exp(-2 alpha (r - r0)) - 2 exp(-alpha (r - r0))]
+struct Morse {
+    double cutoff;
+    double d0;
+    double alpha;
+    double r0;
+
+    RadialTerm operator()(const Distance& at) const {
+        const Reals e = exponential<double>(-alpha * (at.r - r0));
+        return {d0 * e * (e - 2.0), 2 * d0 * alpha * e * (1.0 - e) * at.inverse};
+    }
+};
+
+/// f(r) = A exp(-r/rho) - C/r^6
+struct Buckingham {
+    double cutoff;
+    double amplitude;
+    double rho;
+    double c;
+
+    RadialTerm operator()(const Distance& at) const {
+        const Reals inverse2 = at.inverse * at.inverse;
+        const Reals repulsion = amplitude * exp_of_negative<double>(-at.r / rho);
+        const Reals attraction = c * inverse2 * inverse2 * inverse2;
+        return {repulsion - attraction, 6.0 * attraction * inverse2 - repulsion / rho * at.inverse};
+    }
+};
+
 /// f(r) = epsilon A (B x^-p - x^-q) exp(1/(x - a)), x = r/sigma, cutoff = a sigma
 struct StillingerWeber2 {
     double cutoff;

@@ -52,6 +52,26 @@ _B5 = potentials.behler5_descriptor_family
 
 ROWS = [
     Row("on-site", potentials.on_site_potential_family, {"v0": -1.7}, reference.on_site),
+    Row(
+        "harmonic",
+        potentials.harmonic_repulsion_potential_family,
+        {"a": 4.1, "epsilon": 0.8},
+        reference.harmonic_repulsion,
+    ),
+    Row(
+        "morse",
+        potentials.morse_potential_family,
+        {"d0": 0.34, "alpha": 1.36, "r0": 2.87, "a": 4.4},
+        reference.morse,
+        smooth=False,
+    ),
+    Row(
+        "buckingham",
+        potentials.buckingham_potential_family,
+        {"amplitude": 1250.0, "rho": 0.31, "c": 21.0, "a": 4.3},
+        reference.buckingham,
+        smooth=False,
+    ),
     Row("lj", _LJ, {"epsilon": 0.3, "sigma": 1.9, "a": 2.2}, reference.lennard_jones, smooth=False),
     Row(
         "sw2",

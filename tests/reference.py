@@ -132,6 +132,19 @@ def on_site(cell, tag, *, v0):
     return np.array([v0 if tag in (None, name) else 0.0 for name in cell.values])
 
 
+def harmonic_repulsion(cell, tag, *, a, epsilon):
+    return pair_energies(cell, tag, a, lambda r: epsilon / 2 * (1 - r / a) ** 2)
+
+
+def morse(cell, tag, *, d0, alpha, r0, a):
+    """Morse's well in the form that is zero at its bottom, lowered by its depth."""
+    return pair_energies(cell, tag, a, lambda r: d0 * (1 - np.exp(-alpha * (r - r0))) ** 2 - d0)
+
+
+def buckingham(cell, tag, *, amplitude, rho, c, a):
+    return pair_energies(cell, tag, a, lambda r: amplitude * np.exp(-r / rho) - c / r**6)
+
+
 def stillinger_weber_2(cell, tag, *, epsilon, sigma, gauge_a, gauge_b, a, p, q):
     def f(r):
         x = r / sigma

@@ -8,8 +8,11 @@ from miniff import kernel
 from miniff.potentials import (
     behler5_descriptor_family,
     lj_potential_family,
+    morse_potential_family,
     on_site_potential_family,
 )
+
+MORSE = {"d0": 0.3, "alpha": 1.4, "r0": 2.9, "a": 6.0}
 
 
 def test_on_site_terms_change_energies_only():
@@ -52,3 +55,23 @@ def dimer(potential, r):
     images = kernel.compute_images(contract.molecule([r, 0, 0]), potential.cutoff)
     gradient = images.eval(potential, "kernel_gradient")
     return images.eval(potential)[0], gradient[0, 1, 0]
+
+
+def test_the_minimum_of_morse_is_where_it_says():
+    """Depth d0 at r0, and the curvature 2 d0 alpha^2 that gives the vibration of a molecule."""
+    potential = morse_potential_family(**MORSE)
+    value, slope = dimer(potential, 2.9)
+    np.testing.assert_allclose([value, slope], [-0.3, 0], rtol=1e-13, atol=1e-14)
+    step = 1e-4
+    curvature = (dimer(potential, 2.9 + step)[1] - dimer(potential, 2.9 - step)[1]) / (2 * step)
+    np.testing.assert_allclose(curvature, 2 * 0.3 * 1.4**2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [50.0, 300.0])
+def test_steep_morse_gives_numbers(alpha):
+    """The repulsion may be huge; relative to its size it is exact."""
+    potential = morse_potential_family(d0=1.0, alpha=alpha, r0=2.0, a=4.0)
+    e = np.exp(alpha)
+    np.testing.assert_allclose(
+        dimer(potential, 1.0), [e * (e - 2), 2 * alpha * e * (1 - e)], rtol=1e-12
+    )

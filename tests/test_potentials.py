@@ -19,7 +19,10 @@ from miniff.potentials import (
     behler2_descriptor_family,
     behler4_descriptor_family,
     behler5_descriptor_family,
+    buckingham_potential_family,
+    harmonic_repulsion_potential_family,
     lj_potential_family,
+    morse_potential_family,
     on_site_potential_family,
     potential_from_state_dict,
     sw2_potential_family,
@@ -31,6 +34,9 @@ SW2 = {"epsilon": 1.0, "sigma": 1.0, "gauge_a": 7.0, "gauge_b": 0.6, "a": 1.8, "
 SW3 = {"epsilon": 1.0, "sigma": 1.0, "l": 21, "gamma": 1.2, "cos_theta0": -1 / 3, "a": 1.8}
 B2 = {"a": 3.0, "eta": 0.1}
 B5 = {"a": 3.0, "eta": 0.1, "l": 1, "zeta": 2}
+HARMONIC = {"a": 3.0, "epsilon": 1.0}
+MORSE = {"d0": 0.3, "alpha": 1.4, "r0": 2.9, "a": 6.0}
+BUCKINGHAM = {"amplitude": 1200.0, "rho": 0.3, "c": 20.0, "a": 6.0}
 
 
 def refuses(sentence, kind=ValueError):
@@ -79,6 +85,25 @@ def refuses(sentence, kind=ValueError):
             "`zeta` is nan but must be in [1.0, 256.0]",
         ),
         (on_site_potential_family, {"v0": nan}, "`v0` is nan but must be in (-inf, inf)"),
+        (
+            harmonic_repulsion_potential_family,
+            HARMONIC | {"a": 0},
+            "`a` is 0 but must be in (0.0, inf)",
+        ),
+        (
+            harmonic_repulsion_potential_family,
+            HARMONIC | {"epsilon": 0},
+            "`epsilon` is 0 but must be in (0.0, inf)",
+        ),
+        (morse_potential_family, MORSE | {"alpha": 0}, "`alpha` is 0 but must be in (0.0, inf)"),
+        (morse_potential_family, MORSE | {"r0": -1}, "`r0` is -1 but must be in (0.0, inf)"),
+        (morse_potential_family, MORSE | {"a": 0}, "`a` is 0 but must be in (0.0, inf)"),
+        (buckingham_potential_family, BUCKINGHAM | {"rho": 0}, "`rho` is 0 but must be in (0.0, "),
+        (
+            buckingham_potential_family,
+            BUCKINGHAM | {"a": -6},
+            "`a` is -6 but must be in (0.0, inf)",
+        ),
     ],
 )
 def test_values_out_of_range_are_refused(family, given, sentence):

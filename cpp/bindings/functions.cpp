@@ -171,7 +171,10 @@ void bind_functions(nb::module_& m) {
     bind_set<float>(m, "FunctionSet32");
     auto set = bind_set<double>(m, "FunctionSet");
     set.def("on_site", &add_on_site, "column"_a, "v0"_a);
+    bind_pair<HarmonicRepulsion, double>(set, "harmonic_repulsion", "epsilon");
     bind_pair<LennardJones, double, double>(set, "lennard_jones", "epsilon", "sigma");
+    bind_pair<Morse, double, double, double>(set, "morse", "d0", "alpha", "r0");
+    bind_pair<Buckingham, double, double, double>(set, "buckingham", "amplitude", "rho", "c");
     bind_pair<StillingerWeber2, double, double, double, double, double, double>(
         set, "stillinger_weber_2", "epsilon", "sigma", "gauge_a", "gauge_b", "p", "q");
     bind_triple<StillingerWeber3, double, double, double, double, double>(

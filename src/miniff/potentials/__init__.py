@@ -11,7 +11,10 @@ from miniff.potentials._behler import (
     behler5_descriptor_family,
 )
 from miniff.potentials._classical import (
+    buckingham_potential_family,
+    harmonic_repulsion_potential_family,
     lj_potential_family,
+    morse_potential_family,
     on_site_potential_family,
     sw2_potential_family,
     sw3_potential_family,
@@ -44,9 +47,12 @@ __all__ = [
     "behler2_descriptor_family",
     "behler4_descriptor_family",
     "behler5_descriptor_family",
+    "buckingham_potential_family",
     "evaluate_table",
+    "harmonic_repulsion_potential_family",
     "known_families",
     "lj_potential_family",
+    "morse_potential_family",
     "on_site_potential_family",
     "potential_from_state_dict",
     "potential_values",

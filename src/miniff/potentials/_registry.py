@@ -9,7 +9,10 @@ from miniff.potentials._behler import (
     behler5_descriptor_family,
 )
 from miniff.potentials._classical import (
+    buckingham_potential_family,
+    harmonic_repulsion_potential_family,
     lj_potential_family,
+    morse_potential_family,
     on_site_potential_family,
     sw2_potential_family,
     sw3_potential_family,
@@ -24,7 +27,10 @@ known_families: dict[str, LocalPotentialFamily] = {
         behler2_descriptor_family,
         behler4_descriptor_family,
         behler5_descriptor_family,
+        buckingham_potential_family,
+        harmonic_repulsion_potential_family,
         lj_potential_family,
+        morse_potential_family,
         on_site_potential_family,
         sw2_potential_family,
         sw3_potential_family,
