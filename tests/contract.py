@@ -72,6 +72,25 @@ ROWS = [
         reference.buckingham,
         smooth=False,
     ),
+    Row(
+        "zbl",
+        potentials.zbl_potential_family,
+        {"z1": 14.0, "z2": 6.0, "a_inner": 2.6, "a": 4.2},
+        reference.zbl,
+    ),
+    Row(
+        "zbl-other-units",
+        potentials.zbl_potential_family,
+        {
+            "z1": 8,
+            "z2": 8,
+            "a_inner": 0,
+            "a": 4.2,
+            "coulomb_constant": 1.0,
+            "screening_length": 0.8853,
+        },
+        reference.zbl,
+    ),
     Row("lj", _LJ, {"epsilon": 0.3, "sigma": 1.9, "a": 2.2}, reference.lennard_jones, smooth=False),
     Row(
         "sw2",

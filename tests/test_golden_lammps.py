@@ -1,7 +1,8 @@
-"""Lennard-Jones, Morse, Buckingham and Stillinger-Weber against LAMMPS.
+"""Lennard-Jones, Morse, Buckingham, ZBL and Stillinger-Weber against LAMMPS.
 
-`data/lammps_golden` names the version that made the numbers and the pair commands. LAMMPS counts a
-bond and an unordered pair of neighbours once: what is proportional to the energy is halved here.
+`data/lammps_golden` and `data/lammps_zbl` name the version that made the numbers and the pair
+commands. LAMMPS counts a bond and an unordered pair of neighbours once: what is proportional to the
+energy is halved here.
 """
 
 import json
@@ -19,10 +20,14 @@ from miniff.potentials import (
     morse_potential_family,
     sw2_potential_family,
     sw3_potential_family,
+    zbl_potential_family,
 )
 
-GOLDEN = json.loads((Path(__file__).parent / "data/lammps_golden/golden.json").read_text())
-CASES = {case["name"]: case for case in GOLDEN["cases"]}
+GOLDEN, GOLDEN_ZBL = (
+    json.loads((Path(__file__).parent / "data" / folder / "golden.json").read_text())
+    for folder in ("lammps_golden", "lammps_zbl")
+)
+CASES = {case["name"]: case for case in GOLDEN["cases"] + GOLDEN_ZBL["cases"]}
 
 
 def stillinger_weber(epsilon=2.1683, sigma=2.0951):
@@ -67,6 +72,16 @@ def buckingham():
     ]
 
 
+def zbl(a_inner, a, **atomic_numbers):
+    """`pair_style zbl inner outer`, `pair_coeff i j zi zj` for every ordered pair of species."""
+    return [
+        zbl_potential_family(
+            f"{one}-{two}", z1=z1, z2=z2, a_inner=a_inner, a=a, coulomb_constant=14.399645 / 2
+        )
+        for (one, z1), (two, z2) in product(atomic_numbers.items(), repeat=2)
+    ]
+
+
 POTENTIALS = {
     "sw_Si": stillinger_weber,
     "lj_cut": lambda: [lennard_jones()],
@@ -74,6 +89,8 @@ POTENTIALS = {
     "lj_binary": kob_andersen,
     "morse": morse,
     "buck": buckingham,
+    "zbl_Si8": lambda: zbl(2.0, 3.2, Si=14),
+    "zbl_SiC8": lambda: zbl(2.5, 4.0, Si=14, C=6),
 }
 
 

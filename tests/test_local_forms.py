@@ -3,6 +3,7 @@
 import contract
 import numpy as np
 import pytest
+import reference
 
 from miniff import kernel
 from miniff.potentials import (
@@ -10,9 +11,11 @@ from miniff.potentials import (
     lj_potential_family,
     morse_potential_family,
     on_site_potential_family,
+    zbl_potential_family,
 )
 
 MORSE = {"d0": 0.3, "alpha": 1.4, "r0": 2.9, "a": 6.0}
+ZBL = {"z1": 14, "z2": 6, "a_inner": 2.0, "a": 3.0}
 
 
 def test_on_site_terms_change_energies_only():
@@ -75,3 +78,42 @@ def test_steep_morse_gives_numbers(alpha):
     np.testing.assert_allclose(
         dimer(potential, 1.0), [e * (e - 2), 2 * alpha * e * (1 - e)], rtol=1e-12
     )
+
+
+def test_zbl_goes_to_zero_with_slope_and_curvature():
+    """At the cutoff it vanishes with the third power, so twice as far inside is eight times."""
+    potential = zbl_potential_family(**ZBL)
+    for near in (1e-2, 2e-3):
+        (one, slope), (two, steeper) = (dimer(potential, 3.0 - n * near) for n in (1, 2))
+        assert two / one == pytest.approx(8, rel=4 * near)
+        assert steeper / slope == pytest.approx(4, rel=4 * near)
+
+
+def test_zbl_is_the_repulsion_of_nuclei_inside():
+    """Below the inner cutoff only a constant is added; at small r, k z1 z2 / r is left."""
+    potential = zbl_potential_family(**ZBL)
+    r = np.array([1.99, 1.0, 0.3, 1e-3, 1e-6])
+    found = np.array([dimer(potential, x) for x in r]).T
+    value, slope, _ = reference.screened_repulsion(r, 14, 6)
+    constant = found[0, 0] - value[0]
+    assert -1 < constant < 0
+    np.testing.assert_allclose(found, [value + constant, slope], rtol=1e-12)
+    np.testing.assert_allclose(found[0, -1] * 1e-6, 14.399645 * 14 * 6, rtol=1e-4)
+
+
+def test_zbl_in_hartree_and_bohr_is_the_same():
+    """Both constants are parameters, so that no unit is hidden in the formula."""
+    bohr, hartree = 0.529177210903, 27.211386245988
+    metal = zbl_potential_family(**ZBL, coulomb_constant=hartree * bohr)
+    atomic = zbl_potential_family(
+        z1=14,
+        z2=6,
+        a_inner=2.0 / bohr,
+        a=3.0 / bohr,
+        coulomb_constant=1.0,
+        screening_length=0.4685 / bohr,
+    )
+    for r in (0.7, 2.4):
+        np.testing.assert_allclose(
+            dimer(metal, r), np.array(dimer(atomic, r / bohr)) * [hartree, hartree / bohr]
+        )

@@ -27,6 +27,7 @@ from miniff.potentials import (
     potential_from_state_dict,
     sw2_potential_family,
     sw3_potential_family,
+    zbl_potential_family,
 )
 
 LJ = {"epsilon": 1.0, "sigma": 1.0, "a": 2.5}
@@ -37,6 +38,7 @@ B5 = {"a": 3.0, "eta": 0.1, "l": 1, "zeta": 2}
 HARMONIC = {"a": 3.0, "epsilon": 1.0}
 MORSE = {"d0": 0.3, "alpha": 1.4, "r0": 2.9, "a": 6.0}
 BUCKINGHAM = {"amplitude": 1200.0, "rho": 0.3, "c": 20.0, "a": 6.0}
+ZBL = {"z1": 14, "z2": 6, "a_inner": 2.0, "a": 3.0}
 
 
 def refuses(sentence, kind=ValueError):
@@ -103,6 +105,24 @@ def refuses(sentence, kind=ValueError):
             buckingham_potential_family,
             BUCKINGHAM | {"a": -6},
             "`a` is -6 but must be in (0.0, inf)",
+        ),
+        (zbl_potential_family, ZBL | {"z1": 0}, "`z1` is 0 but must be in (0.0, inf)"),
+        (zbl_potential_family, ZBL | {"z2": -6}, "`z2` is -6 but must be in (0.0, inf)"),
+        (zbl_potential_family, ZBL | {"a_inner": -1}, "`a_inner` is -1 but must be in [0.0, inf)"),
+        (
+            zbl_potential_family,
+            ZBL | {"a_inner": 3},
+            "ZBL: `a_inner` is 3.0 but must be below `a`, which is 3.0",
+        ),
+        (
+            zbl_potential_family,
+            ZBL | {"coulomb_constant": 0},
+            "`coulomb_constant` is 0 but must be",
+        ),
+        (
+            zbl_potential_family,
+            ZBL | {"screening_length": 0},
+            "`screening_length` is 0 but must be",
         ),
     ],
 )

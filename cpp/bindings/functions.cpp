@@ -8,6 +8,7 @@
 #include "pair_sum.hpp"
 #include "symmetry_functions.hpp"
 #include "triple_sum.hpp"
+#include "zbl.hpp"
 
 namespace miniff::bindings {
 
@@ -175,6 +176,8 @@ void bind_functions(nb::module_& m) {
     bind_pair<LennardJones, double, double>(set, "lennard_jones", "epsilon", "sigma");
     bind_pair<Morse, double, double, double>(set, "morse", "d0", "alpha", "r0");
     bind_pair<Buckingham, double, double, double>(set, "buckingham", "amplitude", "rho", "c");
+    bind_pair<Zbl, double, double, double, double, double>(set, "zbl", "z1", "z2", "a_inner",
+                                                           "coulomb_constant", "screening_length");
     bind_pair<StillingerWeber2, double, double, double, double, double, double>(
         set, "stillinger_weber_2", "epsilon", "sigma", "gauge_a", "gauge_b", "p", "q");
     bind_triple<StillingerWeber3, double, double, double, double, double>(

@@ -30,6 +30,7 @@ from miniff.potentials._local import LocalEnergies, LocalPotential, refuse_short
 from miniff.potentials._model import ModelBuilder, Precision
 from miniff.potentials._parameters import Choice, Parameter
 from miniff.potentials._registry import known_families, potential_from_state_dict
+from miniff.potentials._zbl import zbl_potential_family
 
 __all__ = [
     "CUTOFF_FUNCTIONS",
@@ -59,4 +60,5 @@ __all__ = [
     "refuse_short_table",
     "sw2_potential_family",
     "sw3_potential_family",
+    "zbl_potential_family",
 ]

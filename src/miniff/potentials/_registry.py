@@ -18,6 +18,7 @@ from miniff.potentials._classical import (
     sw3_potential_family,
 )
 from miniff.potentials._functions import FunctionPotential, LocalPotentialFamily
+from miniff.potentials._zbl import zbl_potential_family
 
 __all__ = ["known_families", "potential_from_state_dict"]
 
@@ -34,6 +35,7 @@ known_families: dict[str, LocalPotentialFamily] = {
         on_site_potential_family,
         sw2_potential_family,
         sw3_potential_family,
+        zbl_potential_family,
     )
 }
 
