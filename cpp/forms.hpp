@@ -1,6 +1,7 @@
 /// Formulas of classical potentials: each a struct with the value and slope of one term.
 #pragma once
 
+#include <array>
 #include <cmath>
 
 #include "elementary.hpp"
@@ -138,6 +139,8 @@ struct StillingerWeber2 {
 
 /// f(r1, r2, cos t) = epsilon l (cos t - cos t0)^2 h(r1) h(r2), h = exp(gamma/(r/sigma - a))
 struct StillingerWeber3 {
+    static constexpr std::size_t n_factors = 1;
+
     double cutoff;
     double epsilon;
     double sigma;
@@ -145,10 +148,10 @@ struct StillingerWeber3 {
     double gamma;
     double cos_theta0;
 
-    RadialTerm radial(const Distance& at) const {
+    std::array<RadialTerm, n_factors> radial(const Distance& at) const {
         const Reals s = sigma / (at.r - cutoff);
         const Reals h = exp_of_negative<double>(gamma * s);
-        return {h, -gamma * s * s * h * at.inverse / sigma};
+        return {{{h, -gamma * s * s * h * at.inverse / sigma}}};
     }
     AngularPart angular(Reals cosine) const {
         const Reals x = cosine - cos_theta0;

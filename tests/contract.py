@@ -43,6 +43,7 @@ def _behler(name, make, energies, *, smooth=True, **parameters):
     return Row(name, make, {"a": 4.2, "eta": 0.11} | parameters, energies, smooth)
 
 
+_SIGMOID = potentials.sigmoid_descriptor_family
 _LJ = potentials.lj_potential_family
 _SW2 = potentials.sw2_potential_family
 _SW3 = potentials.sw3_potential_family
@@ -91,6 +92,8 @@ ROWS = [
         },
         reference.zbl,
     ),
+    Row("sigmoid", _SIGMOID, {"a": 4.2, "dr": 0.3, "r0": 2.6}, reference.sigmoid),
+    Row("sigmoid-flat", _SIGMOID, {"a": 4.2, "dr": 0.42, "r0": 42.0}, reference.sigmoid),
     Row("lj", _LJ, {"epsilon": 0.3, "sigma": 1.9, "a": 2.2}, reference.lennard_jones, smooth=False),
     Row(
         "sw2",
@@ -109,6 +112,12 @@ ROWS = [
         _SW3,
         {"epsilon": 0.5, "sigma": 2.1, "l": 21, "gamma": 1.2, "cos_theta0": -1 / 3, "a": 1.8},
         reference.stillinger_weber_3,
+    ),
+    Row(
+        "behler5x",
+        potentials.behler5x_descriptor_family,
+        {"a": 4.2, "eta1": 0.05, "eta2": 0.4, "cos_theta0": -1 / 3, "epsilon": 0.7},
+        reference.behler_5x,
     ),
     _behler("behler2", _B2, reference.behler_2),
     _behler("behler2-shifted", _B2, reference.behler_2, r_sphere=2.1, eta=1.3),

@@ -219,3 +219,20 @@ def behler_5(cell, tag, *, l, zeta, a, epsilon=1.0, narrow=False, **radial):  # 
 
 def behler_4(cell, tag, **parameters):
     return behler_5(cell, tag, narrow=True, **parameters)
+
+
+def behler_5x(cell, tag, *, a, eta1, eta2, cos_theta0, epsilon=1.0):
+    h1, h2 = (_radial_factor(a, eta, 0.0, "cosine", 0.0) for eta in (eta1, eta2))
+
+    def f(r1, r2, r3, cosine):
+        return epsilon / 4 * (cosine - cos_theta0) ** 2 * (h1(r1) * h2(r2) + h2(r1) * h1(r2))
+
+    return triple_energies(cell, tag, a, f)
+
+
+def sigmoid(cell, tag, *, a, dr, r0):
+    fc = CUTOFF_FUNCTIONS["cosine"]
+    # 1 / (1 + exp(x)) = (1 - tanh(x/2)) / 2, which cannot overflow.
+    return pair_energies(
+        cell, tag, a, lambda r: (1 - np.tanh((r - r0) / dr / 2)) / 2 * fc(r, a, 0.0)
+    )

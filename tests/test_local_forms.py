@@ -7,10 +7,13 @@ import reference
 
 from miniff import kernel
 from miniff.potentials import (
+    behler2_descriptor_family,
     behler5_descriptor_family,
+    behler5x_descriptor_family,
     lj_potential_family,
     morse_potential_family,
     on_site_potential_family,
+    sigmoid_descriptor_family,
     zbl_potential_family,
 )
 
@@ -58,6 +61,50 @@ def dimer(potential, r):
     images = kernel.compute_images(contract.molecule([r, 0, 0]), potential.cutoff)
     gradient = images.eval(potential, "kernel_gradient")
     return images.eval(potential)[0], gradient[0, 1, 0]
+
+
+@pytest.mark.parametrize("dr", [1e-100, 1e-30, 1e-9])
+def test_a_sharp_sigmoid_is_a_step(dr):
+    """Nothing overflows: 1 inside, 0 outside, one half on the step."""
+    potential = sigmoid_descriptor_family(a=3.0, dr=dr, r0=2.0)
+    slope = -np.pi / 6 * np.sin(np.pi * 1.9 / 3)
+    np.testing.assert_allclose(
+        dimer(potential, 1.9), [(1 + np.cos(np.pi * 1.9 / 3)) / 2, slope], rtol=1e-12
+    )
+    assert dimer(potential, 2.1) == (0, 0)
+    value, slope = dimer(potential, 2.0)
+    np.testing.assert_allclose(value, 0.125, rtol=1e-12)
+    np.testing.assert_allclose(slope, -0.25 / 4 / dr, rtol=1e-6)
+    result = kernel.eval(potential, contract.molecule([2.0, 0, 0]))
+    assert np.isfinite(result.gradient).all()
+    assert np.isfinite(result.strain_derivative).all()
+
+
+def test_a_wide_sigmoid_is_the_cutoff_function():
+    """With r0 far away all neighbours count as the cutoff function says."""
+    potential = sigmoid_descriptor_family(a=3.0, dr=0.3, r0=30.0)
+    cell = contract.crystal()
+    flat = behler2_descriptor_family(a=3.0, eta=0.0)
+    expected, found = kernel.eval(flat, cell), kernel.eval(potential, cell)
+    np.testing.assert_allclose(found.energies, expected.energies, rtol=1e-13)
+    np.testing.assert_allclose(found.gradient, expected.gradient, atol=1e-13)
+
+
+@pytest.mark.parametrize("eta", [(0.1, 0.1), (0.05, 0.7)])
+def test_behler_5x_is_a_sum_of_behler_5(eta):
+    """With equal etas (c - c0)^2 = (1 + c)^2 for c0 = -1; exchanged etas change nothing."""
+    cell = contract.crystal()
+    eta1, eta2 = eta
+    crossed, turned = (
+        kernel.eval(behler5x_descriptor_family(a=4.0, eta1=e1, eta2=e2, cos_theta0=-1), cell)
+        for e1, e2 in ((eta1, eta2), (eta2, eta1))
+    )
+    np.testing.assert_allclose(crossed.energies, turned.energies, rtol=1e-12)
+    np.testing.assert_allclose(crossed.gradient, turned.gradient, atol=1e-12)
+    if eta1 == eta2:
+        plain = kernel.eval(behler5_descriptor_family(a=4.0, eta=eta1, l=1, zeta=2), cell)
+        np.testing.assert_allclose(crossed.energies, plain.energies, rtol=1e-12)
+        np.testing.assert_allclose(crossed.gradient, plain.gradient, atol=1e-12)
 
 
 def test_the_minimum_of_morse_is_where_it_says():

@@ -19,12 +19,14 @@ from miniff.potentials import (
     behler2_descriptor_family,
     behler4_descriptor_family,
     behler5_descriptor_family,
+    behler5x_descriptor_family,
     buckingham_potential_family,
     harmonic_repulsion_potential_family,
     lj_potential_family,
     morse_potential_family,
     on_site_potential_family,
     potential_from_state_dict,
+    sigmoid_descriptor_family,
     sw2_potential_family,
     sw3_potential_family,
     zbl_potential_family,
@@ -35,10 +37,12 @@ SW2 = {"epsilon": 1.0, "sigma": 1.0, "gauge_a": 7.0, "gauge_b": 0.6, "a": 1.8, "
 SW3 = {"epsilon": 1.0, "sigma": 1.0, "l": 21, "gamma": 1.2, "cos_theta0": -1 / 3, "a": 1.8}
 B2 = {"a": 3.0, "eta": 0.1}
 B5 = {"a": 3.0, "eta": 0.1, "l": 1, "zeta": 2}
+B5X = {"a": 3.0, "eta1": 0.1, "eta2": 0.4, "cos_theta0": 0.0}
 HARMONIC = {"a": 3.0, "epsilon": 1.0}
 MORSE = {"d0": 0.3, "alpha": 1.4, "r0": 2.9, "a": 6.0}
 BUCKINGHAM = {"amplitude": 1200.0, "rho": 0.3, "c": 20.0, "a": 6.0}
 ZBL = {"z1": 14, "z2": 6, "a_inner": 2.0, "a": 3.0}
+SIGMOID = {"a": 3.0, "dr": 0.3, "r0": 2.0}
 
 
 def refuses(sentence, kind=ValueError):
@@ -85,6 +89,30 @@ def refuses(sentence, kind=ValueError):
             behler5_descriptor_family,
             B5 | {"zeta": nan},
             "`zeta` is nan but must be in [1.0, 256.0]",
+        ),
+        (behler5x_descriptor_family, B5X | {"a": 0}, "`a` is 0 but must be in (0.0, inf)"),
+        (
+            behler5x_descriptor_family,
+            B5X | {"eta1": -1},
+            "`eta1` is -1 but must be in [0.0, 1e+100",
+        ),
+        (
+            behler5x_descriptor_family,
+            B5X | {"eta2": inf},
+            "`eta2` is inf but must be in [0.0, 1e+1",
+        ),
+        (
+            behler5x_descriptor_family,
+            B5X | {"cos_theta0": 1.1},
+            "`cos_theta0` is 1.1 but must be in [-1.0, 1.0]",
+        ),
+        (sigmoid_descriptor_family, SIGMOID | {"a": -1}, "`a` is -1 but must be in (0.0, inf)"),
+        (sigmoid_descriptor_family, SIGMOID | {"dr": 0}, "`dr` is 0 but must be in [1e-100, inf)"),
+        (sigmoid_descriptor_family, SIGMOID | {"dr": -0.1}, "`dr` is -0.1 but must be in [1e-100"),
+        (
+            sigmoid_descriptor_family,
+            SIGMOID | {"r0": inf},
+            "`r0` is inf but must be in (-inf, inf)",
         ),
         (on_site_potential_family, {"v0": nan}, "`v0` is nan but must be in (-inf, inf)"),
         (

@@ -2,6 +2,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "arrays.hpp"
+#include "descriptor_forms.hpp"
 #include "environment.hpp"
 #include "forms.hpp"
 #include "on_site.hpp"
@@ -178,10 +179,13 @@ void bind_functions(nb::module_& m) {
     bind_pair<Buckingham, double, double, double>(set, "buckingham", "amplitude", "rho", "c");
     bind_pair<Zbl, double, double, double, double, double>(set, "zbl", "z1", "z2", "a_inner",
                                                            "coulomb_constant", "screening_length");
+    bind_pair<Sigmoid, double, double>(set, "sigmoid", "dr", "r0");
     bind_pair<StillingerWeber2, double, double, double, double, double, double>(
         set, "stillinger_weber_2", "epsilon", "sigma", "gauge_a", "gauge_b", "p", "q");
     bind_triple<StillingerWeber3, double, double, double, double, double>(
         set, "stillinger_weber_3", "epsilon", "sigma", "l", "gamma", "cos_theta0");
+    bind_triple<Behler5x, double, double, double, double>(set, "behler_5x", "epsilon", "eta1",
+                                                          "eta2", "cos_theta0");
 }
 
 }  // namespace miniff::bindings

@@ -19,6 +19,10 @@ from miniff.potentials._classical import (
     sw2_potential_family,
     sw3_potential_family,
 )
+from miniff.potentials._descriptors import (
+    behler5x_descriptor_family,
+    sigmoid_descriptor_family,
+)
 from miniff.potentials._evaluation import CompiledPotentials, TableEvaluation, evaluate_table
 from miniff.potentials._functions import (
     FunctionPotential,
@@ -48,6 +52,7 @@ __all__ = [
     "behler2_descriptor_family",
     "behler4_descriptor_family",
     "behler5_descriptor_family",
+    "behler5x_descriptor_family",
     "buckingham_potential_family",
     "evaluate_table",
     "harmonic_repulsion_potential_family",
@@ -58,6 +63,7 @@ __all__ = [
     "potential_from_state_dict",
     "potential_values",
     "refuse_short_table",
+    "sigmoid_descriptor_family",
     "sw2_potential_family",
     "sw3_potential_family",
     "zbl_potential_family",

@@ -174,7 +174,9 @@ class CoreBuilder:
     def core(self) -> _core.FunctionSet:
         """For formulas that are in double precision only."""
         if not isinstance(self._functions, _core.FunctionSet):
-            raise TypeError("in single precision there are symmetry functions only")
+            raise TypeError(
+                "in single precision there are symmetry functions only: Behler types 2, 4 and 5"
+            )
         return self._functions
 
     def finish(self) -> None:
