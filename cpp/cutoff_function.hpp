@@ -64,6 +64,13 @@ MINIFF_INLINE ValueSlope<T> bump(Pack<T> x) {
     return {value, T(-2) * x * inverse * inverse * value};
 }
 
+/// (1 + cos(pi x)) / 2 for x in [0, 1], and its slope by x.
+template <class T>
+MINIFF_INLINE ValueSlope<T> cosine_step(Pack<T> x) {
+    const SineCosine<T> of = sine_cosine_pi<T>(x - T(0.5));
+    return {T(0.5) - T(0.5) * of.sine, T(-1.57079632679489661923) * of.cosine};
+}
+
 /// Applies f with x in [0, 1], and 1, 0 inside and 0, 0 outside that range.
 template <class T, class Formula>
 MINIFF_INLINE void scaled_steps(const CutoffFunction& fc, const T* r, std::int64_t n,
@@ -98,11 +105,7 @@ MINIFF_INLINE void evaluate(const CutoffFunction& fc, const T* r, std::int64_t n
                             [](V) { return ValueSlope<T>{all<T>(1), V{}}; });
             break;
         case CutoffType::cosine:
-            scaled_steps<T>(fc, r, n, value, slope, [](V x) {
-                const SineCosine<T> of = sine_cosine_pi<T>(x - T(0.5));
-                return ValueSlope<T>{T(0.5) - T(0.5) * of.sine,
-                                     T(-1.57079632679489661923) * of.cosine};
-            });
+            scaled_steps<T>(fc, r, n, value, slope, [](V x) { return detail::cosine_step<T>(x); });
             break;
         case CutoffType::tanh3:
         case CutoffType::tanh3_one: {

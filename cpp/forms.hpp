@@ -1,6 +1,7 @@
 /// Formulas of classical potentials: each a struct with the value and slope of one term.
 #pragma once
 
+#include <array>
 #include <cmath>
 
 #include "elementary.hpp"
@@ -64,6 +65,45 @@ struct LennardJones {
     }
 };
 
+/// f(r) = epsilon (r - a)^2 / (2 a^2), a = cutoff
+struct HarmonicRepulsion {
+    double cutoff;
+    double epsilon;
+
+    RadialTerm operator()(const Distance& at) const {
+        const Reals x = at.r / cutoff - 1.0;
+        return {0.5 * epsilon * x * x, epsilon / cutoff * x * at.inverse};
+    }
+};
+
+/// f(r) = d0 [exp(-2 alpha (r - r0)) - 2 exp(-alpha (r - r0))]
+struct Morse {
+    double cutoff;
+    double d0;
+    double alpha;
+    double r0;
+
+    RadialTerm operator()(const Distance& at) const {
+        const Reals e = exponential<double>(-alpha * (at.r - r0));
+        return {d0 * e * (e - 2.0), 2 * d0 * alpha * e * (1.0 - e) * at.inverse};
+    }
+};
+
+/// f(r) = A exp(-r/rho) - C/r^6
+struct Buckingham {
+    double cutoff;
+    double amplitude;
+    double rho;
+    double c;
+
+    RadialTerm operator()(const Distance& at) const {
+        const Reals inverse2 = at.inverse * at.inverse;
+        const Reals repulsion = amplitude * exp_of_negative<double>(-at.r / rho);
+        const Reals attraction = c * inverse2 * inverse2 * inverse2;
+        return {repulsion - attraction, 6.0 * attraction * inverse2 - repulsion / rho * at.inverse};
+    }
+};
+
 /// f(r) = epsilon A (B x^-p - x^-q) exp(1/(x - a)), x = r/sigma, cutoff = a sigma
 struct StillingerWeber2 {
     double cutoff;
@@ -99,6 +139,8 @@ struct StillingerWeber2 {
 
 /// f(r1, r2, cos t) = epsilon l (cos t - cos t0)^2 h(r1) h(r2), h = exp(gamma/(r/sigma - a))
 struct StillingerWeber3 {
+    static constexpr std::size_t n_factors = 1;
+
     double cutoff;
     double epsilon;
     double sigma;
@@ -106,10 +148,10 @@ struct StillingerWeber3 {
     double gamma;
     double cos_theta0;
 
-    RadialTerm radial(const Distance& at) const {
+    std::array<RadialTerm, n_factors> radial(const Distance& at) const {
         const Reals s = sigma / (at.r - cutoff);
         const Reals h = exp_of_negative<double>(gamma * s);
-        return {h, -gamma * s * s * h * at.inverse / sigma};
+        return {{{h, -gamma * s * s * h * at.inverse / sigma}}};
     }
     AngularPart angular(Reals cosine) const {
         const Reals x = cosine - cos_theta0;

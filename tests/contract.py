@@ -55,6 +55,7 @@ def _behler(name, make, energies, *, smooth=True, **parameters):
     return Row(name, make, {"a": 4.2, "eta": 0.11} | parameters, energies, smooth)
 
 
+_SIGMOID = potentials.sigmoid_descriptor_family
 _LJ = potentials.lj_potential_family
 _SW2 = potentials.sw2_potential_family
 _SW3 = potentials.sw3_potential_family
@@ -63,6 +64,48 @@ _B4 = potentials.behler4_descriptor_family
 _B5 = potentials.behler5_descriptor_family
 
 ROWS = [
+    Row("on-site", potentials.on_site_potential_family, {"v0": -1.7}, reference.on_site),
+    Row(
+        "harmonic",
+        potentials.harmonic_repulsion_potential_family,
+        {"a": 4.1, "epsilon": 0.8},
+        reference.harmonic_repulsion,
+    ),
+    Row(
+        "morse",
+        potentials.morse_potential_family,
+        {"d0": 0.34, "alpha": 1.36, "r0": 2.87, "a": 4.4},
+        reference.morse,
+        smooth=False,
+    ),
+    Row(
+        "buckingham",
+        potentials.buckingham_potential_family,
+        {"amplitude": 1250.0, "rho": 0.31, "c": 21.0, "a": 4.3},
+        reference.buckingham,
+        smooth=False,
+    ),
+    Row(
+        "zbl",
+        potentials.zbl_potential_family,
+        {"z1": 14.0, "z2": 6.0, "a_inner": 2.6, "a": 4.2},
+        reference.zbl,
+    ),
+    Row(
+        "zbl-other-units",
+        potentials.zbl_potential_family,
+        {
+            "z1": 8,
+            "z2": 8,
+            "a_inner": 0,
+            "a": 4.2,
+            "coulomb_constant": 1.0,
+            "screening_length": 0.8853,
+        },
+        reference.zbl,
+    ),
+    Row("sigmoid", _SIGMOID, {"a": 4.2, "dr": 0.3, "r0": 2.6}, reference.sigmoid),
+    Row("sigmoid-flat", _SIGMOID, {"a": 4.2, "dr": 0.42, "r0": 42.0}, reference.sigmoid),
     Row("lj", _LJ, {"epsilon": 0.3, "sigma": 1.9, "a": 2.2}, reference.lennard_jones, smooth=False),
     Row(
         "sw2",
@@ -81,6 +124,12 @@ ROWS = [
         _SW3,
         {"epsilon": 0.5, "sigma": 2.1, "l": 21, "gamma": 1.2, "cos_theta0": -1 / 3, "a": 1.8},
         reference.stillinger_weber_3,
+    ),
+    Row(
+        "behler5x",
+        potentials.behler5x_descriptor_family,
+        {"a": 4.2, "eta1": 0.05, "eta2": 0.4, "cos_theta0": -1 / 3, "epsilon": 0.7},
+        reference.behler_5x,
     ),
     _behler("behler2", _B2, reference.behler_2),
     _behler("behler2-shifted", _B2, reference.behler_2, r_sphere=2.1, eta=1.3),

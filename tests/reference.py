@@ -1,7 +1,8 @@
 """Sums over pairs and triples in plain numpy: the second source of truth for values.
 
 Formulas are those of the papers (Stillinger and Weber, Phys. Rev. B 31, 5262 (1985); Behler,
-J. Chem. Phys. 134, 074106 (2011)) and of n2p2's list of cutoff functions. Pairs are directed and
+J. Chem. Phys. 134, 074106 (2011); Ziegler, Biersack and Littmark (1985)) and of n2p2's list of
+cutoff functions. Pairs are directed and
 triples ordered; neighbours are searched over all images. Nothing here imports miniff.
 """
 
@@ -128,6 +129,55 @@ def lennard_jones(cell, tag, *, epsilon, sigma, a):
     )
 
 
+def on_site(cell, tag, *, v0):
+    return np.array([v0 if tag in (None, name) else 0.0 for name in cell.values])
+
+
+def harmonic_repulsion(cell, tag, *, a, epsilon):
+    return pair_energies(cell, tag, a, lambda r: epsilon / 2 * (1 - r / a) ** 2)
+
+
+def morse(cell, tag, *, d0, alpha, r0, a):
+    """Morse's well in the form that is zero at its bottom, lowered by its depth."""
+    return pair_energies(cell, tag, a, lambda r: d0 * (1 - np.exp(-alpha * (r - r0))) ** 2 - d0)
+
+
+def buckingham(cell, tag, *, amplitude, rho, c, a):
+    return pair_energies(cell, tag, a, lambda r: amplitude * np.exp(-r / rho) - c / r**6)
+
+
+def screened_repulsion(r, z1, z2, coulomb_constant=14.399645, screening_length=0.4685):
+    """Value, slope and curvature of the universal potential of two nuclei."""
+    weights, rates = np.array(
+        [[0.18175, 3.1998], [0.50986, 0.94229], [0.28022, 0.4029], [0.02817, 0.20162]]
+    ).T
+    rates = rates / screening_length * (z1**0.23 + z2**0.23)
+    terms = weights * np.exp(-rates * np.asarray(r)[..., None])
+    phi, dphi, ddphi = (np.sum(terms * (-rates) ** n, axis=-1) for n in range(3))
+    return (
+        coulomb_constant
+        * z1
+        * z2
+        * np.array([phi / r, dphi / r - phi / r**2, ddphi / r - 2 * dphi / r**2 + 2 * phi / r**3])
+    )
+
+
+def zbl(cell, tag, *, z1, z2, a_inner, a, **constants):
+    """The switch is what three linear equations for its three numbers say."""
+    t = a - a_inner
+    switch = np.linalg.solve(
+        [[t**3 / 3, t**4 / 4, 1], [t**2, t**3, 0], [2 * t, 3 * t**2, 0]],
+        -screened_repulsion(a, z1, z2, **constants),
+    )
+
+    def f(r):
+        t = np.maximum(r - a_inner, 0)
+        powers = np.array([t**3 / 3, t**4 / 4, np.ones_like(t)])
+        return screened_repulsion(r, z1, z2, **constants)[0] + switch @ powers
+
+    return pair_energies(cell, tag, a, f)
+
+
 def stillinger_weber_2(cell, tag, *, epsilon, sigma, gauge_a, gauge_b, a, p, q):
     def f(r):
         x = r / sigma
@@ -169,3 +219,20 @@ def behler_5(cell, tag, *, l, zeta, a, epsilon=1.0, narrow=False, **radial):  # 
 
 def behler_4(cell, tag, **parameters):
     return behler_5(cell, tag, narrow=True, **parameters)
+
+
+def behler_5x(cell, tag, *, a, eta1, eta2, cos_theta0, epsilon=1.0):
+    h1, h2 = (_radial_factor(a, eta, 0.0, "cosine", 0.0) for eta in (eta1, eta2))
+
+    def f(r1, r2, r3, cosine):
+        return epsilon / 4 * (cosine - cos_theta0) ** 2 * (h1(r1) * h2(r2) + h2(r1) * h1(r2))
+
+    return triple_energies(cell, tag, a, f)
+
+
+def sigmoid(cell, tag, *, a, dr, r0):
+    fc = CUTOFF_FUNCTIONS["cosine"]
+    # 1 / (1 + exp(x)) = (1 - tanh(x/2)) / 2, which cannot overflow.
+    return pair_energies(
+        cell, tag, a, lambda r: (1 - np.tanh((r - r0) / dr / 2)) / 2 * fc(r, a, 0.0)
+    )

@@ -1,6 +1,7 @@
 """Every family keeps the contract."""
 
 import os
+import re
 import subprocess
 import sys
 from itertools import product
@@ -12,12 +13,15 @@ import pytest
 
 from miniff import kernel
 from miniff.kernel import Cell
-from miniff.potentials import known_families, potential_from_state_dict
+from miniff.potentials import Functions, known_families, potential_from_state_dict
 
 rows = pytest.mark.parametrize("row", contract.ROWS, ids=lambda row: row.name)
 # Each function by itself, a one-way pair too.
 pytestmark = pytest.mark.filterwarnings("ignore::miniff.potentials.OneSidedPairWarning")
 compiled_rows = pytest.mark.parametrize("row", contract.COMPILED, ids=lambda row: row.name)
+ranged = pytest.mark.parametrize(
+    "row", [row for row in contract.ROWS if row.n_bodies > 1], ids=lambda row: row.name
+)
 structures = pytest.mark.parametrize("name", contract.STRUCTURES)
 species = pytest.mark.parametrize("species", [None, "aaa", "aab", "bab", "bbb", "xaa", "axa"])
 
@@ -120,7 +124,7 @@ def test_a_supercell_has_twice_the_energy(row, name):
     contract.assert_supercell_multiplies(row.potential(), contract.STRUCTURES[name]())
 
 
-@rows
+@ranged
 def test_the_cutoff_is_where_it_ends(row):
     """Forms that promise it end smoothly; LJ and `none` end with a step."""
     contract.assert_ends_at_cutoff(row)
@@ -129,12 +133,12 @@ def test_the_cutoff_is_where_it_ends(row):
 @rows
 @pytest.mark.parametrize("pbc", [True, False])
 def test_no_atom_and_one_atom(row, pbc):
-    """Nothing to sum is zero, in arrays of the right shapes."""
+    """Where nothing is to be summed, arrays have the right shapes and are zero but on site."""
     for n in (0, 1):
         cell = Cell(50 * np.eye(3), np.full((n, 3), 0.3), ["a"] * n, pbc=pbc)
         result = kernel.eval(row.potential(), cell)
-        assert result.energy == 0
-        np.testing.assert_array_equal(result.energies, np.zeros(n))
+        assert result.energy == row.reference(cell).sum()
+        np.testing.assert_array_equal(result.energies, row.reference(cell))
         np.testing.assert_array_equal(result.gradient, np.zeros((n, 3)))
         np.testing.assert_array_equal(result.strain_derivative, np.zeros((3, 3)))
 
@@ -154,6 +158,59 @@ def test_collinear_triples_give_numbers(row, turn):
     np.testing.assert_allclose(result.energies, row.reference(cell), rtol=1e-10, atol=1e-12)
     scale = np.abs(result.gradient).max()
     np.testing.assert_allclose(np.cross(result.gradient, u), 0, atol=1e-6 * scale)
+
+
+@ranged
+def test_a_short_neighbour_list_is_refused(row):
+    """An energy that misses neighbours is never given."""
+    potential = row.potential()
+    images = kernel.compute_images(contract.crystal(), 0.99 * potential.cutoff)
+    sentence = (
+        f"`cutoff` of the neighbour list is {images.cutoff} but must be at least "
+        f"{potential.cutoff}, the cutoff of {potential}"
+    )
+    calls = [
+        lambda: kernel.eval(potential, images),
+        lambda: images.eval(potential),
+        lambda: images.eval(potential, "kernel_gradient"),
+    ]
+    if row in contract.COMPILED:
+        calls.append(lambda: Functions([potential]).values(images.table, np.arange(5)))
+    for call in calls:
+        with pytest.raises(ValueError, match=re.escape(sentence)):
+            call()
+
+
+@rows
+def test_unknown_species_are_refused(row):
+    """A misspelt species would be a silent zero; it may be asked for."""
+    potential = row.potential(row.tag("c", "a", "b"))
+    cell = contract.crystal()
+    images = kernel.compute_images(cell, potential.cutoff)
+    sentence = f"{potential}: `c` is not a known species. Known: `a`, `b`"
+    for call in (
+        lambda: kernel.eval(potential, cell),
+        lambda: images.eval(potential),
+        lambda: images.eval([potential], "kernel_gradient"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(sentence)):
+            call()
+    assert kernel.eval(potential, cell, ignore_missing_species=True).energy == 0
+    assert not images.eval(potential, ignore_missing_species=True).any()
+
+
+@compiled_rows
+def test_unknown_and_missing_parameters_are_refused(row):
+    """Nothing is ignored, and nothing is guessed."""
+    family, given = row.make, row.parameters
+    with pytest.raises(
+        TypeError, match=re.escape(f"{family.name}: `qwx` is not a known parameter. Known: `")
+    ):
+        family(**given, qwx=1.0)
+    first = next(iter(family.parameters))
+    without = {name: value for name, value in given.items() if name != first}
+    with pytest.raises(TypeError, match=re.escape(f"{family.name}: `{first}` is missing; known: ")):
+        family(**without)
 
 
 @rows

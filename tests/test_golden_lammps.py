@@ -1,7 +1,8 @@
-"""Lennard-Jones and Stillinger-Weber against LAMMPS.
+"""Lennard-Jones, Morse, Buckingham, ZBL and Stillinger-Weber against LAMMPS.
 
-`data/lammps_golden` names the version that made the numbers and the pair commands. LAMMPS counts a
-bond and an unordered pair of neighbours once: epsilon is halved here.
+`data/lammps_golden` and `data/lammps_zbl` name the version that made the numbers and the pair
+commands. LAMMPS counts a bond and an unordered pair of neighbours once: what is proportional to the
+energy is halved here.
 """
 
 import json
@@ -13,10 +14,20 @@ import pytest
 
 from miniff import kernel
 from miniff.kernel import Cell
-from miniff.potentials import lj_potential_family, sw2_potential_family, sw3_potential_family
+from miniff.potentials import (
+    buckingham_potential_family,
+    lj_potential_family,
+    morse_potential_family,
+    sw2_potential_family,
+    sw3_potential_family,
+    zbl_potential_family,
+)
 
-GOLDEN = json.loads((Path(__file__).parent / "data/lammps_golden/golden.json").read_text())
-CASES = {case["name"]: case for case in GOLDEN["cases"]}
+GOLDEN, GOLDEN_ZBL = (
+    json.loads((Path(__file__).parent / "data" / folder / "golden.json").read_text())
+    for folder in ("lammps_golden", "lammps_zbl")
+)
+CASES = {case["name"]: case for case in GOLDEN["cases"] + GOLDEN_ZBL["cases"]}
 
 
 def stillinger_weber(epsilon=2.1683, sigma=2.0951):
@@ -42,12 +53,50 @@ def kob_andersen():
     ]
 
 
+def morse():
+    """`pair_coeff * * d0 alpha r0` of the case."""
+    return [morse_potential_family(d0=0.3429 / 2, alpha=1.3588, r0=2.866, a=6.0)]
+
+
+def buckingham():
+    """`pair_coeff i j A rho C` of the case, both directions of the mixed pair; type 1 is Cl."""
+    pairs = {
+        "Cl-Cl": (1227.2, 0.3214, 0.0),
+        "Cl-Na": (2500.0, 0.30, 20.0),
+        "Na-Cl": (2500.0, 0.30, 20.0),
+        "Na-Na": (3485.0, 0.3300, 72.4),
+    }
+    return [
+        buckingham_potential_family(tag=tag, amplitude=big / 2, rho=rho, c=c / 2, a=6.0)
+        for tag, (big, rho, c) in pairs.items()
+    ]
+
+
+def zbl(a_inner, a, **atomic_numbers):
+    """`pair_style zbl inner outer`, `pair_coeff i j zi zj` for every ordered pair of species."""
+    return [
+        zbl_potential_family(
+            f"{one}-{two}", z1=z1, z2=z2, a_inner=a_inner, a=a, coulomb_constant=14.399645 / 2
+        )
+        for (one, z1), (two, z2) in product(atomic_numbers.items(), repeat=2)
+    ]
+
+
+POTENTIALS = {
+    "sw_Si": stillinger_weber,
+    "lj_cut": lambda: [lennard_jones()],
+    "lj13": lambda: [lennard_jones(50.0)],
+    "lj_binary": kob_andersen,
+    "morse": morse,
+    "buck": buckingham,
+    "zbl_Si8": lambda: zbl(2.0, 3.2, Si=14),
+    "zbl_SiC8": lambda: zbl(2.5, 4.0, Si=14, C=6),
+}
+
+
 def potentials_of(name):
-    if name.startswith("sw_Si"):
-        return stillinger_weber()
-    if "Kob" in name:
-        return kob_andersen()
-    return [lennard_jones(50.0 if name.startswith("lj13") else 2.5)]
+    (make,) = (make for start, make in POTENTIALS.items() if name.startswith(start))
+    return make()
 
 
 def cell_of(case):

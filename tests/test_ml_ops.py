@@ -253,7 +253,7 @@ def test_single_precision_is_for_symmetry_functions(
     """Other formulas under a network are refused, and so is another precision."""
     lj = lj_potential_family("A-B", epsilon=1, sigma=1, a=2)
     potential = NNPotential(torch.nn.Linear(1, 1), [lj], "A")
-    with pytest.raises(TypeError, match="in single precision there are symmetry functions only"):
+    with pytest.raises(TypeError, match="symmetry functions only: Behler types 2, 4 and 5"):
         evaluate(potential, images[0], ignore_missing_species=True, precision="single")
     with pytest.raises(ValueError, match=r"^`half` is not a known precision\."):
         evaluate(potential, images[0], ignore_missing_species=True, precision="half")

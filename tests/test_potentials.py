@@ -2,6 +2,8 @@
 
 import pickle
 import re
+from copy import copy as shallow_copy
+from copy import deepcopy
 from math import inf, nan
 
 import contract
@@ -12,14 +14,22 @@ import reference
 from miniff import kernel
 from miniff.kernel import Cell
 from miniff.potentials import (
+    FunctionPotential,
     Functions,
     behler2_descriptor_family,
     behler4_descriptor_family,
     behler5_descriptor_family,
+    behler5x_descriptor_family,
+    buckingham_potential_family,
+    harmonic_repulsion_potential_family,
     lj_potential_family,
+    morse_potential_family,
+    on_site_potential_family,
     potential_from_state_dict,
+    sigmoid_descriptor_family,
     sw2_potential_family,
     sw3_potential_family,
+    zbl_potential_family,
 )
 
 LJ = {"epsilon": 1.0, "sigma": 1.0, "a": 2.5}
@@ -27,6 +37,12 @@ SW2 = {"epsilon": 1.0, "sigma": 1.0, "gauge_a": 7.0, "gauge_b": 0.6, "a": 1.8, "
 SW3 = {"epsilon": 1.0, "sigma": 1.0, "l": 21, "gamma": 1.2, "cos_theta0": -1 / 3, "a": 1.8}
 B2 = {"a": 3.0, "eta": 0.1}
 B5 = {"a": 3.0, "eta": 0.1, "l": 1, "zeta": 2}
+B5X = {"a": 3.0, "eta1": 0.1, "eta2": 0.4, "cos_theta0": 0.0}
+HARMONIC = {"a": 3.0, "epsilon": 1.0}
+MORSE = {"d0": 0.3, "alpha": 1.4, "r0": 2.9, "a": 6.0}
+BUCKINGHAM = {"amplitude": 1200.0, "rho": 0.3, "c": 20.0, "a": 6.0}
+ZBL = {"z1": 14, "z2": 6, "a_inner": 2.0, "a": 3.0}
+SIGMOID = {"a": 3.0, "dr": 0.3, "r0": 2.0}
 
 
 def refuses(sentence, kind=ValueError):
@@ -73,6 +89,68 @@ def refuses(sentence, kind=ValueError):
             behler5_descriptor_family,
             B5 | {"zeta": nan},
             "`zeta` is nan but must be in [1.0, 256.0]",
+        ),
+        (behler5x_descriptor_family, B5X | {"a": 0}, "`a` is 0 but must be in (0.0, inf)"),
+        (
+            behler5x_descriptor_family,
+            B5X | {"eta1": -1},
+            "`eta1` is -1 but must be in [0.0, 1e+100",
+        ),
+        (
+            behler5x_descriptor_family,
+            B5X | {"eta2": inf},
+            "`eta2` is inf but must be in [0.0, 1e+1",
+        ),
+        (
+            behler5x_descriptor_family,
+            B5X | {"cos_theta0": 1.1},
+            "`cos_theta0` is 1.1 but must be in [-1.0, 1.0]",
+        ),
+        (sigmoid_descriptor_family, SIGMOID | {"a": -1}, "`a` is -1 but must be in (0.0, inf)"),
+        (sigmoid_descriptor_family, SIGMOID | {"dr": 0}, "`dr` is 0 but must be in [1e-100, inf)"),
+        (sigmoid_descriptor_family, SIGMOID | {"dr": -0.1}, "`dr` is -0.1 but must be in [1e-100"),
+        (
+            sigmoid_descriptor_family,
+            SIGMOID | {"r0": inf},
+            "`r0` is inf but must be in (-inf, inf)",
+        ),
+        (on_site_potential_family, {"v0": nan}, "`v0` is nan but must be in (-inf, inf)"),
+        (
+            harmonic_repulsion_potential_family,
+            HARMONIC | {"a": 0},
+            "`a` is 0 but must be in (0.0, inf)",
+        ),
+        (
+            harmonic_repulsion_potential_family,
+            HARMONIC | {"epsilon": 0},
+            "`epsilon` is 0 but must be in (0.0, inf)",
+        ),
+        (morse_potential_family, MORSE | {"alpha": 0}, "`alpha` is 0 but must be in (0.0, inf)"),
+        (morse_potential_family, MORSE | {"r0": -1}, "`r0` is -1 but must be in (0.0, inf)"),
+        (morse_potential_family, MORSE | {"a": 0}, "`a` is 0 but must be in (0.0, inf)"),
+        (buckingham_potential_family, BUCKINGHAM | {"rho": 0}, "`rho` is 0 but must be in (0.0, "),
+        (
+            buckingham_potential_family,
+            BUCKINGHAM | {"a": -6},
+            "`a` is -6 but must be in (0.0, inf)",
+        ),
+        (zbl_potential_family, ZBL | {"z1": 0}, "`z1` is 0 but must be in (0.0, inf)"),
+        (zbl_potential_family, ZBL | {"z2": -6}, "`z2` is -6 but must be in (0.0, inf)"),
+        (zbl_potential_family, ZBL | {"a_inner": -1}, "`a_inner` is -1 but must be in [0.0, inf)"),
+        (
+            zbl_potential_family,
+            ZBL | {"a_inner": 3},
+            "ZBL: `a_inner` is 3.0 but must be below `a`, which is 3.0",
+        ),
+        (
+            zbl_potential_family,
+            ZBL | {"coulomb_constant": 0},
+            "`coulomb_constant` is 0 but must be",
+        ),
+        (
+            zbl_potential_family,
+            ZBL | {"screening_length": 0},
+            "`screening_length` is 0 but must be",
         ),
     ],
 )
@@ -127,6 +205,13 @@ def test_unknown_missing_and_mistyped_parameters_are_refused(family, given, sent
         (lj_potential_family, LJ, "a-", "`tag` is 'a-' but must name 2 species like 'a-b'"),
         (lj_potential_family, LJ, "", "`tag` is '' but must name 2 species like 'a-b'"),
         (sw3_potential_family, SW3, "a-b", "`tag` is 'a-b' but must name 3 species like 'a-b-c'"),
+        (
+            on_site_potential_family,
+            {"v0": 1.0},
+            "a-b",
+            "`tag` is 'a-b' but must name 1 species like 'a'",
+        ),
+        (on_site_potential_family, {"v0": 1.0}, "", "`tag` is '' but must name 1 species like 'a'"),
     ],
 )
 def test_tags_of_the_wrong_length_are_refused(family, given, tag, sentence):
@@ -215,25 +300,30 @@ def test_state_is_a_copy():
     assert potential.parameters["sigma"] == 1.0
 
 
-def test_potentials_can_be_sent_to_other_processes():
+@pytest.mark.parametrize("copy", [deepcopy, shallow_copy, lambda p: pickle.loads(pickle.dumps(p))])
+def test_potentials_can_be_copied_and_sent_to_other_processes(copy):
     """A pickled potential is the same potential."""
     potential = lj_potential_family("a-b", **LJ)
-    assert pickle.loads(pickle.dumps(potential)).state_dict() == potential.state_dict()
+    assert potential.cutoff == 2.5  # kept from now on
+    assert copy(potential).state_dict() == potential.state_dict()
+    with refuses("does not support item assignment", TypeError):
+        copy(potential).parameters["sigma"] = 3.0
 
 
-def test_a_short_neighbour_list_is_refused():
-    """An energy that misses neighbours is never given."""
-    images = kernel.compute_images(contract.crystal(), 2.4)
-    potential = lj_potential_family(**LJ)
-    sentence = "`cutoff` of the neighbour list is 2.4 but must be at least 2.5, the cutoff of <Lenn"
-    for call in (
-        lambda: kernel.eval(potential, images),
-        lambda: images.eval(potential),
-        lambda: images.eval(potential, "kernel_gradient"),
-        lambda: Functions([potential]).values(images.table, np.arange(5)),
+def test_parameters_cannot_be_changed():
+    """What was checked stays as it is, also where a mapping of one's own was given."""
+    given = {"epsilon": 1.0, "sigma": 1.0, "a": 2.5}
+    for potential in (
+        lj_potential_family(**given),
+        lj_potential_family("a-a", **given).copy(None),
+        FunctionPotential(lj_potential_family, given),
     ):
-        with refuses(sentence):
-            call()
+        with refuses("does not support item assignment", TypeError):
+            potential.parameters["sigma"] = -3.0
+        given["sigma"] = -3.0
+        assert potential.parameters["sigma"] == 1.0
+        given["sigma"] = 1.0
+        assert type(potential.state_dict()["parameters"]) is dict
 
 
 def test_functions_of_one_set_share_their_centre():

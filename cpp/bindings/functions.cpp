@@ -2,11 +2,14 @@
 #include <nanobind/stl/vector.h>
 
 #include "arrays.hpp"
+#include "descriptor_forms.hpp"
 #include "environment.hpp"
 #include "forms.hpp"
+#include "on_site.hpp"
 #include "pair_sum.hpp"
 #include "symmetry_functions.hpp"
 #include "triple_sum.hpp"
+#include "zbl.hpp"
 
 namespace miniff::bindings {
 
@@ -45,6 +48,12 @@ void bind_triple(nb::class_<FunctionSet<double>>& set, const char* name, Names..
                 std::make_unique<TripleSum<Form>>(column, first, second, Form{cutoff, numbers...}));
         },
         "column"_a, "first"_a, "second"_a, "cutoff"_a, nb::arg(names)...);
+}
+
+/// set.on_site(column, v0): adds a constant.
+void add_on_site(FunctionSet<double>& set, std::int64_t column, double v0) {
+    demand_column(set, column);
+    set.add(std::make_unique<OnSite>(column, v0));
 }
 
 template <class T, class Rows>
@@ -153,11 +162,20 @@ void bind_functions(nb::module_& m) {
              "lambda_"_a, "zeta"_a, "shift"_a, "cutoff_type"_a, "alpha"_a, "cutoff"_a, "narrow"_a);
     bind_set<float>(m, "FunctionSet32");
     auto set = bind_set<double>(m, "FunctionSet");
+    set.def("on_site", &add_on_site, "column"_a, "v0"_a);
+    bind_pair<HarmonicRepulsion, double>(set, "harmonic_repulsion", "epsilon");
     bind_pair<LennardJones, double, double>(set, "lennard_jones", "epsilon", "sigma");
+    bind_pair<Morse, double, double, double>(set, "morse", "d0", "alpha", "r0");
+    bind_pair<Buckingham, double, double, double>(set, "buckingham", "amplitude", "rho", "c");
+    bind_pair<Zbl, double, double, double, double, double>(set, "zbl", "z1", "z2", "a_inner",
+                                                           "coulomb_constant", "screening_length");
+    bind_pair<Sigmoid, double, double>(set, "sigmoid", "dr", "r0");
     bind_pair<StillingerWeber2, double, double, double, double, double, double>(
         set, "stillinger_weber_2", "epsilon", "sigma", "gauge_a", "gauge_b", "p", "q");
     bind_triple<StillingerWeber3, double, double, double, double, double>(
         set, "stillinger_weber_3", "epsilon", "sigma", "l", "gamma", "cos_theta0");
+    bind_triple<Behler5x, double, double, double, double>(set, "behler_5x", "epsilon", "eta1",
+                                                          "eta2", "cos_theta0");
 }
 
 }  // namespace miniff::bindings

@@ -11,7 +11,11 @@ from miniff.potentials._behler import (
     behler5_descriptor_family,
 )
 from miniff.potentials._classical import (
+    buckingham_potential_family,
+    harmonic_repulsion_potential_family,
     lj_potential_family,
+    morse_potential_family,
+    on_site_potential_family,
     sw2_potential_family,
     sw3_potential_family,
 )
@@ -20,6 +24,10 @@ from miniff.potentials._coverage import (
     OneSidedPairWarning,
     refuse_uncovered_species,
     refuse_unknown_species,
+)
+from miniff.potentials._descriptors import (
+    behler5x_descriptor_family,
+    sigmoid_descriptor_family,
 )
 from miniff.potentials._evaluation import CompiledPotentials, TableEvaluation, evaluate_table
 from miniff.potentials._functions import (
@@ -37,6 +45,7 @@ from miniff.potentials._local import LocalEnergies, LocalPotential, refuse_short
 from miniff.potentials._model import ModelBuilder, Precision
 from miniff.potentials._parameters import Choice, Parameter
 from miniff.potentials._registry import known_families, potential_from_state_dict
+from miniff.potentials._zbl import zbl_potential_family
 
 __all__ = [
     "CUTOFF_FUNCTIONS",
@@ -56,17 +65,24 @@ __all__ = [
     "behler2_descriptor_family",
     "behler4_descriptor_family",
     "behler5_descriptor_family",
+    "behler5x_descriptor_family",
+    "buckingham_potential_family",
     "counted_once",
     "evaluate_table",
     "general_pair_potential_family",
     "general_triple_potential_family",
+    "harmonic_repulsion_potential_family",
     "known_families",
     "lj_potential_family",
+    "morse_potential_family",
+    "on_site_potential_family",
     "potential_from_state_dict",
     "potential_values",
     "refuse_short_table",
     "refuse_uncovered_species",
     "refuse_unknown_species",
+    "sigmoid_descriptor_family",
     "sw2_potential_family",
     "sw3_potential_family",
+    "zbl_potential_family",
 ]

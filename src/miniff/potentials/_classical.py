@@ -3,25 +3,44 @@
 ====================  =======================================================================
 family                energy of one term
 ====================  =======================================================================
+on-site               v0, for every atom of the species, whatever its neighbours
+harmonic repulsion    epsilon (r - a)^2 / (2 a^2)
+Morse                 d0 [exp(-2 alpha (r - r0)) - 2 exp(-alpha (r - r0))], cut at a, not shifted
+Buckingham            amplitude exp(-r/rho) - c/r^6, cut at a, not shifted
 Lennard-Jones         4 epsilon [(sigma/r)^12 - (sigma/r)^6], cut at a sigma, not shifted
 Stillinger-Weber 2    epsilon A (B x^-p - x^-q) exp(1/(x - a)), x = r/sigma
 Stillinger-Weber 3    epsilon l (cos t - cos_theta0)^2 exp(gamma/(x1 - a) + gamma/(x2 - a))
 ====================  =======================================================================
 
+Morse, Phys. Rev. 34, 57 (1929), https://doi.org/10.1103/PhysRev.34.57
+Buckingham, Proc. R. Soc. A 168, 264 (1938), https://doi.org/10.1098/rspa.1938.0173
 Stillinger and Weber, Phys. Rev. B 31, 5262 (1985), https://doi.org/10.1103/PhysRevB.31.5262
 
-Pairs are directed: a term on "a-a" counts every bond twice, once on either atom. Triples are summed
-over ordered (j, k). Halve epsilon to count each once.
+Pairs are directed: a term on "a-a" counts every bond twice, once on either atom, and so do two
+terms on "a-b" and "b-a". Triples are summed over ordered (j, k). Halve what is proportional to the
+energy to count each once, as LAMMPS does: epsilon, d0, or amplitude and c.
+
+Buckingham's parameters A, rho, C of LAMMPS (``pair_style buck``) and GULP are ``amplitude``,
+``rho`` and ``c`` here; ``a`` is the cutoff. The energy has no lower bound at small distances.
 """
 
 from collections.abc import Mapping, Sequence
 from math import exp
 
 from miniff.potentials._functions import CoreBuilder, LocalPotentialFamily
-from miniff.potentials._parameters import Parameter, Value
+from miniff.potentials._parameters import Parameter, Value, numbers_of
 
-__all__ = ["lj_potential_family", "sw2_potential_family", "sw3_potential_family"]
+__all__ = [
+    "buckingham_potential_family",
+    "harmonic_repulsion_potential_family",
+    "lj_potential_family",
+    "morse_potential_family",
+    "on_site_potential_family",
+    "sw2_potential_family",
+    "sw3_potential_family",
+]
 
+CUTOFF = Parameter(0.0, above=True, text="cutoff (length)")
 EPSILON = Parameter(text="energy scale (energy)")
 SIGMA = Parameter(0.0, above=True, text="length scale (length)")
 
@@ -30,22 +49,45 @@ def _scaled_cutoff(p: Mapping[str, Value]) -> float:
     return float(p["a"]) * float(p["sigma"])
 
 
-def _numbers(p: Mapping[str, Value], *names: str) -> dict[str, float]:
-    return {name: float(p[name]) for name in names}
+def _cutoff(p: Mapping[str, Value]) -> float:
+    return float(p["a"])
+
+
+def _no_cutoff(p: Mapping[str, Value]) -> float:
+    return 0.0
+
+
+def _on_site(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequence[int]) -> None:
+    builder.core.on_site(column, **numbers_of(p, "v0"))
+
+
+def _harmonic(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequence[int]) -> None:
+    builder.core.harmonic_repulsion(column, on[0], _cutoff(p), **numbers_of(p, "epsilon"))
+
+
+def _morse(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequence[int]) -> None:
+    builder.core.morse(column, on[0], _cutoff(p), **numbers_of(p, "d0", "alpha", "r0"))
+
+
+def _buckingham(
+    builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequence[int]
+) -> None:
+    numbers = numbers_of(p, "amplitude", "rho", "c")
+    builder.core.buckingham(column, on[0], _cutoff(p), **numbers)
 
 
 def _lj(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequence[int]) -> None:
-    numbers = _numbers(p, "epsilon", "sigma")
+    numbers = numbers_of(p, "epsilon", "sigma")
     builder.core.lennard_jones(column, on[0], _scaled_cutoff(p), **numbers)
 
 
 def _sw2(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequence[int]) -> None:
-    numbers = _numbers(p, "epsilon", "sigma", "gauge_a", "gauge_b", "p", "q")
+    numbers = numbers_of(p, "epsilon", "sigma", "gauge_a", "gauge_b", "p", "q")
     builder.core.stillinger_weber_2(column, on[0], _scaled_cutoff(p), **numbers)
 
 
 def _sw3(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequence[int]) -> None:
-    numbers = _numbers(p, "epsilon", "sigma", "l", "gamma", "cos_theta0")
+    numbers = numbers_of(p, "epsilon", "sigma", "l", "gamma", "cos_theta0")
     builder.core.stillinger_weber_3(column, on[0], on[1], _scaled_cutoff(p), **numbers)
 
 
@@ -81,6 +123,55 @@ SW2_PARAMETERS = {
     "p": Parameter(1.0, above=True, text="exponent of the repulsion"),
     "q": Parameter(text="exponent of the attraction"),
 }
+
+on_site_potential_family = LocalPotentialFamily(
+    name="on-site",
+    n_bodies=1,
+    parameters={"v0": Parameter(text="energy of an atom (energy)")},
+    cutoff_of=_no_cutoff,
+    compile=_on_site,
+    formula="v0",
+)
+
+harmonic_repulsion_potential_family = LocalPotentialFamily(
+    name="harmonic repulsion",
+    n_bodies=2,
+    parameters={
+        "a": CUTOFF,
+        "epsilon": Parameter(0.0, above=True, text="twice the energy at r = 0 (energy)"),
+    },
+    cutoff_of=_cutoff,
+    compile=_harmonic,
+    formula="epsilon (r - a)^2 / (2 a^2)",
+)
+
+morse_potential_family = LocalPotentialFamily(
+    name="Morse",
+    n_bodies=2,
+    parameters={
+        "d0": Parameter(text="depth of the minimum (energy)"),
+        "alpha": Parameter(0.0, above=True, text="steepness (1/length)"),
+        "r0": Parameter(0.0, above=True, text="place of the minimum (length)"),
+        "a": CUTOFF,
+    },
+    cutoff_of=_cutoff,
+    compile=_morse,
+    formula="d0 [exp(-2 alpha (r - r0)) - 2 exp(-alpha (r - r0))]",
+)
+
+buckingham_potential_family = LocalPotentialFamily(
+    name="Buckingham",
+    n_bodies=2,
+    parameters={
+        "amplitude": Parameter(text="A, strength of the repulsion (energy)"),
+        "rho": Parameter(0.0, above=True, text="range of the repulsion (length)"),
+        "c": Parameter(text="C, strength of the dispersion (energy length^6)"),
+        "a": CUTOFF,
+    },
+    cutoff_of=_cutoff,
+    compile=_buckingham,
+    formula="amplitude exp(-r/rho) - c/r^6",
+)
 
 lj_potential_family = LocalPotentialFamily(
     name="Lennard-Jones",

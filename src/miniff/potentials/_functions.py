@@ -8,6 +8,7 @@ common centre species into one set of the core, with the three operations of the
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,7 +44,8 @@ class LocalPotentialFamily:
 
     Attributes:
         name: What files call it.
-        n_bodies: 2 for sums over neighbours, 3 for sums over pairs of neighbours.
+        n_bodies: 1 for what needs no neighbour, 2 for sums over neighbours, 3 for sums over pairs
+            of neighbours.
         parameters: Names and ranges of the numbers the form needs.
         cutoff_of: The cutoff for given parameters (length).
         compile: Adds the form to a set of the core.
@@ -62,7 +64,8 @@ class LocalPotentialFamily:
         """A potential of this family.
 
         Args:
-            tag: Species it acts on, centre first, e.g. ``"O-H"`` or ``"O-H-H"``; None for all.
+            tag: Species it acts on, centre first, e.g. ``"O"``, ``"O-H"`` or ``"O-H-H"``, as many
+                as the form has bodies; None for all.
             parameters: The family's ``parameters`` by name.
 
         Raises:
@@ -72,6 +75,11 @@ class LocalPotentialFamily:
         check_tag(tag, self.n_bodies)
         values = check_parameters(self.name, self.parameters, self.complete(parameters))
         return FunctionPotential(self, values, tag)
+
+    @property
+    def is_on_site(self) -> bool:
+        """Whether it sees no neighbour."""
+        return self.n_bodies == 1
 
     @property
     def is_pair_sum(self) -> bool:
@@ -84,11 +92,24 @@ class LocalPotentialFamily:
 
 @dataclass(frozen=True)
 class FunctionPotential(LocalPotential):
-    """A potential that is one formula, summed over neighbours or pairs of neighbours."""
+    """A potential that is one formula, summed over neighbours or pairs of neighbours.
+
+    Attributes:
+        family: The form.
+        parameters: Its numbers, which cannot be changed: make another potential instead.
+        tag: Species it acts on, separated by dashes, the centre first; None for all.
+    """
 
     family: LocalPotentialFamily
     parameters: Mapping[str, Value]
     tag: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """How it is copied and sent to other processes; a mapping proxy cannot be."""
+        return FunctionPotential, (self.family, dict(self.parameters), self.tag)
 
     @cached_property
     def cutoff(self) -> float:
@@ -143,7 +164,9 @@ class CoreBuilder:
     def core(self) -> _core.FunctionSet:
         """For formulas that are in double precision only."""
         if not isinstance(self._functions, _core.FunctionSet):
-            raise TypeError("in single precision there are symmetry functions only")
+            raise TypeError(
+                "in single precision there are symmetry functions only: Behler types 2, 4 and 5"
+            )
         return self._functions
 
     def finish(self) -> None:

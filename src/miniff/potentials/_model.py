@@ -56,8 +56,8 @@ class ModelBuilder:
         return model
 
     def _is_mutual(self) -> bool:
-        """Whether all are pair formulas and each pair has the same ones both ways."""
-        if any(not p.family.is_pair_sum for p in self.formulas):
+        """Whether all are pair formulas, the same ones both ways, or formulas of no neighbour."""
+        if any(not (p.family.is_pair_sum or p.family.is_on_site) for p in self.formulas):
             return False
 
         def kind(p: FunctionPotential, tag: tuple[str, ...]) -> tuple[object, ...]:

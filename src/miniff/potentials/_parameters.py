@@ -7,7 +7,7 @@ from numbers import Real
 
 from miniff._checks import unknown_name
 
-__all__ = ["Choice", "Parameter", "Value", "check_parameters"]
+__all__ = ["Choice", "Parameter", "Value", "check_parameters", "numbers_of"]
 
 Value = float | str
 
@@ -78,3 +78,8 @@ def check_parameters(
             raise TypeError(f"{family}: `{name}` is missing; known: {', '.join(known)}")
         values[name] = parameter.check(name, value)
     return values
+
+
+def numbers_of(values: Mapping[str, Value], *names: str) -> dict[str, float]:
+    """Those of the checked values that have these names, as the core takes them."""
+    return {name: float(values[name]) for name in names}

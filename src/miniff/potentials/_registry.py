@@ -9,11 +9,20 @@ from miniff.potentials._behler import (
     behler5_descriptor_family,
 )
 from miniff.potentials._classical import (
+    buckingham_potential_family,
+    harmonic_repulsion_potential_family,
     lj_potential_family,
+    morse_potential_family,
+    on_site_potential_family,
     sw2_potential_family,
     sw3_potential_family,
 )
+from miniff.potentials._descriptors import (
+    behler5x_descriptor_family,
+    sigmoid_descriptor_family,
+)
 from miniff.potentials._functions import FunctionPotential, LocalPotentialFamily
+from miniff.potentials._zbl import zbl_potential_family
 
 __all__ = ["known_families", "potential_from_state_dict"]
 
@@ -23,9 +32,16 @@ known_families: dict[str, LocalPotentialFamily] = {
         behler2_descriptor_family,
         behler4_descriptor_family,
         behler5_descriptor_family,
+        behler5x_descriptor_family,
+        buckingham_potential_family,
+        harmonic_repulsion_potential_family,
         lj_potential_family,
+        morse_potential_family,
+        on_site_potential_family,
+        sigmoid_descriptor_family,
         sw2_potential_family,
         sw3_potential_family,
+        zbl_potential_family,
     )
 }
 
