@@ -1,6 +1,7 @@
-/// Sums over pairs of neighbours of f = angular(cos t_jik) radial(r_ij) radial(r_ik).
+/// Sums over pairs of neighbours of f = angular(cos t_jik) first(r_ij) second(r_ik).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 
@@ -20,7 +21,7 @@ public:
     TripleSum(std::int64_t column, std::int32_t first, std::int32_t second, const Form& form)
         : column_(column), first_(first), second_(second), form_(form) {}
 
-    double cutoff() const override { return form_.cutoff; }
+    double cutoff() const override { return std::max(form_.first.cutoff, form_.second.cutoff); }
     std::unique_ptr<Worker<double>> worker() const override { return std::make_unique<Sum>(*this); }
 
 private:
@@ -29,28 +30,41 @@ private:
         double value, x, y, z, c;
     };
 
+    /// Radial factors of one leg and their slopes over r.
+    struct Factors {
+        double *h, *dh;  // [size]
+    };
+
+    /// One neighbour j sums over its partners k.
+    struct Role {
+        Range of_j, of_k;
+        Factors own, partners;
+        double multiplicity;  // how often a derivative counts
+        bool counts;          // whether the value does
+    };
+
     class Sum final : public Worker<double> {
     public:
-        explicit Sum(const TripleSum& part) : part_(part) {}
+        explicit Sum(const TripleSum& part)
+            : part_(part), equal_legs_(part.form_.has_equal_legs()) {}
 
         void begin(const Neighborhood<double>& nb) override {
             nb_ = &nb;
             const std::int64_t n = nb.size();
-            arena_.clear(6 * n);
-            for (double** array : {&x_, &y_, &z_, &inverse_, &h_, &dh_}) *array = arena_.take(n);
-            const double cutoff = part_.form_.cutoff;
+            arena_.clear(8 * n);
+            for (double** array : {&x_, &y_, &z_, &inverse_}) *array = arena_.take(n);
+            for (Factors* leg : {&first_, &second_}) *leg = {arena_.take(n), arena_.take(n)};
+            if (equal_legs_) second_ = first_;
             for (std::int64_t k = 0; k < n; k += width<double>) {
                 const Reals x = load(nb.x + k), y = load(nb.y + k), z = load(nb.z + k);
                 const Reals squared = x * x + y * y + z * z;
                 const Reals r = square_root(squared), inverse = 1.0 / r;
-                const RadialTerm h = part_.form_.radial({r, squared, inverse});
-                const auto inside = r < cutoff;
                 store<double>(x_ + k, x * inverse);
                 store<double>(y_ + k, y * inverse);
                 store<double>(z_ + k, z * inverse);
                 store<double>(inverse_ + k, inverse);
-                store<double>(h_ + k, choose<double>(inside, h.value, Reals{}));
-                store<double>(dh_ + k, choose<double>(inside, h.slope_over_r, Reals{}));
+                fill(first_, part_.form_.first, {r, squared, inverse}, k);
+                if (!equal_legs_) fill(second_, part_.form_.second, {r, squared, inverse}, k);
             }
         }
 
@@ -61,12 +75,12 @@ private:
         void both(const double* weight, double* row) override {
             const double w = weight[part_.column_];
             double total = 0;
-            for_roles([&](Range of_j, Range of_k, double multiplicity, bool counts) {
-                for (std::int64_t j = of_j.begin; j < of_j.end; ++j) {
+            for_roles([&](const Role& role) {
+                for (std::int64_t j = role.of_j.begin; j < role.of_j.end; ++j) {
                     if (nb_->pair[j] < 0) continue;
-                    const Pull pull = sum_partners(j, of_k);
-                    if (counts) total += h_[j] * pull.value;
-                    add_gradient(j, pull, w * multiplicity);
+                    const Pull pull = sum_partners(j, role);
+                    if (role.counts) total += role.own.h[j] * pull.value;
+                    add_gradient(j, role, pull, w * role.multiplicity);
                 }
             });
             if (row) row[part_.column_] += total;
@@ -74,43 +88,53 @@ private:
 
         void jvp(double* row) override {
             double total = 0;
-            for_roles([&](Range of_j, Range of_k, double multiplicity, bool) {
-                for (std::int64_t j = of_j.begin; j < of_j.end; ++j) {
+            for_roles([&](const Role& role) {
+                for (std::int64_t j = role.of_j.begin; j < role.of_j.end; ++j) {
                     if (nb_->pair[j] < 0) continue;
                     double g[3] = {0, 0, 0};
-                    gradient_of(j, sum_partners(j, of_k), g);
-                    total +=
-                        multiplicity * (g[0] * nb_->gx[j] + g[1] * nb_->gy[j] + g[2] * nb_->gz[j]);
+                    gradient_of(j, role, sum_partners(j, role), g);
+                    total += role.multiplicity *
+                             (g[0] * nb_->gx[j] + g[1] * nb_->gy[j] + g[2] * nb_->gz[j]);
                 }
             });
             row[part_.column_] += total;
         }
 
     private:
+        static MINIFF_INLINE void fill(const Factors& leg, const typename Form::Leg& form,
+                                       const Distance& at, std::int64_t k) {
+            const RadialTerm h = form(at);
+            const auto inside = at.r < form.cutoff;
+            store<double>(leg.h + k, choose<double>(inside, h.value, Reals{}));
+            store<double>(leg.dh + k, choose<double>(inside, h.slope_over_r, Reals{}));
+        }
+
         double value() const {
             double total = 0;
-            const Range of_k = nb_->of(part_.second_), of_j = nb_->of(part_.first_);
-            for (std::int64_t j = of_j.begin; j < of_j.end; ++j)
-                if (nb_->pair[j] >= 0) total += h_[j] * sum_partners(j, of_k).value;
+            const Role role{
+                nb_->of(part_.first_), nb_->of(part_.second_), first_, second_, 1, true};
+            for (std::int64_t j = role.of_j.begin; j < role.of_j.end; ++j)
+                if (nb_->pair[j] >= 0) total += first_.h[j] * sum_partners(j, role).value;
             return total;
         }
 
-        /// Calls use(j's, k's, how often a derivative counts, whether the value counts).
         template <class Use>
         void for_roles(Use use) const {
             const Range first = nb_->of(part_.first_), second = nb_->of(part_.second_);
-            if (part_.first_ == part_.second_) return use(first, second, 2.0, true);
-            use(first, second, 1.0, true);
-            use(second, first, 1.0, false);
+            if (part_.first_ == part_.second_ && equal_legs_)
+                return use(Role{first, second, first_, second_, 2, true});
+            use(Role{first, second, first_, second_, 1, true});
+            use(Role{second, first, second_, first_, 1, false});
         }
 
-        MINIFF_INLINE Pull sum_partners(std::int64_t j, Range partners) const {
+        MINIFF_INLINE Pull sum_partners(std::int64_t j, const Role& role) const {
+            const double* const hs = role.partners.h;
             Reals value{}, x{}, y{}, z{}, c{};
-            for (std::int64_t k = partners.begin; k < partners.end; k += width<double>) {
+            for (std::int64_t k = role.of_k.begin; k < role.of_k.end; k += width<double>) {
                 const Reals xk = load(x_ + k), yk = load(y_ + k), zk = load(z_ + k);
                 const Reals cosine = x_[j] * xk + y_[j] * yk + z_[j] * zk;
                 const AngularPart a = part_.form_.angular(cosine);
-                const Reals h = choose<double>(places<double>(k) != j, load(h_ + k), Reals{});
+                const Reals h = choose<double>(places<double>(k) != j, load(hs + k), Reals{});
                 const Reals turn = a.slope * h;
                 value += a.value * h;
                 x += turn * xk, y += turn * yk, z += turn * zk;
@@ -122,26 +146,29 @@ private:
         }
 
         /// d/d(r_j - r_i) of h_j sum_k h_k A(c)
-        MINIFF_INLINE void gradient_of(std::int64_t j, const Pull& pull, double g[3]) const {
-            const double stretch = dh_[j] * pull.value;
-            const double bend = h_[j] * inverse_[j];
+        MINIFF_INLINE void gradient_of(std::int64_t j, const Role& role, const Pull& pull,
+                                       double g[3]) const {
+            const double stretch = role.own.dh[j] * pull.value;
+            const double bend = role.own.h[j] * inverse_[j];
             g[0] = stretch * nb_->x[j] + bend * (pull.x - pull.c * x_[j]);
             g[1] = stretch * nb_->y[j] + bend * (pull.y - pull.c * y_[j]);
             g[2] = stretch * nb_->z[j] + bend * (pull.z - pull.c * z_[j]);
         }
-        MINIFF_INLINE void add_gradient(std::int64_t j, const Pull& pull, double weight) const {
+        MINIFF_INLINE void add_gradient(std::int64_t j, const Role& role, const Pull& pull,
+                                        double weight) const {
             double g[3];
-            gradient_of(j, pull, g);
+            gradient_of(j, role, pull, g);
             nb_->gx[j] += weight * g[0];
             nb_->gy[j] += weight * g[1];
             nb_->gz[j] += weight * g[2];
         }
 
         const TripleSum& part_;
+        const bool equal_legs_;
         const Neighborhood<double>* nb_ = nullptr;
         Arena<double> arena_;
-        double *x_, *y_, *z_;         // unit vectors
-        double *inverse_, *h_, *dh_;  // 1/r, radial factors, their slopes over r
+        double *x_, *y_, *z_, *inverse_;  // unit vectors and 1/r
+        Factors first_, second_;
     };
 
     std::int64_t column_;

@@ -39,6 +39,7 @@ void copy_vectors(const Quads& from, Vectors<double> to);
 
 void bind_grouping(nanobind::module_& m);
 void bind_tables(nanobind::module_& m);
+void bind_many_body(nanobind::module_& m);
 void bind_functions(nanobind::module_& m);
 void bind_energies(nanobind::module_& m);
 

@@ -13,8 +13,10 @@ from miniff.potentials._behler import (
 from miniff.potentials._classical import (
     lj_potential_family,
     sw2_potential_family,
+    sw3_mixed_potential_family,
     sw3_potential_family,
 )
+from miniff.potentials._embedded_atom import eam_potential_family
 from miniff.potentials._evaluation import CompiledPotentials, TableEvaluation, evaluate_table
 from miniff.potentials._functions import (
     FunctionPotential,
@@ -24,8 +26,9 @@ from miniff.potentials._functions import (
 )
 from miniff.potentials._local import LocalEnergies, LocalPotential, refuse_short_table
 from miniff.potentials._model import ModelBuilder, Precision
-from miniff.potentials._parameters import Choice, Parameter
+from miniff.potentials._parameters import Choice, Numbers, Parameter
 from miniff.potentials._registry import known_families, potential_from_state_dict
+from miniff.potentials._tersoff import tersoff_potential_family
 
 __all__ = [
     "CUTOFF_FUNCTIONS",
@@ -37,12 +40,14 @@ __all__ = [
     "LocalPotential",
     "LocalPotentialFamily",
     "ModelBuilder",
+    "Numbers",
     "Parameter",
     "Precision",
     "TableEvaluation",
     "behler2_descriptor_family",
     "behler4_descriptor_family",
     "behler5_descriptor_family",
+    "eam_potential_family",
     "evaluate_table",
     "known_families",
     "lj_potential_family",
@@ -50,5 +55,7 @@ __all__ = [
     "potential_values",
     "refuse_short_table",
     "sw2_potential_family",
+    "sw3_mixed_potential_family",
     "sw3_potential_family",
+    "tersoff_potential_family",
 ]

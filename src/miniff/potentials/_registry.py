@@ -11,9 +11,12 @@ from miniff.potentials._behler import (
 from miniff.potentials._classical import (
     lj_potential_family,
     sw2_potential_family,
+    sw3_mixed_potential_family,
     sw3_potential_family,
 )
+from miniff.potentials._embedded_atom import eam_potential_family
 from miniff.potentials._functions import FunctionPotential, LocalPotentialFamily
+from miniff.potentials._tersoff import tersoff_potential_family
 
 __all__ = ["known_families", "potential_from_state_dict"]
 
@@ -23,9 +26,12 @@ known_families: dict[str, LocalPotentialFamily] = {
         behler2_descriptor_family,
         behler4_descriptor_family,
         behler5_descriptor_family,
+        eam_potential_family,
         lj_potential_family,
         sw2_potential_family,
+        sw3_mixed_potential_family,
         sw3_potential_family,
+        tersoff_potential_family,
     )
 }
 
