@@ -24,6 +24,13 @@ from miniff.potentials._functions import (
     LocalPotentialFamily,
     potential_values,
 )
+from miniff.potentials._lammps import (
+    eam_potentials,
+    funcfl_potentials,
+    lammps_sw_potentials,
+    lammps_tersoff_potentials,
+    setfl_potentials,
+)
 from miniff.potentials._local import LocalEnergies, LocalPotential, refuse_short_table
 from miniff.potentials._model import ModelBuilder, Precision
 from miniff.potentials._parameters import Choice, Numbers, Parameter
@@ -48,12 +55,17 @@ __all__ = [
     "behler4_descriptor_family",
     "behler5_descriptor_family",
     "eam_potential_family",
+    "eam_potentials",
     "evaluate_table",
+    "funcfl_potentials",
     "known_families",
+    "lammps_sw_potentials",
+    "lammps_tersoff_potentials",
     "lj_potential_family",
     "potential_from_state_dict",
     "potential_values",
     "refuse_short_table",
+    "setfl_potentials",
     "sw2_potential_family",
     "sw3_mixed_potential_family",
     "sw3_potential_family",
