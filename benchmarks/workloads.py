@@ -13,6 +13,7 @@ from benchmarks.structures import Structure, argon, silicon, water
 
 __all__ = [
     "ARGON",
+    "BOND_ORDER",
     "MD_SKIN",
     "SILICON",
     "SKIN",
@@ -24,6 +25,7 @@ __all__ = [
     "LennardJones",
     "Radial",
     "StillingerWeber",
+    "Tersoff",
     "Workload",
     "build_case",
 ]
@@ -62,6 +64,30 @@ class StillingerWeber:
 
 
 @dataclass(frozen=True)
+class Tersoff:
+    """Silicon of 1989 (Phys. Rev. B 39, 5566), in the order of LAMMPS; eV and angstrom."""
+
+    m: float = 3.0
+    gamma: float = 1.0
+    lambda3: float = 0.0
+    c: float = 100390.0
+    d: float = 16.217
+    cos_theta0: float = -0.59825
+    n: float = 0.78734
+    beta: float = 1.1e-6
+    lambda2: float = 1.73222
+    B: float = 471.18
+    R: float = 2.85
+    D: float = 0.15
+    lambda1: float = 2.4799
+    A: float = 1830.8
+
+    @property
+    def cutoff(self) -> float:
+        return self.R + self.D
+
+
+@dataclass(frozen=True)
 class LennardJones:
     """Cut, not shifted; eV and angstrom."""
 
@@ -90,7 +116,7 @@ class Angular:
     narrow: bool
 
 
-SILICON, ARGON = StillingerWeber(), LennardJones()
+SILICON, ARGON, BOND_ORDER = StillingerWeber(), LennardJones(), Tersoff()
 RADIAL = (
     (0.00357, 0.0),
     (0.0357, 0.0),
@@ -170,6 +196,7 @@ WORKLOADS = {
     for workload in (
         Workload("sw", "Si, Stillinger-Weber: energy and forces", silicon, SILICON.cutoff),
         Workload("lj", "Ar, Lennard-Jones: energy and forces", argon, ARGON.cutoff),
+        Workload("tersoff", "Si, Tersoff: energy and forces", silicon, BOND_ORDER.cutoff),
         *behler_workloads(),
         Workload("nve-sw", "Si, Stillinger-Weber: NVE step", silicon, SILICON.cutoff),
         Workload("nve-lj", "Ar, Lennard-Jones: NVE step", argon, ARGON.cutoff),

@@ -31,26 +31,29 @@ struct Sigmoid {
     }
 };
 
-/// f(r1, r2, cos t) = epsilon/4 (cos t - cos t0)^2 [h1(r1) h2(r2) + h2(r1) h1(r2)],
-/// hn = exp(-eta_n r^2) fc(r)
-struct Behler5x {
-    static constexpr std::size_t n_factors = 2;
-
+/// h(r) = exp(-eta r^2) fc(r)
+struct GaussianLeg {
     double cutoff;
-    double epsilon;
-    double eta1;
-    double eta2;
-    double cos_theta0;
+    double eta;
 
-    std::array<RadialTerm, n_factors> radial(const Distance& at) const {
+    RadialTerm operator()(const Distance& at) const {
         const ValueSlope<double> fc = cosine_cutoff(at.r, cutoff);
-        const auto factor = [&](double eta) {
-            const Reals gaussian = exp_of_negative<double>(-eta * at.squared);
-            return RadialTerm{gaussian * fc.value,
-                              gaussian * (fc.slope * at.inverse - 2 * eta * fc.value)};
-        };
-        return {factor(eta1), factor(eta2)};
+        const Reals gaussian = exp_of_negative<double>(-eta * at.squared);
+        return {gaussian * fc.value, gaussian * (fc.slope * at.inverse - 2 * eta * fc.value)};
     }
+};
+
+/// f(r1, r2, cos t) = epsilon/4 (cos t - cos t0)^2 h1(r1) h2(r2); Behler 5x is the sum of this and
+/// of the same with the legs exchanged.
+struct Behler5x {
+    using Leg = GaussianLeg;
+
+    double epsilon;
+    double cos_theta0;
+    Leg first;
+    Leg second;
+
+    bool has_equal_legs() const { return first.cutoff == second.cutoff && first.eta == second.eta; }
     AngularPart angular(Reals cosine) const {
         const Reals x = cosine - cos_theta0;
         return {0.25 * epsilon * x * x, 0.5 * epsilon * x};

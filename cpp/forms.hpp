@@ -1,7 +1,6 @@
 /// Formulas of classical potentials: each a struct with the value and slope of one term.
 #pragma once
 
-#include <array>
 #include <cmath>
 
 #include "elementary.hpp"
@@ -137,21 +136,32 @@ struct StillingerWeber2 {
     }
 };
 
-/// f(r1, r2, cos t) = epsilon l (cos t - cos t0)^2 h(r1) h(r2), h = exp(gamma/(r/sigma - a))
-struct StillingerWeber3 {
-    static constexpr std::size_t n_factors = 1;
-
+/// h(r) = exp(gamma/(r/sigma - a)), cutoff = a sigma
+struct StillingerWeberLeg {
     double cutoff;
-    double epsilon;
     double sigma;
-    double strength;
     double gamma;
-    double cos_theta0;
 
-    std::array<RadialTerm, n_factors> radial(const Distance& at) const {
+    RadialTerm operator()(const Distance& at) const {
         const Reals s = sigma / (at.r - cutoff);
         const Reals h = exp_of_negative<double>(gamma * s);
-        return {{{h, -gamma * s * s * h * at.inverse / sigma}}};
+        return {h, -gamma * s * s * h * at.inverse / sigma};
+    }
+};
+
+/// f(r1, r2, cos t) = epsilon l (cos t - cos t0)^2 h1(r1) h2(r2)
+struct StillingerWeber3 {
+    using Leg = StillingerWeberLeg;
+
+    double epsilon;
+    double strength;
+    double cos_theta0;
+    Leg first;
+    Leg second;
+
+    bool has_equal_legs() const {
+        return first.cutoff == second.cutoff && first.sigma == second.sigma &&
+               first.gamma == second.gamma;
     }
     AngularPart angular(Reals cosine) const {
         const Reals x = cosine - cos_theta0;

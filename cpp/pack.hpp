@@ -87,6 +87,18 @@ MINIFF_INLINE void store(T* to, Pack<T> v) {
     std::memcpy(to, &v, sizeof v);
 }
 
+/// The numbers at a place after each pointer.
+template <class T>
+MINIFF_INLINE Pack<T> gather(const T* const (&from)[width<T>], int place) {
+    Pack<T> v{};
+#if MINIFF_PACK_BYTES
+    for (int l = 0; l < width<T>; ++l) v[l] = from[l][place];
+#else
+    v = from[0][place];
+#endif
+    return v;
+}
+
 template <class T>
 MINIFF_INLINE void add_to(T* to, Pack<T> v) {
     store<T>(to, load(to) + v);

@@ -1,11 +1,7 @@
-/// Sums over pairs of neighbours of f = A(cos t_jik) sum_m h_m(r_ij) h_m'(r_ik).
-///
-/// A is the form's `angular` and h its `n_factors` factors `radial`; m' is the factor as far from
-/// the last as m is from the first, so that f is the same for j and k exchanged. One factor gives
-/// A h(r_ij) h(r_ik), two give A [h_0(r_ij) h_1(r_ik) + h_1(r_ij) h_0(r_ik)].
+/// Sums over pairs of neighbours of f = angular(cos t_jik) first(r_ij) second(r_ik).
 #pragma once
 
-#include <array>
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 
@@ -25,46 +21,50 @@ public:
     TripleSum(std::int64_t column, std::int32_t first, std::int32_t second, const Form& form)
         : column_(column), first_(first), second_(second), form_(form) {}
 
-    double cutoff() const override { return form_.cutoff; }
+    double cutoff() const override { return std::max(form_.first.cutoff, form_.second.cutoff); }
     std::unique_ptr<Worker<double>> worker() const override { return std::make_unique<Sum>(*this); }
 
 private:
-    static constexpr std::size_t n_factors = Form::n_factors;
-
-    /// Sums over the partners k of one neighbour j: h(k) A, and h(k) A' with u_k and with c.
+    /// Sums over the partners k of one neighbour j: h_k A, and h_k A' with u_k and with c.
     struct Pull {
         double value, x, y, z, c;
     };
-    /// A pull for each factor h_m(j); h(k) is then h_m'(k).
-    using Pulls = std::array<Pull, n_factors>;
+
+    /// Radial factors of one leg and their slopes over r.
+    struct Factors {
+        double *h, *dh;  // [size]
+    };
+
+    /// One neighbour j sums over its partners k.
+    struct Role {
+        Range of_j, of_k;
+        Factors own, partners;
+        double multiplicity;  // how often a derivative counts
+        bool counts;          // whether the value does
+    };
 
     class Sum final : public Worker<double> {
     public:
-        explicit Sum(const TripleSum& part) : part_(part) {}
+        explicit Sum(const TripleSum& part)
+            : part_(part), equal_legs_(part.form_.has_equal_legs()) {}
 
         void begin(const Neighborhood<double>& nb) override {
             nb_ = &nb;
             const std::int64_t n = nb.size();
-            arena_.clear((4 + 2 * static_cast<std::int64_t>(n_factors)) * n);
+            arena_.clear(8 * n);
             for (double** array : {&x_, &y_, &z_, &inverse_}) *array = arena_.take(n);
-            for (std::size_t m = 0; m < n_factors; ++m)
-                h_[m] = arena_.take(n), dh_[m] = arena_.take(n);
-            const double cutoff = part_.form_.cutoff;
+            for (Factors* leg : {&first_, &second_}) *leg = {arena_.take(n), arena_.take(n)};
+            if (equal_legs_) second_ = first_;
             for (std::int64_t k = 0; k < n; k += width<double>) {
                 const Reals x = load(nb.x + k), y = load(nb.y + k), z = load(nb.z + k);
                 const Reals squared = x * x + y * y + z * z;
                 const Reals r = square_root(squared), inverse = 1.0 / r;
-                const std::array<RadialTerm, n_factors> h =
-                    part_.form_.radial({r, squared, inverse});
-                const auto inside = r < cutoff;
                 store<double>(x_ + k, x * inverse);
                 store<double>(y_ + k, y * inverse);
                 store<double>(z_ + k, z * inverse);
                 store<double>(inverse_ + k, inverse);
-                for (std::size_t m = 0; m < n_factors; ++m) {
-                    store<double>(h_[m] + k, choose<double>(inside, h[m].value, Reals{}));
-                    store<double>(dh_[m] + k, choose<double>(inside, h[m].slope_over_r, Reals{}));
-                }
+                fill(first_, part_.form_.first, {r, squared, inverse}, k);
+                if (!equal_legs_) fill(second_, part_.form_.second, {r, squared, inverse}, k);
             }
         }
 
@@ -75,12 +75,12 @@ private:
         void both(const double* weight, double* row) override {
             const double w = weight[part_.column_];
             double total = 0;
-            for_roles([&](Range of_j, Range of_k, double multiplicity, bool counts) {
-                for (std::int64_t j = of_j.begin; j < of_j.end; ++j) {
+            for_roles([&](const Role& role) {
+                for (std::int64_t j = role.of_j.begin; j < role.of_j.end; ++j) {
                     if (nb_->pair[j] < 0) continue;
-                    const Pulls pulls = sum_partners(j, of_k);
-                    if (counts) total += value_of(j, pulls);
-                    add_gradient(j, pulls, w * multiplicity);
+                    const Pull pull = sum_partners(j, role);
+                    if (role.counts) total += role.own.h[j] * pull.value;
+                    add_gradient(j, role, pull, w * role.multiplicity);
                 }
             });
             if (row) row[part_.column_] += total;
@@ -88,97 +88,87 @@ private:
 
         void jvp(double* row) override {
             double total = 0;
-            for_roles([&](Range of_j, Range of_k, double multiplicity, bool) {
-                for (std::int64_t j = of_j.begin; j < of_j.end; ++j) {
+            for_roles([&](const Role& role) {
+                for (std::int64_t j = role.of_j.begin; j < role.of_j.end; ++j) {
                     if (nb_->pair[j] < 0) continue;
-                    const std::array<double, 3> g = gradient_of(j, sum_partners(j, of_k));
-                    total +=
-                        multiplicity * (g[0] * nb_->gx[j] + g[1] * nb_->gy[j] + g[2] * nb_->gz[j]);
+                    double g[3] = {0, 0, 0};
+                    gradient_of(j, role, sum_partners(j, role), g);
+                    total += role.multiplicity *
+                             (g[0] * nb_->gx[j] + g[1] * nb_->gy[j] + g[2] * nb_->gz[j]);
                 }
             });
             row[part_.column_] += total;
         }
 
     private:
+        static MINIFF_INLINE void fill(const Factors& leg, const typename Form::Leg& form,
+                                       const Distance& at, std::int64_t k) {
+            const RadialTerm h = form(at);
+            const auto inside = at.r < form.cutoff;
+            store<double>(leg.h + k, choose<double>(inside, h.value, Reals{}));
+            store<double>(leg.dh + k, choose<double>(inside, h.slope_over_r, Reals{}));
+        }
+
         double value() const {
             double total = 0;
-            const Range of_k = nb_->of(part_.second_), of_j = nb_->of(part_.first_);
-            for (std::int64_t j = of_j.begin; j < of_j.end; ++j)
-                if (nb_->pair[j] >= 0) total += value_of(j, sum_partners(j, of_k));
+            const Role role{
+                nb_->of(part_.first_), nb_->of(part_.second_), first_, second_, 1, true};
+            for (std::int64_t j = role.of_j.begin; j < role.of_j.end; ++j)
+                if (nb_->pair[j] >= 0) total += first_.h[j] * sum_partners(j, role).value;
             return total;
         }
 
-        /// Calls use(j's, k's, how often a derivative counts, whether the value counts).
         template <class Use>
         void for_roles(Use use) const {
             const Range first = nb_->of(part_.first_), second = nb_->of(part_.second_);
-            if (part_.first_ == part_.second_) return use(first, second, 2.0, true);
-            use(first, second, 1.0, true);
-            use(second, first, 1.0, false);
+            if (part_.first_ == part_.second_ && equal_legs_)
+                return use(Role{first, second, first_, second_, 2, true});
+            use(Role{first, second, first_, second_, 1, true});
+            use(Role{second, first, second_, first_, 1, false});
         }
 
-        MINIFF_INLINE Pulls sum_partners(std::int64_t j, Range partners) const {
-            Reals value[n_factors] = {}, x[n_factors] = {}, y[n_factors] = {}, z[n_factors] = {},
-                  c[n_factors] = {};
-            for (std::int64_t k = partners.begin; k < partners.end; k += width<double>) {
+        MINIFF_INLINE Pull sum_partners(std::int64_t j, const Role& role) const {
+            const double* const hs = role.partners.h;
+            Reals value{}, x{}, y{}, z{}, c{};
+            for (std::int64_t k = role.of_k.begin; k < role.of_k.end; k += width<double>) {
                 const Reals xk = load(x_ + k), yk = load(y_ + k), zk = load(z_ + k);
                 const Reals cosine = x_[j] * xk + y_[j] * yk + z_[j] * zk;
                 const AngularPart a = part_.form_.angular(cosine);
-                const auto other = places<double>(k) != j;
-                for (std::size_t m = 0; m < n_factors; ++m) {
-                    const Reals h = choose<double>(other, load(h_[n_factors - 1 - m] + k), Reals{});
-                    const Reals turn = a.slope * h;
-                    value[m] += a.value * h;
-                    x[m] += turn * xk, y[m] += turn * yk, z[m] += turn * zk;
-                    c[m] += turn * cosine;
-                }
+                const Reals h = choose<double>(places<double>(k) != j, load(hs + k), Reals{});
+                const Reals turn = a.slope * h;
+                value += a.value * h;
+                x += turn * xk, y += turn * yk, z += turn * zk;
+                c += turn * cosine;
             }
-            Pulls pulls;
-            for (std::size_t m = 0; m < n_factors; ++m) {
-                double turned[4];
-                sum_four<double>({x[m], y[m], z[m], c[m]}, turned);
-                pulls[m] = {sum<double>(value[m]), turned[0], turned[1], turned[2], turned[3]};
-            }
-            return pulls;
+            double turned[4];
+            sum_four<double>({x, y, z, c}, turned);
+            return {sum<double>(value), turned[0], turned[1], turned[2], turned[3]};
         }
 
-        /// sum_k f
-        MINIFF_INLINE double value_of(std::int64_t j, const Pulls& pulls) const {
-            double total = h_[0][j] * pulls[0].value;
-            for (std::size_t m = 1; m < n_factors; ++m) total += h_[m][j] * pulls[m].value;
-            return total;
+        /// d/d(r_j - r_i) of h_j sum_k h_k A(c)
+        MINIFF_INLINE void gradient_of(std::int64_t j, const Role& role, const Pull& pull,
+                                       double g[3]) const {
+            const double stretch = role.own.dh[j] * pull.value;
+            const double bend = role.own.h[j] * inverse_[j];
+            g[0] = stretch * nb_->x[j] + bend * (pull.x - pull.c * x_[j]);
+            g[1] = stretch * nb_->y[j] + bend * (pull.y - pull.c * y_[j]);
+            g[2] = stretch * nb_->z[j] + bend * (pull.z - pull.c * z_[j]);
         }
-
-        /// d/d(r_j - r_i) of sum_k f
-        MINIFF_INLINE std::array<double, 3> gradient_of(std::int64_t j, const Pulls& pulls) const {
-            std::array<double, 3> g = gradient_of(j, 0, pulls[0]);
-            for (std::size_t m = 1; m < n_factors; ++m) {
-                const std::array<double, 3> more = gradient_of(j, m, pulls[m]);
-                for (std::size_t c = 0; c < 3; ++c) g[c] += more[c];
-            }
-            return g;
-        }
-        /// d/d(r_j - r_i) of h_m(j) sum_k h_m'(k) A
-        MINIFF_INLINE std::array<double, 3> gradient_of(std::int64_t j, std::size_t m,
-                                                        const Pull& pull) const {
-            const double stretch = dh_[m][j] * pull.value;
-            const double bend = h_[m][j] * inverse_[j];
-            return {stretch * nb_->x[j] + bend * (pull.x - pull.c * x_[j]),
-                    stretch * nb_->y[j] + bend * (pull.y - pull.c * y_[j]),
-                    stretch * nb_->z[j] + bend * (pull.z - pull.c * z_[j])};
-        }
-        MINIFF_INLINE void add_gradient(std::int64_t j, const Pulls& pulls, double weight) const {
-            const std::array<double, 3> g = gradient_of(j, pulls);
+        MINIFF_INLINE void add_gradient(std::int64_t j, const Role& role, const Pull& pull,
+                                        double weight) const {
+            double g[3];
+            gradient_of(j, role, pull, g);
             nb_->gx[j] += weight * g[0];
             nb_->gy[j] += weight * g[1];
             nb_->gz[j] += weight * g[2];
         }
 
         const TripleSum& part_;
+        const bool equal_legs_;
         const Neighborhood<double>* nb_ = nullptr;
         Arena<double> arena_;
-        double *x_, *y_, *z_, *inverse_;         // unit vectors, 1/r
-        double *h_[n_factors], *dh_[n_factors];  // factors, their slopes over r
+        double *x_, *y_, *z_, *inverse_;  // unit vectors and 1/r
+        Factors first_, second_;
     };
 
     std::int64_t column_;

@@ -9,6 +9,7 @@ triples ordered; neighbours are searched over all images. Nothing here imports m
 from itertools import product
 
 import numpy as np
+from scipy.interpolate import CubicHermiteSpline
 
 # --- neighbours
 
@@ -192,6 +193,100 @@ def stillinger_weber_3(cell, tag, *, epsilon, sigma, l, gamma, cos_theta0, a):  
         return epsilon * l * (cosine - cos_theta0) ** 2 * reach
 
     return triple_energies(cell, tag, a * sigma, f)
+
+
+def sw3_mixed(cell, tag, *, epsilon, l, cos_theta0, **legs):  # noqa: E741
+    def reach(r, n):
+        x = r / legs[f"sigma_{n}"]
+        inside = x < legs[f"a_{n}"]
+        distance = np.where(inside, x - legs[f"a_{n}"], -1.0)
+        return np.where(inside, np.exp(legs[f"gamma_{n}"] / distance), 0)
+
+    def f(r1, r2, r3, cosine):
+        return epsilon * l * (cosine - cos_theta0) ** 2 * reach(r1, 1) * reach(r2, 2)
+
+    return triple_energies(cell, tag, max(legs[f"a_{n}"] * legs[f"sigma_{n}"] for n in (1, 2)), f)
+
+
+def many_body_energies(cell, tag, cutoff, energy):
+    """e_i = energy(kinds, vectors) of the neighbours; kinds are their places in the tag."""
+    centre, *known = tag.split("-") if tag else [None]
+    energies = np.zeros(len(cell.values))
+    for i, (names, vectors) in enumerate(environments(cell, cutoff)):
+        if centre in (None, cell.values[i]):
+            mine = [not known or name in known for name in names]
+            kinds = [known.index(name) if known else 0 for name in names[mine]]
+            energies[i] = energy(kinds, vectors[mine])
+    return energies
+
+
+def _table(step, values):
+    """Cubic pieces; slopes from the polynomial through the five, three or two nearest points."""
+    x, values = step * np.arange(len(values)), np.array(values)
+    last = len(x) - 1
+
+    def slope(m):
+        reach = min(m, last - m, 2)
+        around = (
+            slice(m - reach, m + reach + 1) if reach else slice(*((0, 2) if m == 0 else (-2, None)))
+        )
+        degree = 2 * reach or 1
+        return np.polyval(np.polyder(np.polyfit(x[around] - x[m], values[around], degree)), 0)
+
+    return CubicHermiteSpline(x, values, [slope(m) for m in range(last + 1)])
+
+
+def embedded_atom(cell, tag, *, a, dr, d_rho, embedding, density, r_phi):
+    big_f = _table(d_rho, embedding)
+    end = d_rho * (len(embedding) - 1)
+    f, z = ([_table(dr, t) for t in np.atleast_2d(tables)] for tables in (density, r_phi))
+
+    def energy(kinds, vectors):
+        r = np.linalg.norm(vectors, axis=-1)
+        rho = sum(f[kind % len(f)](x) for kind, x in zip(kinds, r, strict=True))
+        phi = sum(z[kind % len(z)](x) / x for kind, x in zip(kinds, r, strict=True))
+        return big_f(min(rho, end)) + max(rho - end, 0) * big_f(end, 1) + phi / 2
+
+    return many_body_energies(cell, tag, a, energy)
+
+
+def tersoff(cell, tag, **parameters):
+    def at(name, j, k=0):
+        value = np.asarray(parameters[name])
+        return value[(j, k)[: value.ndim]] if value.ndim else value
+
+    def fc(r, j, k):
+        middle, half = at("R", j, k), at("D", j, k)
+        if r < middle - half:
+            return 1.0
+        if r >= middle + half:
+            return 0.0
+        return 0.5 - 0.5 * np.sin(np.pi / 2 * (r - middle) / half)
+
+    def zeta_term(j, k, r_j, r_k, cosine):
+        c, d = at("c", j, k), at("d", j, k)
+        g = 1 + c**2 / d**2 - c**2 / (d**2 + (cosine - at("cos_theta0", j, k)) ** 2)
+        stretch = (at("lambda3", j, k) * (r_j - r_k)) ** at("m", j, k)
+        return fc(r_k, j, k) * at("gamma", j, k) * g * np.exp(stretch)
+
+    def energy(kinds, vectors):
+        r = np.linalg.norm(vectors, axis=-1)
+        total = 0.0
+        for p, j in enumerate(kinds):
+            zeta = sum(
+                zeta_term(j, k, r[p], r[q], vectors[p] @ vectors[q] / (r[p] * r[q]))
+                for q, k in enumerate(kinds)
+                if q != p
+            )
+            n = at("n", j)
+            order = (1 + (at("beta", j) * zeta) ** n) ** (-1 / (2 * n))
+            repulsion = at("A", j) * np.exp(-at("lambda1", j) * r[p])
+            attraction = at("B", j) * np.exp(-at("lambda2", j) * r[p])
+            total += fc(r[p], j, j) * (repulsion - order * attraction) / 2
+        return total
+
+    cutoff = np.max(np.asarray(parameters["R"]) + np.asarray(parameters["D"]))
+    return many_body_energies(cell, tag, cutoff, energy)
 
 
 def _radial_factor(a, eta, r_sphere, cutoff_function, cutoff_alpha):

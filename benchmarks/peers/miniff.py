@@ -1,12 +1,12 @@
 """miniff through its public interface."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 from numpy import ndarray
 
 from benchmarks.peers import Answer, Method, Peer, Task
-from benchmarks.workloads import ARGON, SILICON, STEPS, TIMESTEP, Case, Radial
+from benchmarks.workloads import ARGON, BOND_ORDER, SILICON, STEPS, TIMESTEP, Case, Radial
 from miniff import potentials as p
 from miniff.dyn import State, nve
 from miniff.kernel import Cell, CellImages, compute_images
@@ -105,6 +105,8 @@ def potentials_of(case: Case) -> list[LocalPotential]:
     if name == "lj":
         a = ARGON.cutoff / ARGON.sigma
         return [p.lj_potential_family(epsilon=ARGON.epsilon / 2, sigma=ARGON.sigma, a=a)]
+    if name == "tersoff":
+        return [p.tersoff_potential_family(None, **asdict(BOND_ORDER))]
     if name == "sw":
         s = SILICON
         scale = {"epsilon": s.epsilon / 2, "sigma": s.sigma, "a": s.a}
@@ -137,7 +139,7 @@ PEER = Peer(
     modules=("miniff.kernel", "vesin"),
     distribution="miniff",
     methods={
-        **dict.fromkeys(("sw", "lj", "g4-forces", "g5-forces"), Method(forces)),
+        **dict.fromkeys(("sw", "lj", "tersoff", "g4-forces", "g5-forces"), Method(forces)),
         **dict.fromkeys(("water-100", "water-220"), Method(forces)),
         **dict.fromkeys(("g4-values", "g5-values"), Method(values)),
         **dict.fromkeys(("g4-network", "g5-network"), Method(network)),

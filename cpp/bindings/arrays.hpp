@@ -42,6 +42,7 @@ void demand_centres(const ImageTable& table, const List<const std::int64_t>& cen
 
 void bind_grouping(nanobind::module_& m);
 void bind_tables(nanobind::module_& m);
+void bind_many_body(nanobind::module_& m);
 void bind_functions(nanobind::module_& m);
 void bind_energies(nanobind::module_& m);
 void bind_jacobian(nanobind::module_& m);

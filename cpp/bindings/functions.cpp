@@ -3,11 +3,13 @@
 
 #include "arrays.hpp"
 #include "descriptor_forms.hpp"
+#include "embedded_atom.hpp"
 #include "environment.hpp"
 #include "forms.hpp"
 #include "on_site.hpp"
 #include "pair_sum.hpp"
 #include "symmetry_functions.hpp"
+#include "tersoff.hpp"
 #include "triple_sum.hpp"
 #include "zbl.hpp"
 
@@ -36,18 +38,16 @@ void bind_pair(nb::class_<FunctionSet<double>>& set, const char* name, Names... 
         "column"_a, "neighbor"_a, "cutoff"_a, nb::arg(names)...);
 }
 
-/// set.<name>(column, first, second, cutoff, numbers...): adds the sum of a triple form.
-template <class Form, class... Number, class... Names>
-void bind_triple(nb::class_<FunctionSet<double>>& set, const char* name, Names... names) {
+/// set.<name>(column, form): adds the energy of a many-body form.
+template <class Form>
+void bind_many_body_form(nb::class_<FunctionSet<double>>& set, const char* name) {
     set.def(
         name,
-        [](FunctionSet<double>& self, std::int64_t column, std::int32_t first, std::int32_t second,
-           double cutoff, Number... numbers) {
+        [](FunctionSet<double>& self, std::int64_t column, const Form& form) {
             demand_column(self, column);
-            self.add(
-                std::make_unique<TripleSum<Form>>(column, first, second, Form{cutoff, numbers...}));
+            self.add(std::make_unique<ManyBody<Form>>(column, form));
         },
-        "column"_a, "first"_a, "second"_a, "cutoff"_a, nb::arg(names)...);
+        "column"_a, "form"_a);
 }
 
 /// set.on_site(column, v0): adds a constant.
@@ -160,6 +160,13 @@ void bind_functions(nb::module_& m) {
     nb::class_<AngularFunction>(m, "AngularFunction")
         .def("__init__", &make_angular, "column"_a, "first"_a, "second"_a, "prefactor"_a, "eta"_a,
              "lambda_"_a, "zeta"_a, "shift"_a, "cutoff_type"_a, "alpha"_a, "cutoff"_a, "narrow"_a);
+    nb::class_<StillingerWeberLeg>(m, "StillingerWeberLeg")
+        .def(
+            "__init__",
+            [](StillingerWeberLeg* leg, double cutoff, double sigma, double gamma) {
+                new (leg) StillingerWeberLeg{cutoff, sigma, gamma};
+            },
+            "cutoff"_a, "sigma"_a, "gamma"_a);
     bind_set<float>(m, "FunctionSet32");
     auto set = bind_set<double>(m, "FunctionSet");
     set.def("on_site", &add_on_site, "column"_a, "v0"_a);
@@ -172,10 +179,31 @@ void bind_functions(nb::module_& m) {
     bind_pair<Sigmoid, double, double>(set, "sigmoid", "dr", "r0");
     bind_pair<StillingerWeber2, double, double, double, double, double, double>(
         set, "stillinger_weber_2", "epsilon", "sigma", "gauge_a", "gauge_b", "p", "q");
-    bind_triple<StillingerWeber3, double, double, double, double, double>(
-        set, "stillinger_weber_3", "epsilon", "sigma", "l", "gamma", "cos_theta0");
-    bind_triple<Behler5x, double, double, double, double>(set, "behler_5x", "epsilon", "eta1",
-                                                          "eta2", "cos_theta0");
+    set.def(
+        "behler_5x",
+        [](FunctionSet<double>& self, std::int64_t column, std::int32_t first, std::int32_t second,
+           double cutoff, double epsilon, double eta1, double eta2, double cos_theta0) {
+            demand_column(self, column);
+            const GaussianLeg one{cutoff, eta1}, other{cutoff, eta2};
+            for (const Behler5x& form : {Behler5x{epsilon, cos_theta0, one, other},
+                                         Behler5x{epsilon, cos_theta0, other, one}})
+                self.add(std::make_unique<TripleSum<Behler5x>>(column, first, second, form));
+        },
+        "column"_a, "first"_a, "second"_a, "cutoff"_a, "epsilon"_a, "eta1"_a, "eta2"_a,
+        "cos_theta0"_a);
+    set.def(
+        "stillinger_weber_3",
+        [](FunctionSet<double>& self, std::int64_t column, std::int32_t first, std::int32_t second,
+           double epsilon, double l, double cos_theta0, const StillingerWeberLeg& first_leg,
+           const StillingerWeberLeg& second_leg) {
+            demand_column(self, column);
+            const StillingerWeber3 form{epsilon, l, cos_theta0, first_leg, second_leg};
+            self.add(std::make_unique<TripleSum<StillingerWeber3>>(column, first, second, form));
+        },
+        "column"_a, "first"_a, "second"_a, "epsilon"_a, "l"_a, "cos_theta0"_a, "first_leg"_a,
+        "second_leg"_a);
+    bind_many_body_form<EmbeddedAtom>(set, "embedded_atom");
+    bind_many_body_form<Tersoff>(set, "tersoff");
 }
 
 }  // namespace miniff::bindings

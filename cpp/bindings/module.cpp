@@ -35,6 +35,7 @@ NB_MODULE(MINIFF_MODULE, m) {
     m.def("num_threads", &num_threads);
     miniff::bindings::bind_grouping(m);
     miniff::bindings::bind_tables(m);
+    miniff::bindings::bind_many_body(m);
     miniff::bindings::bind_functions(m);
     miniff::bindings::bind_energies(m);
     miniff::bindings::bind_jacobian(m);

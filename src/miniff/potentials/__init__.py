@@ -17,6 +17,7 @@ from miniff.potentials._classical import (
     morse_potential_family,
     on_site_potential_family,
     sw2_potential_family,
+    sw3_mixed_potential_family,
     sw3_potential_family,
 )
 from miniff.potentials._counting import counted_once
@@ -29,6 +30,7 @@ from miniff.potentials._descriptors import (
     behler5x_descriptor_family,
     sigmoid_descriptor_family,
 )
+from miniff.potentials._embedded_atom import eam_potential_family
 from miniff.potentials._evaluation import CompiledPotentials, TableEvaluation, evaluate_table
 from miniff.potentials._functions import (
     FunctionPotential,
@@ -41,10 +43,18 @@ from miniff.potentials._general import (
     general_pair_potential_family,
     general_triple_potential_family,
 )
+from miniff.potentials._lammps import (
+    eam_potentials,
+    funcfl_potentials,
+    lammps_sw_potentials,
+    lammps_tersoff_potentials,
+    setfl_potentials,
+)
 from miniff.potentials._local import LocalEnergies, LocalPotential, refuse_short_table
 from miniff.potentials._model import ModelBuilder, Precision
-from miniff.potentials._parameters import Choice, Parameter
+from miniff.potentials._parameters import Choice, Numbers, Parameter
 from miniff.potentials._registry import known_families, potential_from_state_dict
+from miniff.potentials._tersoff import tersoff_potential_family
 from miniff.potentials._zbl import zbl_potential_family
 
 __all__ = [
@@ -58,6 +68,7 @@ __all__ = [
     "LocalPotential",
     "LocalPotentialFamily",
     "ModelBuilder",
+    "Numbers",
     "OneSidedPairWarning",
     "Parameter",
     "Precision",
@@ -68,11 +79,16 @@ __all__ = [
     "behler5x_descriptor_family",
     "buckingham_potential_family",
     "counted_once",
+    "eam_potential_family",
+    "eam_potentials",
     "evaluate_table",
+    "funcfl_potentials",
     "general_pair_potential_family",
     "general_triple_potential_family",
     "harmonic_repulsion_potential_family",
     "known_families",
+    "lammps_sw_potentials",
+    "lammps_tersoff_potentials",
     "lj_potential_family",
     "morse_potential_family",
     "on_site_potential_family",
@@ -81,8 +97,11 @@ __all__ = [
     "refuse_short_table",
     "refuse_uncovered_species",
     "refuse_unknown_species",
+    "setfl_potentials",
     "sigmoid_descriptor_family",
     "sw2_potential_family",
+    "sw3_mixed_potential_family",
     "sw3_potential_family",
+    "tersoff_potential_family",
     "zbl_potential_family",
 ]

@@ -10,6 +10,8 @@ Buckingham            amplitude exp(-r/rho) - c/r^6, cut at a, not shifted
 Lennard-Jones         4 epsilon [(sigma/r)^12 - (sigma/r)^6], cut at a sigma, not shifted
 Stillinger-Weber 2    epsilon A (B x^-p - x^-q) exp(1/(x - a)), x = r/sigma
 Stillinger-Weber 3    epsilon l (cos t - cos_theta0)^2 exp(gamma/(x1 - a) + gamma/(x2 - a))
+mixed legs            epsilon l (cos t - cos_theta0)^2 h1(x1) h2(x2),
+                      h1 = exp(gamma_1/(x1 - a_1)), x1 = r_ij/sigma_1; h2 with r_ik, sigma_2 ...
 ====================  =======================================================================
 
 Morse, Phys. Rev. 34, 57 (1929), https://doi.org/10.1103/PhysRev.34.57
@@ -27,6 +29,7 @@ Buckingham's parameters A, rho, C of LAMMPS (``pair_style buck``) and GULP are `
 from collections.abc import Mapping, Sequence
 from math import exp
 
+from miniff import _core
 from miniff.potentials._functions import CoreBuilder, LocalPotentialFamily
 from miniff.potentials._parameters import Parameter, Value, numbers_of
 
@@ -37,6 +40,7 @@ __all__ = [
     "morse_potential_family",
     "on_site_potential_family",
     "sw2_potential_family",
+    "sw3_mixed_potential_family",
     "sw3_potential_family",
 ]
 
@@ -87,8 +91,26 @@ def _sw2(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequence
 
 
 def _sw3(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequence[int]) -> None:
-    numbers = numbers_of(p, "epsilon", "sigma", "l", "gamma", "cos_theta0")
-    builder.core.stillinger_weber_3(column, on[0], on[1], _scaled_cutoff(p), **numbers)
+    leg = _core.StillingerWeberLeg(_scaled_cutoff(p), float(p["sigma"]), float(p["gamma"]))
+    numbers = numbers_of(p, "epsilon", "l", "cos_theta0")
+    builder.core.stillinger_weber_3(column, on[0], on[1], **numbers, first_leg=leg, second_leg=leg)
+
+
+def _sw3_mixed(
+    builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequence[int]
+) -> None:
+    first, second = (
+        _core.StillingerWeberLeg(
+            float(p[f"a_{n}"]) * float(p[f"sigma_{n}"]),
+            float(p[f"sigma_{n}"]),
+            float(p[f"gamma_{n}"]),
+        )
+        for n in (1, 2)
+    )
+    numbers = numbers_of(p, "epsilon", "l", "cos_theta0")
+    builder.core.stillinger_weber_3(
+        column, on[0], on[1], **numbers, first_leg=first, second_leg=second
+    )
 
 
 def _with_gauge(given: dict[str, object]) -> dict[str, object]:
@@ -194,6 +216,27 @@ sw2_potential_family = LocalPotentialFamily(
     compile=_sw2,
     formula="epsilon A (B x^-p - x^-q) exp(1/(x - a)), x = r/sigma",
     complete=_with_gauge,
+)
+
+SW3_ANGLE = {
+    "epsilon": EPSILON,
+    "l": Parameter(text="lambda, strength of the angular term"),
+    "cos_theta0": Parameter(-1.0, 1.0, text="cosine of the angle preferred"),
+}
+SW3_LEG = {
+    "sigma": SIGMA,
+    "gamma": Parameter(0.0, text="range of the radial factor"),
+    "a": Parameter(1.0, above=True, text="cutoff in units of sigma"),
+}
+
+sw3_mixed_potential_family = LocalPotentialFamily(
+    name="Stillinger-Weber type 3, mixed",
+    n_bodies=3,
+    parameters=SW3_ANGLE | {f"{name}_{n}": SW3_LEG[name] for n in (1, 2) for name in SW3_LEG},
+    cutoff_of=lambda p: max(p["a_1"] * p["sigma_1"], p["a_2"] * p["sigma_2"]),
+    compile=_sw3_mixed,
+    formula="epsilon l (cos t - cos_theta0)^2 exp(gamma_1/(x1 - a_1) + gamma_2/(x2 - a_2)), "
+    "x1 = r_ij/sigma_1, x2 = r_ik/sigma_2",
 )
 
 sw3_potential_family = LocalPotentialFamily(

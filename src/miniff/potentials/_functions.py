@@ -18,7 +18,7 @@ from numpy import ndarray
 from miniff import _core
 from miniff._neighbors import PairTable
 from miniff.potentials._local import LocalEnergies, LocalPotential, check_tag, refuse_short_table
-from miniff.potentials._parameters import Choice, Parameter, Value, check_parameters
+from miniff.potentials._parameters import Choice, Numbers, Parameter, Value, check_parameters
 
 if TYPE_CHECKING:
     from miniff.potentials._model import ModelBuilder
@@ -45,20 +45,25 @@ class LocalPotentialFamily:
     Attributes:
         name: What files call it.
         n_bodies: 1 for what needs no neighbour, 2 for sums over neighbours, 3 for sums over pairs
-            of neighbours.
+            of neighbours. It is how many species a tag names.
         parameters: Names and ranges of the numbers the form needs.
         cutoff_of: The cutoff for given parameters (length).
         compile: Adds the form to a set of the core.
         formula: The energy of one term, for people.
+        complete: Fills in parameters that follow from those given.
+        neighbors_of: Only for many-body energies, which are no sums over terms: how many species of
+            neighbours given parameters tell apart, None if none. A tag then names the centre and
+            all species of neighbours.
     """
 
     name: str
     n_bodies: int
-    parameters: Mapping[str, Parameter | Choice]
+    parameters: Mapping[str, Parameter | Choice | Numbers]
     cutoff_of: Callable[[Mapping[str, Value]], float]
     compile: Compile
     formula: str = ""
     complete: Callable[[dict[str, object]], dict[str, object]] = dict
+    neighbors_of: Callable[[Mapping[str, Value]], int | None] | None = None
 
     def __call__(self, tag: str | None = None, **parameters: object) -> "FunctionPotential":
         """A potential of this family.
@@ -72,8 +77,8 @@ class LocalPotentialFamily:
             TypeError: Unknown, missing or wrongly typed parameters.
             ValueError: Values out of range, or a tag of the wrong length.
         """
-        check_tag(tag, self.n_bodies)
         values = check_parameters(self.name, self.parameters, self.complete(parameters))
+        self._check_tag(tag, values)
         return FunctionPotential(self, values, tag)
 
     @property
@@ -84,7 +89,13 @@ class LocalPotentialFamily:
     @property
     def is_pair_sum(self) -> bool:
         """Whether it sums a function of the distance over neighbours."""
-        return self.n_bodies == 2
+        return self.n_bodies == 2 and self.neighbors_of is None
+
+    def _check_tag(self, tag: str | None, values: Mapping[str, Value]) -> None:
+        if self.neighbors_of is not None:
+            _check_many_body_tag(tag, self.neighbors_of(values))
+        else:
+            check_tag(tag, self.n_bodies)
 
     def __repr__(self) -> str:
         return f"<{self.name}: {', '.join(self.parameters)}>"
@@ -121,7 +132,7 @@ class FunctionPotential(LocalPotential):
 
     def copy(self, tag: str | None) -> "FunctionPotential":
         """The same parameters for other species; None for all."""
-        check_tag(tag, self.family.n_bodies)
+        self.family._check_tag(tag, self.parameters)
         return replace(self, tag=tag)
 
     def state_dict(self) -> dict[str, object]:
@@ -148,8 +159,34 @@ class FunctionPotential(LocalPotential):
         return True
 
     def __repr__(self) -> str:
-        numbers = ", ".join(f"{name}={value}" for name, value in self.parameters.items())
+        numbers = ", ".join(f"{name}={_shown(value)}" for name, value in self.parameters.items())
         return f"<{self.family.name} {self.tag or 'all species'}: {numbers}>"
+
+
+def _check_many_body_tag(tag: str | None, n_neighbors: int | None) -> None:
+    """Parameters that tell n species of neighbours apart need a tag that names them."""
+    demanded = "one or more species" if n_neighbors is None else f"{n_neighbors} species"
+    if tag is None:
+        if n_neighbors is not None:
+            raise ValueError(
+                f"`tag` is None but must name the centre and {demanded} of neighbours: the "
+                "parameters tell them apart"
+            )
+        return
+    centre, *neighbors = tag.split("-")
+    fits = len(neighbors) == n_neighbors if n_neighbors is not None else bool(neighbors)
+    if not (fits and centre and all(neighbors)):
+        raise ValueError(
+            f"`tag` is {tag!r} but must name the centre and {demanded} of neighbours like 'a-a-b'"
+        )
+    if len(set(neighbors)) < len(neighbors):
+        raise ValueError(f"`tag` is {tag!r} but must name each species of neighbours once")
+
+
+def _shown(value: Value) -> str:
+    """Tables by their size."""
+    text = str(value)
+    return text if len(text) < 100 else f"<{np.size(value)} numbers>"
 
 
 class CoreBuilder:

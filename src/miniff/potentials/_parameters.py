@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, isfinite, isinf
 from numbers import Real
+from typing import Any
+
+import numpy as np
 
 from miniff._checks import unknown_name
 
-__all__ = ["Choice", "Parameter", "Value", "check_parameters", "numbers_of"]
+__all__ = ["Choice", "Numbers", "Parameter", "Value", "check_parameters", "numbers_of"]
 
-Value = float | str
+Value = Any
+"""What the ``check`` of a parameter returns: a number, a word, or numbers in tuples."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,54 @@ class Choice:
         return value
 
 
+@dataclass(frozen=True)
+class Numbers:
+    """Several numbers: a list, or a list of lists of equal length.
+
+    Attributes:
+        each: What each of them may be.
+        depths: 0 where one number will do, 1 where a list will, 2 where a list of lists will.
+        at_least: How many there must be in a list.
+        text: What they are, with their kind of unit.
+    """
+
+    each: Parameter
+    depths: tuple[int, ...]
+    at_least: int = 1
+    text: str = ""
+    default: None = None
+
+    def check(self, name: str, value: object) -> Value:
+        try:
+            array = np.asarray(value)
+        except ValueError:  # lists of different lengths
+            raise ValueError(self._demand(name)) from None
+        if array.dtype.kind not in "iuf":
+            raise TypeError(self._demand(name))
+        if array.ndim not in self.depths:
+            raise ValueError(self._demand(name))
+        if array.ndim and array.shape[-1] < self.at_least:
+            raise ValueError(
+                f"`{name}` has {array.shape[-1]} numbers but must have at least {self.at_least}"
+            )
+        each = self.each
+        low = array <= each.low if each.above else array < each.low
+        for bad in np.argwhere(low | (array > each.high) | ~np.isfinite(array)).tolist():
+            where = "".join(f"[{index}]" for index in bad)
+            each.check(f"{name}{where}", array[tuple(bad)].item())
+        return _tuples(array.astype(float).tolist())
+
+    def _demand(self, name: str) -> str:
+        words = ("a number", "a list of numbers", "a list of lists of numbers of equal length")
+        return f"`{name}` must be {' or '.join(words[depth] for depth in self.depths)}"
+
+
+def _tuples(nested: Value) -> Value:
+    return tuple(map(_tuples, nested)) if isinstance(nested, list) else nested
+
+
 def check_parameters(
-    family: str, known: Mapping[str, Parameter | Choice], given: Mapping[str, object]
+    family: str, known: Mapping[str, Parameter | Choice | Numbers], given: Mapping[str, object]
 ) -> dict[str, Value]:
     """The complete set of parameters, defaults filled in, in the order of `known`.
 

@@ -15,13 +15,16 @@ from miniff.potentials._classical import (
     morse_potential_family,
     on_site_potential_family,
     sw2_potential_family,
+    sw3_mixed_potential_family,
     sw3_potential_family,
 )
 from miniff.potentials._descriptors import (
     behler5x_descriptor_family,
     sigmoid_descriptor_family,
 )
+from miniff.potentials._embedded_atom import eam_potential_family
 from miniff.potentials._functions import FunctionPotential, LocalPotentialFamily
+from miniff.potentials._tersoff import tersoff_potential_family
 from miniff.potentials._zbl import zbl_potential_family
 
 __all__ = ["known_families", "potential_from_state_dict"]
@@ -35,13 +38,16 @@ known_families: dict[str, LocalPotentialFamily] = {
         behler5x_descriptor_family,
         buckingham_potential_family,
         harmonic_repulsion_potential_family,
+        eam_potential_family,
         lj_potential_family,
         morse_potential_family,
         on_site_potential_family,
         sigmoid_descriptor_family,
         sw2_potential_family,
+        sw3_mixed_potential_family,
         sw3_potential_family,
         zbl_potential_family,
+        tersoff_potential_family,
     )
 }
 
