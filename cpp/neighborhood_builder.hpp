@@ -108,17 +108,71 @@ private:
         for (int n = 0; n < 6; ++n) *arrays[n] = numbers_.data() + 2 * n * size;
     }
 
-    /// Writes every listed neighbour to the next place and moves on where it is within the cutoff:
-    /// no branch that is hard to foresee.
+    /// Where the next neighbour of a species is written.
+    struct Places {
+        T *x, *y, *z;
+        std::int64_t* pair;
+        std::int64_t n = 0;
+    };
+
     void collect_one_species(std::int64_t i) {
+        Places to{x_, y_, z_, pair_.data()};
+        collect<1>(i, &to);
+        begin_[0] = 0, end_[0] = to.n, begin_[1] = whole_packs<T>(to.n);
+    }
+
+    /// Each species to a place of its own first, then one after the other.
+    void collect_by_species(std::int64_t i) {
+        const std::size_t n_species = end_.size();
+        const auto length = static_cast<std::size_t>(table_.start[i + 1] - table_.start[i] + 4);
+        if (apart_pair_.size() < n_species * length) {
+            apart_pair_.resize(2 * n_species * length);
+            apart_.resize(3 * apart_pair_.size());
+        }
+        places_of_.resize(n_species);
+        for (std::size_t s = 0; s < n_species; ++s) {
+            T* const numbers = apart_.data() + 3 * s * length;
+            places_of_[s] = {numbers, numbers + length, numbers + 2 * length,
+                             apart_pair_.data() + s * length};
+        }
+        if (n_species == 2)
+            collect<2>(i, places_of_.data());
+        else if (n_species == 3)
+            collect<3>(i, places_of_.data());
+        else
+            collect<many>(i, places_of_.data());
+        std::int64_t size = 0;
+        for (std::size_t s = 0; s < n_species; ++s) {
+            const Places& from = places_of_[s];
+            std::copy_n(from.x, from.n, x_ + size);
+            std::copy_n(from.y, from.n, y_ + size);
+            std::copy_n(from.z, from.n, z_ + size);
+            std::copy_n(from.pair, from.n, pair_.data() + size);
+            begin_[s] = size, end_[s] = size + from.n;
+            size += whole_packs<T>(from.n);
+        }
+        begin_.back() = size;
+    }
+
+    /// Stands for any number of species.
+    static constexpr std::size_t many = 0;
+
+    /// Writes every listed neighbour to the next place of each species and moves on where it is of
+    /// that species and within the cutoff: no branch that is hard to foresee.
+    template <std::size_t N>
+    void collect(std::int64_t i, Places* out) {
         // Copies of the members: what is written through pointers might else have changed them.
         const double *const places = places_, *const centre = places + 4 * i;
         const std::int32_t* const neighbor = table_.neighbor;
-        T *const xs = x_, *const ys = y_, *const zs = z_;
-        std::int64_t* const pairs = pair_.data();
         const double cutoff2 = cutoff_ * cutoff_;
         const std::int64_t last = table_.start[i + 1];
-        std::int64_t p = table_.start[i], n = 0;
+        std::int64_t p = table_.start[i];
+        // So few places stay in registers.
+        constexpr std::size_t n_own = N == many ? 1 : N;
+        Places own[n_own];
+        Places* const to = N == many ? out : own;
+        if (N != many) std::copy_n(out, n_own, own);
+        const std::size_t n_species = N == many ? end_.size() : N;
 #if defined(__AVX2__)
         const Quad origin = load_four(centre), limit = _mm256_set1_pd(cutoff2);
         const __m256i steps = _mm256_set_epi64x(3, 2, 1, 0);
@@ -129,56 +183,38 @@ private:
             const FourVectors d =
                 transposed(vector_to(p), vector_to(p + 1), vector_to(p + 2), vector_to(p + 3));
             const Quad r2 = d.x * d.x + d.y * d.y + d.z * d.z;
-            const int kept = _mm256_movemask_pd(_mm256_cmp_pd(r2, limit, _CMP_LT_OQ));
-            const Compression compressed(kept);
-            store_four(xs + n, compressed(d.x));
-            store_four(ys + n, compressed(d.y));
-            store_four(zs + n, compressed(d.z));
-            _mm256_storeu_si256(reinterpret_cast<__m256i*>(pairs + n),
-                                compressed(_mm256_add_epi64(_mm256_set1_epi64x(p), steps)));
-            n += __builtin_popcount(static_cast<unsigned>(kept));
+            const Quad inside = _mm256_cmp_pd(r2, limit, _CMP_LT_OQ);
+            const __m256i pair = _mm256_add_epi64(_mm256_set1_epi64x(p), steps);
+            for (std::size_t s = 0; s < n_species; ++s) {
+                Quad counts = inside;
+                if (n_species > 1)
+                    counts = _mm256_and_pd(
+                        counts,
+                        _mm256_cmp_pd(d.w, _mm256_set1_pd(static_cast<double>(s) - centre[3]),
+                                      _CMP_EQ_OQ));
+                const int kept = _mm256_movemask_pd(counts);
+                const Compression compressed(kept);
+                Places& place = to[s];
+                store_four(place.x + place.n, compressed(d.x));
+                store_four(place.y + place.n, compressed(d.y));
+                store_four(place.z + place.n, compressed(d.z));
+                _mm256_storeu_si256(reinterpret_cast<__m256i*>(place.pair + place.n),
+                                    compressed(pair));
+                place.n += __builtin_popcount(static_cast<unsigned>(kept));
+            }
         }
 #endif
         for (; p < last; ++p) {
             const double* at = places + 4 * static_cast<std::int64_t>(neighbor[p]);
-            const double x = at[0] - centre[0], y = at[1] - centre[1], z = at[2] - centre[2];
-            xs[n] = static_cast<T>(x), ys[n] = static_cast<T>(y), zs[n] = static_cast<T>(z);
-            pairs[n] = p;
-            n += x * x + y * y + z * z < cutoff2;
+            const double dx = at[0] - centre[0], dy = at[1] - centre[1], dz = at[2] - centre[2];
+            Places& place = to[n_species > 1 ? static_cast<std::size_t>(at[3]) : 0];
+            place.x[place.n] = static_cast<T>(dx);
+            place.y[place.n] = static_cast<T>(dy);
+            place.z[place.n] = static_cast<T>(dz);
+            place.pair[place.n] = p;
+            place.n += dx * dx + dy * dy + dz * dz < cutoff2;
         }
-        begin_[0] = 0, end_[0] = n, begin_[1] = whole_packs<T>(n);
-    }
-
-    /// Counts, then writes each neighbour within the cutoff to the next place of its species.
-    void collect_by_species(std::int64_t i) {
-        const double *centre = places_ + 4 * i, cutoff2 = cutoff_ * cutoff_;
-        const std::int64_t first = table_.start[i], last = table_.start[i + 1];
-        found_.resize(static_cast<std::size_t>(last - first + 1));
-        for (auto& count : end_) count = 0;
-        std::size_t n = 0;
-        for (std::int64_t p = first; p < last; ++p) {
-            const double* at = places_ + 4 * static_cast<std::int64_t>(table_.neighbor[p]);
-            const double x = at[0] - centre[0], y = at[1] - centre[1], z = at[2] - centre[2];
-            const auto species = static_cast<std::size_t>(at[3]);
-            found_[n] = {x, y, z, p, species};
-            const bool inside = x * x + y * y + z * z < cutoff2;
-            end_[species] += inside;
-            n += inside;
-        }
-        std::int64_t size = 0;
-        for (std::size_t s = 0; s < end_.size(); ++s) {
-            begin_[s] = size;
-            size += whole_packs<T>(end_[s]);
-            end_[s] = begin_[s];
-        }
-        begin_.back() = size;
-        for (std::size_t f = 0; f < n; ++f) {
-            const std::int64_t k = end_[found_[f].species]++;
-            pair_[static_cast<std::size_t>(k)] = found_[f].pair;
-            x_[k] = static_cast<T>(found_[f].x);
-            y_[k] = static_cast<T>(found_[f].y);
-            z_[k] = static_cast<T>(found_[f].z);
-        }
+        if (N != many) std::copy_n(own, n_own, out);
     }
 
     /// Fills each species up with neighbours that lie on the cutoff.
@@ -190,12 +226,6 @@ private:
             }
     }
 
-    struct Found {
-        double x, y, z;
-        std::int64_t pair;
-        std::size_t species;
-    };
-
     const ImageTable& table_;
     const double* const places_;
     const double cutoff_;
@@ -204,7 +234,9 @@ private:
     std::vector<T> numbers_;
     T *x_ = nullptr, *y_ = nullptr, *z_ = nullptr;
     T *gx_ = nullptr, *gy_ = nullptr, *gz_ = nullptr;
-    std::vector<Found> found_;
+    std::vector<T> apart_;  // neighbours of each species, until all are known
+    std::vector<std::int64_t> apart_pair_;
+    std::vector<Places> places_of_;
     Neighborhood<T> nb_{};
 };
 
