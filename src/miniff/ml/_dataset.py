@@ -32,6 +32,7 @@ class Derivatives:
 
     @property
     def images(self) -> Float[Tensor, "n_images 3"]:
+        """Positions of the images (length)."""
         return torch.from_numpy(self.table.images)
 
 
@@ -100,6 +101,7 @@ class PerCellDataset:
 
     @property
     def dtype(self) -> torch.dtype:
+        """Type of all numbers."""
         return self.energy.dtype
 
     def _tensors(self) -> dict[str, Tensor | None]:
@@ -163,6 +165,7 @@ class PerPointDataset:
 
     @property
     def dtype(self) -> torch.dtype:
+        """Type of all numbers."""
         return self.features.dtype
 
 

@@ -39,6 +39,7 @@ class LossWeights:
 
     @property
     def needs_gradient(self) -> bool:
+        """Whether forces or stress have a weight."""
         return self.forces > 0 or self.stress > 0
 
 
@@ -145,6 +146,7 @@ class SimpleClosure:
 
     @property
     def parameters(self) -> list[nn.Parameter]:
+        """Of all networks."""
         return [p for network in self.networks for p in network.parameters()]
 
     def loss(self, dataset: Dataset | None = None) -> LossResult:

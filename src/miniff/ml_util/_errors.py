@@ -71,6 +71,7 @@ class Properties:
 
     @property
     def energy_per_atom(self) -> Float[ndarray, " n_structures"]:
+        """Of each structure (energy)."""
         per_atom: ndarray = self.energy / self.n_atoms
         return per_atom
 

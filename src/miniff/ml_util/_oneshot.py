@@ -142,6 +142,7 @@ class OneShotResult:
 
     @property
     def errors(self) -> Errors:
+        """Of the predictions."""
         return compare(self.reference, self.predicted)
 
 

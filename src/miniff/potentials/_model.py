@@ -40,6 +40,7 @@ class ModelBuilder:
             self._networks.append((self.names.index(name), functions, network))
 
     def finish(self) -> _core.EnergyModel:
+        """The model with all that was collected."""
         model = _core.EnergyModel(len(self.names))
         for code, name in enumerate(self.names):
             members = [p for p in self.formulas if centre_of(p) in (None, name)]

@@ -34,6 +34,7 @@ class Parameter:
     text: str = ""
 
     def check(self, name: str, value: object) -> float:
+        """The value as a number; one that is none or out of range is refused."""
         if isinstance(value, bool) or not isinstance(value, Real):
             raise TypeError(f"`{name}` is {value!r} but must be a number")
         number = float(value)
@@ -56,6 +57,7 @@ class Choice:
     text: str = ""
 
     def check(self, name: str, value: object) -> str:
+        """The value, if it is one of the words."""
         if not isinstance(value, str):
             raise TypeError(f"`{name}` is {value!r} but must be one of {', '.join(self.known)}")
         if value not in self.known:
@@ -81,6 +83,7 @@ class Numbers:
     default: None = None
 
     def check(self, name: str, value: object) -> Value:
+        """The value as tuples of numbers; what is none or out of range is refused."""
         try:
             array = np.asarray(value)
         except ValueError:  # lists of different lengths

@@ -1,0 +1,224 @@
+"""Writes the reference pages from the code: ``python docs/reference.py``.
+
+`job-files.md` has every key of a job file, `families.md` every family of potentials, `names.md`
+every public name. They are kept in the repository; a test finds out when they say something else
+than the code.
+"""
+
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from miniff import ml_util, potentials
+from miniff.ml_util._validation import stages
+from miniff.potentials import known_families
+
+FOLDER = Path(__file__).parent / "reference"
+MODULES = {
+    "kernel": "structures, their neighbours, energies and forces",
+    "potentials": "classical potentials and descriptors",
+    "ml": "networks, data sets, potentials made of them",
+    "ml_util": "recipes, workflows, job files",
+    "dyn": "atoms in motion",
+    "presentation": "plots",
+    "io": "files of structures",
+    "units": "units by name",
+}
+NOTE = "<!-- Written by docs/reference.py from the code: change it there. -->\n"
+
+
+def summary(thing: object) -> str:
+    """The first sentence of a docstring, without markup that Markdown does not know."""
+    text = inspect.getdoc(thing) or ""
+    first = " ".join(text.split("\n\n")[0].split())
+    return plain(first)
+
+
+def plain(text: str) -> str:
+    text = re.sub(r":\w+:`[~.]?([^`]+)`", r"`\1`", text.replace("``", "`"))
+    return text.replace("|", "\\|")
+
+
+def arguments(function: Callable[..., object]) -> dict[str, str]:
+    """What a docstring's section `Args` says of each argument."""
+    text = inspect.getdoc(function) or ""
+    found = re.search(r"^Args:\n((?:    .*\n?|\n)+)", text, flags=re.MULTILINE)
+    if found is None:
+        return {}
+    said: dict[str, str] = {}
+    name = ""
+    for line in found[1].splitlines():
+        begun = re.match(r"    (\w+): (.*)", line)
+        if begun:
+            name, said[begun[1]] = begun[1], begun[2]
+        elif name and line.strip():
+            said[name] += " " + line.strip()
+    return {key: plain(value) for key, value in said.items()}
+
+
+def kind_of(annotation: Any) -> str:
+    """A type in words a job file's author knows."""
+    if get_origin(annotation) is Annotated:
+        return kind_of(get_args(annotation)[0])
+    if get_origin(annotation) is Literal:
+        return ", ".join(f"`{value}`" for value in get_args(annotation))
+    words = {
+        str: "text",
+        int: "integer",
+        float: "number",
+        bool: "`true` or `false`",
+        type(None): "`null`",
+        dict: "mapping",
+        list: "list",
+    }
+    if annotation in words:
+        return words[annotation]
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is list:
+        return f"list of {kind_of(args[0])}"
+    if origin is dict:
+        return "mapping"
+    if origin is Union or type(annotation).__name__ == "UnionType":
+        kinds = dict.fromkeys(kind_of(part) for part in args if part is not type(None))
+        return " or ".join(kinds)
+    return str(getattr(annotation, "__name__", annotation))
+
+
+def default_of(parameter: inspect.Parameter) -> str:
+    if parameter.default is inspect.Parameter.empty:
+        return "needed"
+    if parameter.default is None:
+        return ""
+    if isinstance(parameter.default, bool):
+        return f"`{str(parameter.default).lower()}`"
+    return f"`{parameter.default}`"
+
+
+def table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def keys_of(function: Callable[..., object]) -> Iterator[tuple[str, ...]]:
+    hints = get_type_hints(function, include_extras=True)
+    said = arguments(function)
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name != "self":
+            yield f"`{name}`", kind_of(hints[name]), default_of(parameter), said.get(name, "")
+
+
+def job_files() -> str:
+    """Every key of every workflow."""
+    parts = [
+        NOTE,
+        "# Job files\n",
+        "`python -m miniff jobs.yml` runs the workflows that a job file names, in their order. "
+        "Each has up to three sections, `init`, `prepare` and `run`; what is left out has its "
+        "default. A key that is not listed here, a value of another kind or a file that is not "
+        "there is refused before anything runs.\n",
+        "Energies are in eV, lengths in angstrom, stresses in eV/angstrom^3 (positive under "
+        "tension). File names are relative to the folder in which the command is run.\n",
+    ]
+    for name, workflow in ml_util.WORKFLOWS.items():
+        parts += [f"## `{name}`\n", summary(workflow) + "\n"]
+        written = ", ".join(f"`{name}{ending}`" for ending in workflow.OUTPUTS)  # type: ignore[attr-defined]
+        parts.append(f"It writes {written}, besides what its keys name.\n")
+        for section, function in stages(workflow).items():
+            rows = list(keys_of(function))
+            parts.append(f"### `{section}`\n")
+            parts.append(
+                table(("key", "value", "default", "meaning"), iter(rows)) if rows else "No keys.\n"
+            )
+    return "\n".join(parts)
+
+
+def families() -> str:
+    """Every family with its formula and parameters."""
+    parts = [
+        NOTE,
+        "# Families of potentials and descriptors\n",
+        "A family called with its parameters gives a potential: "
+        '`lj_potential_family(tag="Ar-Ar", epsilon=0.0104, sigma=3.4, a=2.5)`. The tag names '
+        "species, the centre first; without one it acts on all. Sums run over the neighbours of "
+        "every atom, so that a bond is counted from both its ends: see "
+        "[potentials](../library/potentials.md).\n",
+    ]
+    names = {id(value): name for name, value in vars(potentials).items()}
+    for label, family in known_families.items():
+        parts.append(f"## {label}\n")
+        parts.append(f"`miniff.potentials.{names[id(family)]}`\n")
+        if family.formula:
+            parts.append(f"    {family.formula}\n")
+        rows = []
+        for name, parameter in family.parameters.items():
+            default = getattr(parameter, "default", None)
+            shown = "needed" if default is None else f"`{default}`"
+            rows.append((f"`{name}`", range_of(parameter), shown, plain(parameter.text)))
+        parts.append(table(("parameter", "values", "default", "meaning"), iter(rows)))
+    return "\n".join(parts)
+
+
+def range_of(parameter: Any) -> str:
+    """What a parameter may be."""
+    if hasattr(parameter, "known"):
+        return ", ".join(f"`{word}`" for word in parameter.known)
+    if not hasattr(parameter, "low"):
+        return "numbers"
+    low, high = parameter.low, parameter.high
+    if low == float("-inf") and high == float("inf"):
+        return "any number"
+    opening = "(" if parameter.above or low == float("-inf") else "["
+    closing = ")" if high == float("inf") else "]"
+    return f"{opening}{low:g}, {high:g}{closing}"
+
+
+def names() -> str:
+    """Every public name with what it is."""
+    parts = [
+        NOTE,
+        "# Public names\n",
+        "Everything here has a docstring with shapes, units, signs and errors: `help(name)` shows "
+        "it.\n",
+    ]
+    for module_name, what in MODULES.items():
+        module = importlib.import_module(f"miniff.{module_name}")
+        parts += [f"## `miniff.{module_name}`\n", what.capitalize() + ".\n"]
+        rows = []
+        for name in sorted(module.__all__, key=str.lower):
+            value = getattr(module, name)
+            if name in potential_families():
+                text = f"the family [{value.name}](families.md)"
+            elif inspect.isclass(value) or callable(value):
+                text = summary(value)
+            else:
+                text = constant(value)
+            rows.append((f"`{name}`", text))
+        parts.append(table(("name", "what it is"), iter(rows)))
+    return "\n".join(parts)
+
+
+def constant(value: object) -> str:
+    """What a constant holds."""
+    if isinstance(value, dict | tuple):
+        shown = ", ".join(f"`{item}`" for item in list(value)[:12])
+        return f"{shown}, ..." if len(value) > 12 else shown
+    return kind_of(value)
+
+
+def potential_families() -> set[str]:
+    known = {id(family) for family in known_families.values()}
+    return {name for name, value in vars(potentials).items() if id(value) in known}
+
+
+PAGES = {"job-files.md": job_files, "families.md": families, "names.md": names}
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for page, write in PAGES.items():
+        (FOLDER / page).write_text(write())
+        print(FOLDER / page)
