@@ -1,10 +1,12 @@
 """Machine learning: descriptors as torch operations, data sets, networks, network potentials."""
 
+from miniff.ml._activations import ACTIVATIONS, activation
 from miniff.ml._dataset import Dataset, Derivatives, PerCellDataset, PerPointDataset
 from miniff.ml._files import load_potentials, save_potentials
 from miniff.ml._forward import Prediction, forward_cauldron
-from miniff.ml._layers import ACTIVATIONS, Affine, activation
+from miniff.ml._layers import Affine
 from miniff.ml._learn import learn_cauldron
+from miniff.ml._networks import SequentialSoleEnergyNN
 from miniff.ml._normalization import Normalization
 from miniff.ml._ops import (
     Environment,
@@ -26,6 +28,7 @@ __all__ = [
     "PerCellDataset",
     "PerPointDataset",
     "Prediction",
+    "SequentialSoleEnergyNN",
     "activation",
     "descriptor_values",
     "forward_cauldron",
