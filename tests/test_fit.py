@@ -212,15 +212,22 @@ def test_split_is_a_partition() -> None:
 @pytest.mark.parametrize(
     ("section", "key", "value", "sentence"),
     [
-        ("init", "threads", 0, "`threads` is 0 but must be in [1, inf)"),
-        ("prepare", "cutoff", -1.0, "`cutoff` is -1.0 but must be in (0, inf)"),
-        ("run", "n_epochs", 0, "`n_epochs` is 0 but must be in [1, inf)"),
+        ("init", "threads", 0, "`fit.init.threads` is 0 but must be in [1, inf)"),
+        ("init", "seed", -1, "`fit.init.seed` is -1 but must be in [0, 9223372036854775808)"),
+        ("prepare", "cutoff", -1.0, "`fit.prepare.cutoff` is -1.0 but must be in (0, inf)"),
+        ("prepare", "cutoff", float("nan"), "`fit.prepare.cutoff` is nan but must be in (0, inf)"),
+        ("prepare", "validation_set", 1, "`fit.prepare.validation_set` is 1 but must be in [0, 1)"),
+        ("prepare", "test_set", -0.1, "`fit.prepare.test_set` is -0.1 but must be in [0, 1)"),
+        ("run", "memory_gb", -1, "`fit.run.memory_gb` is -1 but must be in [0, inf)"),
+        ("run", "w_stress", -1.0, "`fit.run.w_stress` is -1.0 but must be in [0, inf)"),
+        ("run", "n_epochs", 0, "`fit.run.n_epochs` is 0 but must be in [1, inf)"),
     ],
 )
 def test_numbers_out_of_range_are_refused(
     silicon: Path, section: str, key: str, value: float, sentence: str
 ) -> None:
-    """With the key, what was given, and the range."""
+    """With the key, what was given, and the range; before any data are read."""
+    Path("train.xyz").write_text("nothing that could be read")
     job = {**JOB, section: {**JOB[section], key: value}}
     with pytest.raises(ValueError, match=re.escape(sentence)):
         ml_util.exec_workflows({"fit": job})

@@ -2,6 +2,14 @@
 
 from miniff.ml._activations import ACTIVATIONS, activation
 from miniff.ml._dataset import Dataset, Derivatives, PerCellDataset, PerPointDataset
+from miniff.ml._descriptors import (
+    DescriptorChoice,
+    DescriptorPlan,
+    descriptor_problems,
+    load_descriptors,
+    plan_descriptors,
+    save_descriptors,
+)
 from miniff.ml._files import load_potentials, save_potentials
 from miniff.ml._forward import Prediction, forward_cauldron
 from miniff.ml._layers import Affine
@@ -16,12 +24,15 @@ from miniff.ml._ops import (
     image_positions,
 )
 from miniff.ml._potential import NNPotential, potentials_from_ml_data
+from miniff.ml._recipe import default_behler_descriptors
 
 __all__ = [
     "ACTIVATIONS",
     "Affine",
     "Dataset",
     "Derivatives",
+    "DescriptorChoice",
+    "DescriptorPlan",
     "Environment",
     "NNPotential",
     "Normalization",
@@ -30,13 +41,18 @@ __all__ = [
     "Prediction",
     "SequentialSoleEnergyNN",
     "activation",
+    "default_behler_descriptors",
+    "descriptor_problems",
     "descriptor_values",
     "forward_cauldron",
     "gather",
     "image_gradient",
     "image_positions",
     "learn_cauldron",
+    "load_descriptors",
     "load_potentials",
+    "plan_descriptors",
     "potentials_from_ml_data",
+    "save_descriptors",
     "save_potentials",
 ]

@@ -15,7 +15,7 @@ from miniff.ml_util._errors import Errors, Properties, compare
 from miniff.ml_util._outputs import write_parities, write_predictions, write_report
 from miniff.ml_util._progress import Level, Reporter
 from miniff.ml_util._settings import set_threads, versions
-from miniff.ml_util._types import InputFile, InputFiles
+from miniff.ml_util._types import Count, InputFile, InputFiles, Seed
 from miniff.potentials import LocalPotential, evaluate_table
 
 __all__ = ["OneShotResult", "OneShotWorkflow", "PreparedOneShot"]
@@ -35,10 +35,10 @@ class OneShotWorkflow:
     def __init__(
         self,
         *,
-        seed: int = 0,
+        seed: Seed = 0,
         dtype: Literal["float64"] = "float64",
         device: Literal["auto", "cpu"] = "auto",
-        threads: int | None = None,
+        threads: Count | None = None,
         log: Level = "info",
     ) -> None:
         """Settings of the run.

@@ -33,7 +33,7 @@ from miniff.ml_util._outputs import (
     write_report,
 )
 from miniff.ml_util._progress import EpochRecord, Level, Reporter
-from miniff.ml_util._types import OutputFile
+from miniff.ml_util._types import Count, NonNegative, OutputFile
 
 __all__ = ["FitResult", "PreparedFit"]
 
@@ -70,14 +70,14 @@ class PreparedFit:
     def run(
         self,
         *,
-        n_epochs: int = 40,
+        n_epochs: Count = 40,
         save: OutputFile | None = "potentials.pt",
         optimizer: Literal["lbfgs", "adam", "adamw"] = "lbfgs",
         optimizer_kwargs: dict[str, JsonValue] | None = None,
-        w_energy: float = 1.0,
-        w_forces: float = 0.02,
-        w_stress: float = 2.0,
-        memory_gb: float | None = None,
+        w_energy: NonNegative = 1.0,
+        w_forces: NonNegative = 0.02,
+        w_stress: NonNegative = 2.0,
+        memory_gb: NonNegative | None = None,
     ) -> "FitResult":
         """Trains, and keeps the networks with the lowest typical loss on the validation set.
 
