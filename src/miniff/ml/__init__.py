@@ -11,11 +11,12 @@ from miniff.ml._descriptors import (
     save_descriptors,
 )
 from miniff.ml._files import load_potentials, save_potentials
+from miniff.ml._filter import FilteredDescriptors, filter_descriptors
 from miniff.ml._forward import Prediction, forward_cauldron
 from miniff.ml._layers import Affine
 from miniff.ml._learn import learn_cauldron
 from miniff.ml._networks import SequentialSoleEnergyNN
-from miniff.ml._normalization import Normalization
+from miniff.ml._normalization import ComponentChoice, Normalization
 from miniff.ml._ops import (
     Environment,
     descriptor_values,
@@ -29,11 +30,13 @@ from miniff.ml._recipe import default_behler_descriptors
 __all__ = [
     "ACTIVATIONS",
     "Affine",
+    "ComponentChoice",
     "Dataset",
     "Derivatives",
     "DescriptorChoice",
     "DescriptorPlan",
     "Environment",
+    "FilteredDescriptors",
     "NNPotential",
     "Normalization",
     "PerCellDataset",
@@ -44,6 +47,7 @@ __all__ = [
     "default_behler_descriptors",
     "descriptor_problems",
     "descriptor_values",
+    "filter_descriptors",
     "forward_cauldron",
     "gather",
     "image_gradient",

@@ -1,56 +1,38 @@
 """The workflow `fit`, first half: structures, their split, descriptors, scales, fresh networks."""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 import torch
 from torch import nn
 
-from miniff.kernel import Cell, CellImages, compute_images
-from miniff.ml import (
-    Dataset,
-    DescriptorPlan,
-    Normalization,
-    descriptor_problems,
-    learn_cauldron,
-    load_descriptors,
-    plan_descriptors,
-)
+from miniff.kernel import Cell
+from miniff.ml import Normalization, plan_descriptors
 from miniff.ml_util._data import Split, hash_of_files, read_cells, split
+from miniff.ml_util._features import (
+    ComponentArgument,
+    DescriptorArgument,
+    FeatureChoice,
+    conflict_of_cutoff,
+)
 from miniff.ml_util._networks import behler_nn
 from miniff.ml_util._progress import Level, Reporter
 from miniff.ml_util._settings import set_threads, versions
 from miniff.ml_util._training import PreparedFit
 from miniff.ml_util._types import (
-    Checked,
     Count,
     Fraction,
     InputFiles,
+    NonNegative,
     Positive,
     Problem,
-    Reads,
     Seed,
 )
-from miniff.potentials import FunctionPotential
 
 __all__ = ["FitWorkflow"]
 
-DEFAULT_CUTOFF = 12 * 0.529177210903
-"""12 bohr in angstrom (length)."""
 HIDDEN_NODES = 24
 LABELS = ("energy", "forces", "stress")
-
-
-def _problems_of_choice(choice: str | dict[str, Any]) -> list[Problem]:
-    return [] if isinstance(choice, str) else descriptor_problems(choice)
-
-
-DescriptorArgument = Annotated[
-    str | dict[str, Any],
-    Reads(besides=("default",), load=load_descriptors),
-    Checked(_problems_of_choice),
-]
-"""``default``, a file, or species -> list of functions; see :func:`miniff.ml.learn_cauldron`."""
 
 
 class FitWorkflow:
@@ -89,6 +71,9 @@ class FitWorkflow:
         validation_set: Fraction | InputFiles = 0.1,
         descriptors: DescriptorArgument = "default",
         cutoff: Positive | None = None,
+        min_spread: NonNegative = 0.0,
+        min_independence: Fraction = 0.0,
+        pca_features: ComponentArgument | None = None,
     ) -> PreparedFit:
         """Reads structures, sets some aside, chooses descriptors and scales from the rest.
 
@@ -103,6 +88,12 @@ class FitWorkflow:
                 the recipe; or a file: JSON or YAML with such lists, or potentials whose descriptors
                 are taken.
             cutoff: Of the recipe's descriptors (length); 12 bohr by default.
+            min_spread: Descriptors whose greatest and least values in the training set differ by
+                less are left out, and named; none by default.
+            min_independence: Those of which linear combinations of others leave a smaller share
+                are left out, and named; none by default. 1.0e-6 finds what is redundant.
+            pca_features: The networks see so many principal components of the descriptors, or those
+                with at least this share of the first one's spread; the descriptors by default.
 
         Raises:
             ValueError: Arguments or data that cannot be used; the message names the file and the
@@ -110,19 +101,16 @@ class FitWorkflow:
         """
         for at, what in self.conflicts({"descriptors": descriptors, "cutoff": cutoff}):
             raise ValueError(f"`{'.'.join(at)}` {what}")
-        plan = plan_descriptors(descriptors)
+        features = FeatureChoice(
+            plan_descriptors(descriptors), cutoff, min_spread, min_independence, pca_features
+        )
         with Reporter("fit", level=self.log) as reporter:
-            return self._prepare(reporter, fn_cells, test_set, validation_set, plan, cutoff)
+            return self._prepare(reporter, fn_cells, test_set, validation_set, features)
 
     @staticmethod
     def conflicts(prepare: Mapping[str, object]) -> list[Problem]:
         """What is wrong with arguments of ``prepare`` only beside each other."""
-        descriptors, cutoff = prepare.get("descriptors", "default"), prepare.get("cutoff")
-        lists = descriptors.values() if isinstance(descriptors, Mapping) else [[descriptors]]
-        if cutoff is None or any("default" in items for items in lists if isinstance(items, list)):
-            return []
-        what = f"is {cutoff} but is for the default descriptors; those given have their own"
-        return [(("cutoff",), what)]
+        return conflict_of_cutoff(prepare)
 
     def _prepare(
         self,
@@ -130,13 +118,8 @@ class FitWorkflow:
         fn_cells: InputFiles,
         test_set: float | InputFiles | None,
         validation_set: float | InputFiles,
-        plan: DescriptorPlan,
-        cutoff: float | None,
+        features: FeatureChoice,
     ) -> PreparedFit:
-        of_recipe = DEFAULT_CUTOFF if cutoff is None else cutoff
-        if not of_recipe > 0:
-            raise ValueError(f"`cutoff` is {of_recipe} but must be in (0, inf)")
-        radius = max(plan.cutoff, of_recipe if plan.uses_recipe else 0.0)
         files = [fn_cells, *(s for s in (test_set, validation_set) if isinstance(s, str | list))]
         parts = split(
             read_cells(fn_cells),
@@ -150,28 +133,18 @@ class FitWorkflow:
                 f"{fn_cells}: no structure for training has an energy, forces or a stress: "
                 "there is nothing to learn from"
             )
-        images = {
-            name: [compute_images(cell, radius) for cell in cells]
-            for name, cells in parts.sets.items()
-        }
-        datasets = _datasets(images, plan, of_recipe)
-        networks = self._networks(datasets["train"])
-        for points in datasets["train"].per_point_datasets:
-            reporter.info(
-                f"{points.tag}: {points.features.shape[1]} descriptors up to {radius:.4g} angstrom"
-            )
+        datasets, normalization = features.datasets(parts.sets, reporter)
         return PreparedFit(
             log=self.log,
             parts=parts,
             datasets=datasets,
-            normalization=Normalization.from_dataset(datasets["train"]),
-            networks=networks,
+            normalization=normalization,
+            networks=self._networks(normalization),
             settings={
                 "fn_cells": fn_cells,
                 "test_set": test_set,
                 "validation_set": validation_set,
-                "descriptors": plan.as_plain(),
-                "cutoff": of_recipe if plan.uses_recipe else None,
+                **features.settings(),
             },
             provenance={
                 "seed": self.seed,
@@ -180,54 +153,18 @@ class FitWorkflow:
             },
         )
 
-    def _networks(self, train: Dataset) -> list[nn.Sequential]:
+    def _networks(self, normalization: Normalization) -> list[nn.Sequential]:
         """Fresh networks, the same for the same seed whatever was drawn before."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             return [
-                behler_nn(points.features.shape[1], HIDDEN_NODES)
-                for points in train.per_point_datasets
+                behler_nn(normalization.n_inputs(s), HIDDEN_NODES)
+                for s in range(len(normalization.features_scale))
             ]
 
 
 def _fraction_or_cells(given: float | InputFiles) -> float | list[Cell]:
     return read_cells(given) if isinstance(given, str | list) else given
-
-
-def _datasets(
-    images: Mapping[str, list[CellImages]], plan: DescriptorPlan, cutoff: float
-) -> dict[str, Dataset]:
-    """Descriptors chosen from the training set, computed for all sets.
-
-    Raises:
-        ValueError: A species that the training set lacks.
-    """
-    trained = sorted({value for one in images["train"] for value in one.cell.values})
-    for name, members in images.items():
-        for one in members:
-            unseen = sorted(set(one.cell.values) - set(trained))
-            if unseen:
-                raise ValueError(
-                    f"{one.cell.meta.get('source', 'a structure')} of the {name} set has atoms of "
-                    f"{', '.join(unseen)} but the training set has only {', '.join(trained)}"
-                )
-    descriptors = plan.functions([one.table for one in images["train"]], cutoff)
-    _refuse_unseen(descriptors, trained)
-    return {name: learn_cauldron(members, descriptors) for name, members in images.items()}
-
-
-def _refuse_unseen(
-    descriptors: Mapping[str, Sequence[FunctionPotential]], trained: Sequence[str]
-) -> None:
-    """Descriptors of what never occurs would teach nothing, and hide a misspelt name."""
-    only = f"but the training set has only {', '.join(trained)}"
-    for name, functions in descriptors.items():
-        if name not in trained:
-            raise ValueError(f"there are descriptors for {name} {only}")
-        for function in functions:
-            for other in function.species:
-                if other not in trained:
-                    raise ValueError(f"the descriptor {function} names {other} {only}")
 
 
 def _report_contents(reporter: Reporter, parts: Split) -> None:

@@ -168,7 +168,7 @@ def _sentences(
     for problem in errors:
         name = str(problem["loc"][0])
         if name in outside:  # of a type that would do
-            demands[name] = [f"in {_interval(hints[name])}"]
+            demands[name] = [_interval(hints[name])]
             continue
         if problem["type"] == "missing":
             demands[name] = []
@@ -192,14 +192,16 @@ def _sentences(
 
 
 def _interval(annotation: object) -> str:
-    """The range that an argument may lie in."""
-    limits = {
-        key: getattr(limit, key)
-        for mark in marks(annotation, FieldInfo)
-        for limit in mark.metadata
-        for key in ("ge", "gt", "le", "lt")
-        if hasattr(limit, key)
-    }
-    low = f"[{limits['ge']}" if "ge" in limits else f"({limits.get('gt', '-inf')}"
-    high = f"{limits['le']}]" if "le" in limits else f"{limits.get('lt', 'inf')})"
-    return f"{low}, {high}"
+    """The range that an argument may lie in; ranges, if it may be of several types."""
+    found = []
+    for mark in marks(annotation, FieldInfo):
+        limits = {
+            key: getattr(limit, key)
+            for limit in mark.metadata
+            for key in ("ge", "gt", "le", "lt")
+            if hasattr(limit, key)
+        }
+        low = f"[{limits['ge']}" if "ge" in limits else f"({limits.get('gt', '-inf')}"
+        high = f"{limits['le']}]" if "le" in limits else f"{limits.get('lt', 'inf')})"
+        found.append(f"in {low}, {high}")
+    return " or ".join(found)
