@@ -24,6 +24,7 @@ from miniff.ml._ops import (
     image_gradient,
     image_positions,
 )
+from miniff.ml._plain import plain_of, potential_from_plain
 from miniff.ml._potential import NNPotential, potentials_from_ml_data
 from miniff.ml._recipe import default_behler_descriptors
 
@@ -55,7 +56,9 @@ __all__ = [
     "learn_cauldron",
     "load_descriptors",
     "load_potentials",
+    "plain_of",
     "plan_descriptors",
+    "potential_from_plain",
     "potentials_from_ml_data",
     "save_descriptors",
     "save_potentials",

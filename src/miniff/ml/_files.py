@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from miniff.io import atomic_write
+from miniff.ml._plain import PLAIN_SUFFIXES, potential_from_plain, read_plain
 from miniff.ml._potential import NN_TAG, NNPotential
 from miniff.potentials import LocalPotential, potential_from_state_dict
 
@@ -44,17 +45,35 @@ def save_potentials(
 
 
 def load_potentials(path: str | Path) -> list[LocalPotential]:
-    """The potentials of a file.
+    """The potentials of a file: one that :func:`save_potentials` wrote, or plain data.
+
+    Args:
+        path: ``.json``, ``.yml`` and ``.yaml`` hold a list of family, tag, parameters, or one such;
+            any other file is what :func:`save_potentials` writes.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: A file that is damaged, holds something else, or was written by a newer version.
     """
+    if Path(path).suffix in PLAIN_SUFFIXES:
+        return _plain_potentials(Path(path))
     content = _content(Path(path))
     try:
         return [_potential(state) for state in content]
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _plain_potentials(path: Path) -> list[LocalPotential]:
+    content = read_plain(path)
+    items = content if isinstance(content, list) else [content]
+    potentials: list[LocalPotential] = []
+    for place, item in enumerate(items):
+        try:
+            potentials.append(potential_from_plain(item))
+        except ValueError as error:
+            raise ValueError(f"{path}, potential {place} (counted from 0): {error}") from None
+    return potentials
 
 
 def _content(path: Path) -> list[Mapping[str, object]]:

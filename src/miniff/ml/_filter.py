@@ -59,8 +59,8 @@ def filter_descriptors(
         kept[name] = [function for i, function in enumerate(functions) if i not in reasons]
         if not kept[name]:
             raise ValueError(
-                f"no descriptor of {name} has a spread of {min_spread} over the training set: "
-                "lower `min_spread`"
+                f"no descriptor of {name} is left: lower `min_spread`, which is {min_spread}, or "
+                f"`min_independence`, which is {min_independence}"
             )
         dropped += [f"{functions[i]}: {reasons[i]}" for i in sorted(reasons)]
     return FilteredDescriptors(kept, dropped)

@@ -1,6 +1,6 @@
 """The workflow `fit`, first half: structures, their split, descriptors, scales, fresh networks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 import torch
@@ -8,6 +8,7 @@ from torch import nn
 
 from miniff.kernel import Cell
 from miniff.ml import Normalization, plan_descriptors
+from miniff.ml_util._baseline import BaselineArgument, baseline_potentials, subtract_baseline
 from miniff.ml_util._data import Split, hash_of_files, read_cells, split
 from miniff.ml_util._features import (
     ComponentArgument,
@@ -28,6 +29,7 @@ from miniff.ml_util._types import (
     Problem,
     Seed,
 )
+from miniff.potentials import LocalPotential
 
 __all__ = ["FitWorkflow"]
 
@@ -74,6 +76,7 @@ class FitWorkflow:
         min_spread: NonNegative = 0.0,
         min_independence: Fraction = 0.0,
         pca_features: ComponentArgument | None = None,
+        baseline: BaselineArgument | None = None,
     ) -> PreparedFit:
         """Reads structures, sets some aside, chooses descriptors and scales from the rest.
 
@@ -94,6 +97,9 @@ class FitWorkflow:
                 are left out, and named; none by default. 1.0e-6 finds what is redundant.
             pca_features: The networks see so many principal components of the descriptors, or those
                 with at least this share of the first one's spread; the descriptors by default.
+            baseline: Potentials under the networks, which then learn the difference and start from
+                none: one (``{family: lj, tag: Si-Si, epsilon: 0.1, sigma: 2.0, a: 2.5}``), a list,
+                or a file. What is saved, reported and compared is the sum.
 
         Raises:
             ValueError: Arguments or data that cannot be used; the message names the file and the
@@ -104,8 +110,9 @@ class FitWorkflow:
         features = FeatureChoice(
             plan_descriptors(descriptors), cutoff, min_spread, min_independence, pca_features
         )
+        under = baseline_potentials(baseline)
         with Reporter("fit", level=self.log) as reporter:
-            return self._prepare(reporter, fn_cells, test_set, validation_set, features)
+            return self._prepare(reporter, fn_cells, test_set, validation_set, features, under)
 
     @staticmethod
     def conflicts(prepare: Mapping[str, object]) -> list[Problem]:
@@ -119,6 +126,7 @@ class FitWorkflow:
         test_set: float | InputFiles | None,
         validation_set: float | InputFiles,
         features: FeatureChoice,
+        under: Sequence[LocalPotential],
     ) -> PreparedFit:
         files = [fn_cells, *(s for s in (test_set, validation_set) if isinstance(s, str | list))]
         parts = split(
@@ -133,18 +141,23 @@ class FitWorkflow:
                 f"{fn_cells}: no structure for training has an energy, forces or a stress: "
                 "there is nothing to learn from"
             )
-        datasets, normalization = features.datasets(parts.sets, reporter)
+        baseline, left = subtract_baseline(under, parts.sets)
+        for potential in baseline.potentials:
+            reporter.info(f"baseline: {potential}")
+        datasets, normalization = features.datasets(left, reporter)
         return PreparedFit(
             log=self.log,
             parts=parts,
             datasets=datasets,
             normalization=normalization,
-            networks=self._networks(normalization),
+            networks=self._networks(normalization, from_zero=bool(under)),
+            baseline=baseline,
             settings={
                 "fn_cells": fn_cells,
                 "test_set": test_set,
                 "validation_set": validation_set,
                 **features.settings(),
+                "baseline": baseline.as_plain(),
             },
             provenance={
                 "seed": self.seed,
@@ -153,14 +166,18 @@ class FitWorkflow:
             },
         )
 
-    def _networks(self, normalization: Normalization) -> list[nn.Sequential]:
+    def _networks(self, normalization: Normalization, from_zero: bool) -> list[nn.Sequential]:
         """Fresh networks, the same for the same seed whatever was drawn before."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            return [
+            networks: list[nn.Sequential] = [
                 behler_nn(normalization.n_inputs(s), HIDDEN_NODES)
                 for s in range(len(normalization.features_scale))
             ]
+        if from_zero:  # the sum starts as the baseline, and stays so where that is exact
+            for network in networks:
+                nn.init.zeros_(list(network.parameters())[-2])
+        return networks
 
 
 def _fraction_or_cells(given: float | InputFiles) -> float | list[Cell]:

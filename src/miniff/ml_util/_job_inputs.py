@@ -70,7 +70,8 @@ def _files(step: Step) -> list[_File]:
                 besides = mark.besides if isinstance(mark, Reads) else ()
                 texts = [n for n in names if isinstance(n, str) and n not in besides]
                 found += [_File(key, n, mark) for n in texts]
-                if names == [] and isinstance(value, list):
+                has_names = isinstance(mark, Writes) or mark.patterns
+                if names == [] and isinstance(value, list) and has_names:
                     found.append(_File(key, "", mark))
     return found
 
