@@ -16,7 +16,7 @@ from miniff.io import Structure, write_extxyz
 from miniff.kernel import Cell
 from miniff.kernel import eval as evaluate
 from miniff.ml_util._data import split
-from miniff.potentials import sw2_potential_family, sw3_potential_family
+from miniff.potentials import lj_potential_family, sw2_potential_family, sw3_potential_family
 
 EV = {"epsilon": 2.1683 / 2, "sigma": 2.0951, "a": 1.8}
 SILICON = (
@@ -180,6 +180,28 @@ def test_atoms_without_a_potential_are_refused(silicon: Path) -> None:
         ml_util.exec_workflows(
             {"fit": {**JOB, "prepare": {**JOB["prepare"], "test_set": "test.xyz"}}}
         )
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"values": ["Si", "Six"]}, "odd.json, structure 1 (counted from 0): species 'Six' is not"),
+        (
+            {"meta": {"group": None}},
+            "odd.json, structure 1 (counted from 0): `group` of `info` is None, which reads as",
+        ),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_it_is_evaluated(
+    folder: Path, change: dict[str, object], sentence: str
+) -> None:
+    """Not after hours of evaluation, and with the structure's name."""
+    cell = {"vectors": [[5, 0, 0], [0, 5, 0], [0, 0, 5]], "values": ["Si", "Si"]}
+    cell |= {"coordinates": [[0, 0, 0], [0.5, 0.5, 0.5]]}
+    Path("odd.json").write_text(json.dumps([cell, cell | change]))
+    ml_util.save_potentials("p.pt", [lj_potential_family(epsilon=1.0, sigma=2.0, a=2.0)])
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        ml_util.OneShotWorkflow().prepare(fn_cells="odd.json", potentials="p.pt")
 
 
 def test_atoms_outside_training_are_told(silicon: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,12 @@ from miniff.kernel import Cell, compute_images
 from miniff.ml import NNPotential, load_potentials
 from miniff.ml_util._data import hash_of_files, read_cells
 from miniff.ml_util._errors import Errors, Properties, compare
-from miniff.ml_util._outputs import write_parities, write_predictions, write_report
+from miniff.ml_util._outputs import (
+    refuse_unwritable,
+    write_parities,
+    write_predictions,
+    write_report,
+)
 from miniff.ml_util._progress import Level, Reporter
 from miniff.ml_util._settings import set_threads, versions
 from miniff.ml_util._types import Count, InputFile, InputFiles, Seed
@@ -69,6 +74,7 @@ class OneShotWorkflow:
         loaded = load_potentials(potentials)
         cells = read_cells(fn_cells)
         _refuse_uncovered(loaded, cells)
+        refuse_unwritable(cells)
         provenance = {
             "seed": self.seed,
             "versions": versions(),
