@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from miniff import ml_util, potentials
-from miniff.ml_util._validation import stages
+from miniff.ml_util._steps import stages
 from miniff.potentials import known_families
 
 FOLDER = Path(__file__).parent / "reference"

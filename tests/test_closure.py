@@ -10,8 +10,8 @@ from numpy import testing
 from miniff import ml, ml_util
 from miniff.kernel import Cell, compute_images
 from miniff.kernel import eval as evaluate
+from miniff.ml._recipe import shortest_distances
 from miniff.ml_util import LossWeights, Properties
-from miniff.ml_util._recipe import shortest_distances
 from miniff.ml_util._training import typical_loss
 
 FCC = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])

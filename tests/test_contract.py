@@ -109,7 +109,8 @@ def test_order_and_images_do_not_matter(row, name):
 def test_fractional_coordinates_may_be_anything(row):
     """Fractional 2.3 and -7.6 are 0.3 and 0.4."""
     inside, outside = (
-        Cell(3.9 * np.eye(3), [[0, 0, 0], [x, y, 0.5]], "ab") for x, y in ((0.3, 0.4), (2.3, -7.6))
+        Cell(3.9 * np.eye(3), [[0, 0, 0], [x, y, 0.5]], list("ab"))
+        for x, y in ((0.3, 0.4), (2.3, -7.6))
     )
     expected, found = (contract.energy(row.potential(), cell) for cell in (inside, outside))
     np.testing.assert_allclose(found, expected, rtol=1e-11)

@@ -16,7 +16,7 @@ from miniff.io import Structure, write_extxyz
 from miniff.kernel import Cell
 from miniff.kernel import eval as evaluate
 from miniff.ml_util._data import split
-from miniff.potentials import sw2_potential_family, sw3_potential_family
+from miniff.potentials import lj_potential_family, sw2_potential_family, sw3_potential_family
 
 EV = {"epsilon": 2.1683 / 2, "sigma": 2.0951, "a": 1.8}
 SILICON = (
@@ -186,6 +186,28 @@ def test_atoms_without_a_potential_are_refused(silicon: Path) -> None:
     assert np.isfinite(result.predicted.energy).all()
 
 
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"values": ["Si", "Six"]}, "odd.json, structure 1 (counted from 0): species 'Six' is not"),
+        (
+            {"meta": {"group": None}},
+            "odd.json, structure 1 (counted from 0): `group` of `info` is None, which reads as",
+        ),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_it_is_evaluated(
+    folder: Path, change: dict[str, object], sentence: str
+) -> None:
+    """Not after hours of evaluation, and with the structure's name."""
+    cell = {"vectors": [[5, 0, 0], [0, 5, 0], [0, 0, 5]], "values": ["Si", "Si"]}
+    cell |= {"coordinates": [[0, 0, 0], [0.5, 0.5, 0.5]]}
+    Path("odd.json").write_text(json.dumps([cell, cell | change]))
+    ml_util.save_potentials("p.pt", [lj_potential_family(epsilon=1.0, sigma=2.0, a=2.0)])
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        ml_util.OneShotWorkflow().prepare(fn_cells="odd.json", potentials="p.pt")
+
+
 def test_atoms_outside_training_are_told(silicon: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A compressed crystal is far from what was seen."""
     ml_util.exec_workflows({"fit": {**JOB, "run": {"n_epochs": 1}}})
@@ -216,15 +238,22 @@ def test_split_is_a_partition() -> None:
 @pytest.mark.parametrize(
     ("section", "key", "value", "sentence"),
     [
-        ("init", "threads", 0, "`threads` is 0 but must be in [1, inf)"),
-        ("prepare", "cutoff", -1.0, "`cutoff` is -1.0 but must be in (0, inf)"),
-        ("run", "n_epochs", 0, "`n_epochs` is 0 but must be in [1, inf)"),
+        ("init", "threads", 0, "`fit.init.threads` is 0 but must be in [1, inf)"),
+        ("init", "seed", -1, "`fit.init.seed` is -1 but must be in [0, 9223372036854775808)"),
+        ("prepare", "cutoff", -1.0, "`fit.prepare.cutoff` is -1.0 but must be in (0, inf)"),
+        ("prepare", "cutoff", float("nan"), "`fit.prepare.cutoff` is nan but must be in (0, inf)"),
+        ("prepare", "validation_set", 1, "`fit.prepare.validation_set` is 1 but must be in [0, 1)"),
+        ("prepare", "test_set", -0.1, "`fit.prepare.test_set` is -0.1 but must be in [0, 1)"),
+        ("run", "memory_gb", -1, "`fit.run.memory_gb` is -1 but must be in [0, inf)"),
+        ("run", "w_stress", -1.0, "`fit.run.w_stress` is -1.0 but must be in [0, inf)"),
+        ("run", "n_epochs", 0, "`fit.run.n_epochs` is 0 but must be in [1, inf)"),
     ],
 )
 def test_numbers_out_of_range_are_refused(
     silicon: Path, section: str, key: str, value: float, sentence: str
 ) -> None:
-    """With the key, what was given, and the range."""
+    """With the key, what was given, and the range; before any data are read."""
+    Path("train.xyz").write_text("nothing that could be read")
     job = {**JOB, section: {**JOB[section], key: value}}
     with pytest.raises(ValueError, match=re.escape(sentence)):
         ml_util.exec_workflows({"fit": job})

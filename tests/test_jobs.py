@@ -8,8 +8,9 @@ import pytest
 
 from miniff.ml_util import JobError
 from miniff.ml_util._jobfile import job_from_mapping, read_job_file
+from miniff.ml_util._steps import Step
 from miniff.ml_util._types import InputFile, InputFiles, OutputFile
-from miniff.ml_util._validation import Step, check_job
+from miniff.ml_util._validation import check_job
 
 
 class Prepared:

@@ -32,9 +32,9 @@ def make_dataset() -> Dataset:
     skewed = np.eye(3) * 4 + rng.normal(size=(3, 3)) * 0.3
     labels = {"energy": 1.0, "forces": rng.normal(size=(5, 3)), "stress": rng.normal(size=6)}
     cells = [
-        Cell(skewed, rng.random((5, 3)), "ABABA", labels),
-        Cell(np.eye(3) * 4.5, rng.random((11, 3)), "BABBABABBAA", {"energy": 2.0}),
-        Cell(np.eye(3) * 30, [[0, 0, 0], [0, 0, 0.5]], "BA", {"energy": 3.0}, pbc=False),
+        Cell(skewed, rng.random((5, 3)), list("ABABA"), labels),
+        Cell(np.eye(3) * 4.5, rng.random((11, 3)), list("BABBABABBAA"), {"energy": 2.0}),
+        Cell(np.eye(3) * 30, [[0, 0, 0], [0, 0, 0.5]], list("BA"), {"energy": 3.0}, pbc=False),
     ]
     descriptors = {
         centre: [

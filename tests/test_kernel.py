@@ -53,7 +53,7 @@ def test_a_cell_is_what_it_was_given():
     np.testing.assert_allclose(
         cell.transform_from_cartesian(cell.cartesian()), SITES, rtol=1e-13, atol=1e-14
     )
-    assert Cell(cell.vectors[::-1], SITES, "aba").volume == pytest.approx(cell.volume)
+    assert Cell(cell.vectors[::-1], SITES, list("aba")).volume == pytest.approx(cell.volume)
 
 
 def test_arrays_of_a_cell_are_read_only():
@@ -123,7 +123,7 @@ def test_integer_coordinates_repeat_too():
         ({"vectors": np.eye(2)}, "`vectors` has shape (2, 2) but must be (3, 3)"),
         ({"coordinates": np.zeros((1, 3))}, "`coordinates` has shape (1, 3) but must be (2, 3)"),
         ({"coordinates": np.zeros((2, 2))}, "`coordinates` has shape (2, 2) but must be (2, 3)"),
-        ({"values": "abc"}, "`coordinates` has shape (2, 3) but must be (3, 3)"),
+        ({"values": ["a", "b", "c"]}, "`coordinates` has shape (2, 3) but must be (3, 3)"),
         (
             {"coordinates": [[0, 0, 0], [0, np.nan, 0]]},
             "`coordinates` is nan at [1, 1] but must be finite",
@@ -141,20 +141,26 @@ def test_integer_coordinates_repeat_too():
 )
 def test_an_unfit_cell_is_refused(changes, sentence):
     """Shapes, numbers and directions are checked when a cell is made."""
-    given = {"vectors": np.eye(3), "coordinates": [[0, 0, 0], [0.5, 0, 0]], "values": "ab"}
+    given = {"vectors": np.eye(3), "coordinates": [[0, 0, 0], [0.5, 0, 0]], "values": ["a", "b"]}
     with refuses(sentence):
         Cell(**given | changes)
 
 
 def test_other_refusals_of_a_cell():
     """Repeats are positive, strains three numbers; flat boxes only where nothing repeats."""
+    with pytest.raises(
+        TypeError, match="`values` is 'Si' but must be a list of names, one for each"
+    ):
+        Cell(np.eye(3), [[0, 0, 0], [0.5, 0, 0]], "Si")
     with refuses("the numbers of copies are (1, 0, 2) but must be at least 1"):
         make_cell().repeated(1, 0, 2)
     with refuses("`factors` has shape (2,) but must be (3,)"):
         make_cell().strained([1.0, 1.0])
-    assert Cell(np.zeros((3, 3)), np.zeros((1, 3)), "a", pbc=False).volume == 0
+    assert Cell(np.zeros((3, 3)), np.zeros((1, 3)), list("a"), pbc=False).volume == 0
     with refuses("`vectors` span no volume but the cell is periodic"):
-        compute_images(Cell(np.zeros((3, 3)), np.zeros((1, 3)), "a", pbc=False), 1.0, pbc=True)
+        compute_images(
+            Cell(np.zeros((3, 3)), np.zeros((1, 3)), list("a"), pbc=False), 1.0, pbc=True
+        )
 
 
 # --- ASE
@@ -232,7 +238,7 @@ def test_periodicity_given_to_images_replaces_that_of_the_cell():
 def test_refusals_of_images():
     """Coincident atoms, images included, and cutoffs that are no distance."""
     with refuses("atoms 0 and 1 are at the same place (counted from 0)"):
-        compute_images(Cell(np.eye(3), [[0, 0, 0], [1, 0, 0]], "ab"), 0.5)
+        compute_images(Cell(np.eye(3), [[0, 0, 0], [1, 0, 0]], list("ab")), 0.5)
     with refuses("`cutoff` is nan but must be in [0, inf)"):
         compute_images(make_cell(), np.nan)
 
@@ -272,7 +278,7 @@ def test_virials_of_atoms_sum_over_potentials_and_to_the_stress():
 
 def test_an_asymmetric_pair_has_its_virial_where_its_energy_is():
     """A bond's energy that only one atom has is all in that atom's virial."""
-    cell = Cell(np.eye(3), [[0, 0, 0], [1.3, 0, 0]], "ab", pbc=False)
+    cell = Cell(np.eye(3), [[0, 0, 0], [1.3, 0, 0]], ["a", "b"], pbc=False)
     potential = LJ.copy("a-b")
     found = kernel.atomic_virials(potential, cell, ignore_missing_species=True)
     slope = -24 / 1.3 * (2 * 1.3**-12 - 1.3**-6)
@@ -423,7 +429,7 @@ def test_profiles_are_energies_one_by_one():
     np.testing.assert_allclose(directed, found[:, 0], rtol=1e-12)
     r = np.array([1.0, 1.5, 2.0])
     dimer = kernel.profile(
-        [LJ], lambda x: Cell(np.eye(3), [[0, 0, 0], [x, 0, 0]], "aa", pbc=False), r
+        [LJ], lambda x: Cell(np.eye(3), [[0, 0, 0], [x, 0, 0]], list("aa"), pbc=False), r
     )
     np.testing.assert_allclose(dimer, 8 * (r**-12 - r**-6), rtol=1e-12)
 

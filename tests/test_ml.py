@@ -162,7 +162,7 @@ def test_species_without_descriptors_are_refused() -> None:
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
 def test_networks_survive_saving(folder: Path, activation: str) -> None:
     """Every activation comes back as itself, with the same energies to the bit."""
-    network = behler_nn(2, n_internal=3, activation_name=activation)
+    network = behler_nn(2, n_internal=3, activation=activation)
     descriptors = [behler2_descriptor_family("Si-Si", a=4.0, eta=e) for e in (0.1, 1.0)]
     ranges = np.array([[0.0, 0.0], [1.0, 2.0]])
     before = NNPotential(network, descriptors, "Si", ranges=ranges)
@@ -179,10 +179,9 @@ def test_networks_survive_saving(folder: Path, activation: str) -> None:
 def test_unknown_layers_cannot_be_saved() -> None:
     """What could not be read back exactly is refused when it is written."""
     descriptor = behler2_descriptor_family("Si-Si", a=4.0, eta=0.1)
-    for network in (nn.Sequential(nn.Dropout()), nn.Sequential(nn.Softplus(beta=2.0))):
-        potential = NNPotential(network, [descriptor], "Si")
-        with pytest.raises(ValueError, match="cannot be saved"):
-            potential.state_dict()
+    potential = NNPotential(nn.Sequential(nn.Dropout()), [descriptor], "Si")
+    with pytest.raises(ValueError, match="cannot be saved"):
+        potential.state_dict()
 
 
 def test_affine_is_scale_and_shift() -> None:

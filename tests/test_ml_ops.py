@@ -8,6 +8,7 @@ from torch.func import functional_call
 from miniff.kernel import Cell, CellImages, compute_images
 from miniff.kernel import eval as evaluate
 from miniff.ml import (
+    ACTIVATIONS,
     Affine,
     Dataset,
     NNPotential,
@@ -21,7 +22,6 @@ from miniff.ml import (
     potentials_from_ml_data,
 )
 from miniff.ml._core_network import core_network
-from miniff.ml._layers import ACTIVATIONS
 from miniff.ml_util import behler_nn
 from miniff.potentials import (
     FunctionPotential,

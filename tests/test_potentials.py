@@ -225,7 +225,7 @@ def test_tags_of_the_wrong_length_are_refused(family, given, tag, sentence):
 def test_both_directions_of_a_mixed_pair_are_one_bond():
     """Trap 17: "a-b" gives the energy to a, "b-a" to b; untagged does both."""
     cell = contract.molecule([1.3, 0, 0])
-    cell = Cell(cell.vectors, cell.coordinates, "ab", pbc=False)
+    cell = Cell(cell.vectors, cell.coordinates, list("ab"), pbc=False)
     images = kernel.compute_images(cell, 2.5)
     potential = lj_potential_family(**LJ)
     term = 4 * (1.3**-12 - 1.3**-6)

@@ -1,6 +1,8 @@
 """Plots: what is drawn, and that nothing global is touched."""
 
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -73,5 +75,9 @@ def test_learning_curves_are_what_was_given() -> None:
 
 def test_pyplot_is_left_alone() -> None:
     """No window, no global figure: pyplot is not even imported."""
-    plot_parities(*({"train": p} for p in pair(3)))
-    assert "matplotlib.pyplot" not in sys.modules
+    script = (
+        "import sys; from test_presentation import pair, plot_parities; "
+        "plot_parities(*({'train': p} for p in pair(3))); "
+        "sys.exit('matplotlib.pyplot' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parent).returncode == 0

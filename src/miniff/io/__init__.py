@@ -3,7 +3,7 @@
 Nothing here converts units: what extended XYZ and JSON hold comes out as it stands.
 """
 
-from miniff.io._ase import structure_from_ase, structure_to_ase, write_extxyz
+from miniff.io._ase import check_extxyz, structure_from_ase, structure_to_ase, write_extxyz
 from miniff.io._atomic import atomic_write
 from miniff.io._embedded_atom import EmbeddedAtomTables, read_funcfl, read_setfl
 from miniff.io._files import find_files, read_structures
@@ -26,6 +26,7 @@ __all__ = [
     "TripleEntry",
     "TripleFile",
     "atomic_write",
+    "check_extxyz",
     "find_files",
     "read_funcfl",
     "read_json_cells",

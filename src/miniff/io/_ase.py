@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 __all__ = [
+    "check_extxyz",
     "format_of",
     "read_any",
     "read_extxyz",
@@ -240,11 +241,24 @@ def write_extxyz(path: str | os.PathLike[str], structures: Sequence[Structure]) 
 
     if not structures:
         raise StructureError(f"{path}: no structure to write")
-    for structure in structures:
-        _check_info(structure.info, structure.source)
-    images = [structure_to_ase(structure) for structure in structures]
+    images = [_checked_ase(structure) for structure in structures]
     with atomic_write(path) as temporary:
         write(temporary, images, format="extxyz", parallel=False)
+
+
+def check_extxyz(structures: Sequence[Structure]) -> None:
+    """Refuses what :func:`write_extxyz` would refuse.
+
+    Raises:
+        StructureError: Species or ``info`` that extended XYZ cannot hold; the message names both.
+    """
+    for structure in structures:
+        _checked_ase(structure)
+
+
+def _checked_ase(structure: Structure) -> "Atoms":
+    _check_info(structure.info, structure.source)
+    return structure_to_ase(structure)
 
 
 def _check_info(info: Mapping[str, object], source: str) -> None:

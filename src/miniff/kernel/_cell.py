@@ -50,9 +50,14 @@ class Cell:
         """Checks shapes and numbers.
 
         Raises:
+            TypeError: One text as ``values``, whose letters would be taken for species.
             ValueError: Wrong shapes, infinite or missing numbers, or no volume along a direction
                 that repeats.
         """
+        if isinstance(values, str):
+            raise TypeError(
+                f"`values` is {values!r} but must be a list of names, one for each atom"
+            )
         names = tuple(str(value) for value in values)
         set_field = object.__setattr__
         set_field(self, "vectors", _read_only("vectors", vectors, (3, 3)))

@@ -1,11 +1,22 @@
 """Machine learning: descriptors as torch operations, data sets, networks, network potentials."""
 
+from miniff.ml._activations import ACTIVATIONS, activation
 from miniff.ml._dataset import Dataset, Derivatives, PerCellDataset, PerPointDataset
+from miniff.ml._descriptors import (
+    DescriptorChoice,
+    DescriptorPlan,
+    descriptor_problems,
+    load_descriptors,
+    plan_descriptors,
+    save_descriptors,
+)
 from miniff.ml._files import load_potentials, save_potentials
+from miniff.ml._filter import FilteredDescriptors, filter_descriptors
 from miniff.ml._forward import Prediction, forward_cauldron
-from miniff.ml._layers import ACTIVATIONS, Affine, activation
+from miniff.ml._layers import Affine
 from miniff.ml._learn import learn_cauldron
-from miniff.ml._normalization import Normalization
+from miniff.ml._networks import SequentialSoleEnergyNN
+from miniff.ml._normalization import ComponentChoice, Normalization
 from miniff.ml._ops import (
     Environment,
     descriptor_values,
@@ -13,27 +24,42 @@ from miniff.ml._ops import (
     image_gradient,
     image_positions,
 )
+from miniff.ml._plain import plain_of, potential_from_plain
 from miniff.ml._potential import NNPotential, potentials_from_ml_data
+from miniff.ml._recipe import default_behler_descriptors
 
 __all__ = [
     "ACTIVATIONS",
     "Affine",
+    "ComponentChoice",
     "Dataset",
     "Derivatives",
+    "DescriptorChoice",
+    "DescriptorPlan",
     "Environment",
+    "FilteredDescriptors",
     "NNPotential",
     "Normalization",
     "PerCellDataset",
     "PerPointDataset",
     "Prediction",
+    "SequentialSoleEnergyNN",
     "activation",
+    "default_behler_descriptors",
+    "descriptor_problems",
     "descriptor_values",
+    "filter_descriptors",
     "forward_cauldron",
     "gather",
     "image_gradient",
     "image_positions",
     "learn_cauldron",
+    "load_descriptors",
     "load_potentials",
+    "plain_of",
+    "plan_descriptors",
+    "potential_from_plain",
     "potentials_from_ml_data",
+    "save_descriptors",
     "save_potentials",
 ]

@@ -12,7 +12,15 @@ from miniff.potentials import Precision
 
 __all__ = ["core_network"]
 
-IN_CORE = ("identity", "relu", "sigmoid", "silu", "softplus", "tanh")
+IN_CORE: dict[str, dict[str, float]] = {
+    "identity": {},
+    "relu": {},
+    "sigmoid": {},
+    "silu": {},
+    "softplus": {"beta": 1.0, "threshold": 20.0},
+    "tanh": {},
+}
+"""Activations that the core has, with the options it has them with."""
 
 
 def core_network(
@@ -23,14 +31,19 @@ def core_network(
         layers = network_state(network)
     except ValueError:
         return None
-    if any(not _is_affine(layer) and layer["layer"] not in IN_CORE for layer in layers):
+    if not all(_is_affine(layer) or _is_in_core(layer) for layer in layers):
         return None
     core = _core.Network32() if precision == "single" else _core.Network()
     weight: ndarray | None = None
     shift = np.zeros(0)
     for layer in layers:
         if _is_affine(layer):
-            weight, shift = _after(weight, shift, layer)
+            own, own_shift = _numbers(layer)
+            if weight is not None:
+                if own.shape[1] != len(weight):
+                    return None  # torch repeats the one number of an affine layer
+                own, own_shift = own @ weight, own @ shift + own_shift
+            weight, shift = np.ascontiguousarray(own), own_shift
             continue
         if weight is None:
             return None  # an activation of the descriptors themselves
@@ -46,14 +59,8 @@ def _is_affine(layer: Mapping[str, object]) -> bool:
     return layer["layer"] in ("affine", "linear")
 
 
-def _after(
-    weight: ndarray | None, shift: ndarray, layer: Mapping[str, object]
-) -> tuple[ndarray, ndarray]:
-    """Weight and shift of the layer applied after those given."""
-    own, own_shift = _numbers(layer)
-    if weight is None:
-        return own, own_shift
-    return np.ascontiguousarray(own @ weight), own @ shift + own_shift
+def _is_in_core(layer: Mapping[str, object]) -> bool:
+    return IN_CORE.get(str(layer["layer"])) == layer.get("options", {})
 
 
 def _numbers(layer: Mapping[str, object]) -> tuple[ndarray, ndarray]:

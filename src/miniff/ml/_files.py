@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 
 from miniff.io import atomic_write
+from miniff.ml._old_files import old_potential
+from miniff.ml._plain import PLAIN_SUFFIXES, potential_from_plain, read_plain
 from miniff.ml._potential import NN_TAG, NNPotential
 from miniff.potentials import LocalPotential, potential_from_state_dict
 
@@ -43,27 +45,62 @@ def save_potentials(
         torch.save(content, temporary)
 
 
-def load_potentials(path: str | Path) -> list[LocalPotential]:
-    """The potentials of a file.
+def load_potentials(path: str | Path, *, old_activation: str | None = None) -> list[LocalPotential]:
+    """The potentials of a file: one that :func:`save_potentials` wrote, or plain data.
+
+    Args:
+        path: ``.json``, ``.yml`` and ``.yaml`` hold a list of family, tag, parameters, or one such;
+            any other file is what :func:`save_potentials` writes, or release 0.1.4 did.
+        old_activation: What stands between the linear layers of networks in a file of release
+            0.1.4, which does not say it. Potentials without a tag act on every species now.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: A file that is damaged, holds something else, or was written by a newer version.
     """
-    content = _content(Path(path))
+    if Path(path).suffix in PLAIN_SUFFIXES:
+        return _plain_potentials(Path(path))
+    data = _content(Path(path))
+    old = data if isinstance(data, list) else None
+    if old_activation is not None and old is None:
+        raise ValueError(f"{path} is no file of release 0.1.4: it says what its activations are")
     try:
-        return [_potential(state) for state in content]
+        if old is not None:
+            return [old_potential(state, old_activation) for state in old]
+        return [_potential(state) for state in _of_this_format(path, data)]
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _content(path: Path) -> list[Mapping[str, object]]:
+def _plain_potentials(path: Path) -> list[LocalPotential]:
+    content = read_plain(path)
+    items = content if isinstance(content, list) else [content]
+    potentials: list[LocalPotential] = []
+    for place, item in enumerate(items):
+        try:
+            potentials.append(potential_from_plain(item))
+        except ValueError as error:
+            raise ValueError(f"{path}, potential {place} (counted from 0): {error}") from None
+    return potentials
+
+
+def _content(path: Path) -> object:
+    """What a file holds, plain data and tensors alone."""
     try:
-        data = torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
+        if "numpy" in str(error):
+            raise ValueError(
+                f"{path} holds arrays of numpy, as files of release 0.1.4 with histograms of "
+                "descriptors do: reading them would run code from the file. Save it with that "
+                "release once more, with descriptor_fidelity_histograms=None"
+            ) from error
         raise ValueError(f"{path} is not a potential file, or it is damaged") from error
+
+
+def _of_this_format(path: str | Path, data: object) -> list[Mapping[str, object]]:
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise ValueError(f"{path} is not a potential file of miniff")
     if data.get("version") != VERSION:

@@ -8,20 +8,9 @@ from collections.abc import Mapping, Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from miniff._checks import unknown_name
+from miniff.ml._activations import SAVED, activation_from_options, activation_options
 
-__all__ = ["ACTIVATIONS", "Affine", "activation", "network_from_state", "network_state"]
-
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "elu": nn.ELU,
-    "gelu": nn.GELU,
-    "identity": nn.Identity,
-    "relu": nn.ReLU,
-    "sigmoid": nn.Sigmoid,
-    "silu": nn.SiLU,
-    "softplus": nn.Softplus,
-    "tanh": nn.Tanh,
-}
+__all__ = ["Affine", "network_from_state", "network_state"]
 
 
 class Affine(nn.Module):
@@ -39,33 +28,29 @@ class Affine(nn.Module):
         return x * self.scale + self.shift
 
 
-def activation(name: str) -> type[nn.Module]:
-    """The activation of that name.
-
-    Raises:
-        ValueError: An unknown name.
-    """
-    if name not in ACTIVATIONS:
-        raise ValueError(unknown_name("activation", name, ACTIVATIONS))
-    return ACTIVATIONS[name]
-
-
 def network_state(network: nn.Module) -> list[dict[str, object]]:
-    """The layers of a network, in order.
+    """The layers of a network, in order; a network within a network adds its layers.
 
     Raises:
-        ValueError: A layer that is not in the list, or an activation with options of its own.
+        ValueError: A layer that is not known here, or one with hooks, which may change anything.
     """
     return [_layer_state(layer) for layer in _flat(network)]
 
 
 def network_from_state(state: Sequence[Mapping[str, object]]) -> nn.Sequential:
-    """The network whose ``network_state`` this is."""
+    """The network whose ``network_state`` this is: the same numbers, to the bit.
+
+    Raises:
+        ValueError: Data that are not a network's.
+    """
     return nn.Sequential(*(_layer_from_state(layer) for layer in state))
 
 
 def _flat(network: nn.Module) -> list[nn.Module]:
-    if type(network) is nn.Sequential:  # a subclass may do something else with its parts
+    if network._forward_hooks or network._forward_pre_hooks:
+        raise ValueError(f"a network with hooks cannot be saved: {network}")
+    if isinstance(network, nn.Sequential) and type(network).forward is nn.Sequential.forward:
+        # Other subclasses may do something else with their parts.
         return [layer for part in network for layer in _flat(part)]
     return [network]
 
@@ -76,25 +61,35 @@ def _layer_state(layer: nn.Module) -> dict[str, object]:
         return {"layer": "linear", **tensors}
     if type(layer) is Affine:
         return {"layer": "affine", **tensors}
-    for name, kind in ACTIVATIONS.items():
-        if type(layer) is kind and repr(layer) == repr(kind()):
-            return {"layer": name}
-    raise ValueError(
-        f"a network with the layer {layer} cannot be saved; known: linear, affine, "
-        f"{', '.join(ACTIVATIONS)}, each without options"
-    )
+    named = activation_options(layer)
+    if named is None:
+        raise ValueError(
+            f"a network with the layer {layer} cannot be saved; known: linear, affine, "
+            f"{', '.join(sorted(SAVED))}"
+        )
+    name, options = named
+    return {"layer": name, **({"options": options} if options else {}), **tensors}
 
 
 def _layer_from_state(state: Mapping[str, object]) -> nn.Module:
-    kind = state.get("layer")
+    kind, options = str(state.get("layer")), state.get("options", {})
     tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
-    if kind == "linear" and "weight" in tensors:
-        n_out, n_in = tensors["weight"].shape
-        linear = nn.Linear(n_in, n_out, bias="bias" in tensors, dtype=tensors["weight"].dtype)
-        linear.load_state_dict(tensors)
-        return linear
-    if kind == "affine" and {"scale", "shift"} == set(tensors):
+    if kind == "affine" and set(tensors) == {"scale", "shift"}:
         return Affine(tensors["scale"], tensors["shift"])
-    if tensors:
-        raise ValueError(f"a layer {kind!r} cannot hold the tensors {', '.join(tensors)}")
-    return activation(str(kind))()
+    if kind == "linear" and "weight" in tensors and tensors["weight"].ndim == 2:
+        n_out, n_in = tensors["weight"].shape
+        # On no device: numbers drawn only to be replaced would disturb those drawn elsewhere.
+        return _filled(nn.Linear(n_in, n_out, bias="bias" in tensors, device="meta"), tensors)
+    if kind in ("affine", "linear") or not isinstance(options, Mapping):
+        raise ValueError(f"a layer {kind!r} cannot have the data {', '.join(map(str, state))}")
+    return _filled(activation_from_options(kind, options), tensors)
+
+
+def _filled(layer: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
+    """The layer with copies of these tensors, in their own type."""
+    wanted = dict(layer.state_dict())
+    if set(wanted) != set(tensors) or any(wanted[n].shape != tensors[n].shape for n in wanted):
+        shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+        raise ValueError(f"a layer {layer} cannot hold tensors of the shapes {shapes}")
+    layer.load_state_dict({name: t.clone() for name, t in tensors.items()}, assign=True)
+    return layer

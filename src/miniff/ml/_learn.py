@@ -10,14 +10,15 @@ from numpy import ndarray
 from miniff._neighbors import join
 from miniff.kernel import CellImages
 from miniff.ml._dataset import Dataset, Derivatives, PerCellDataset, PerPointDataset
+from miniff.ml._descriptors import DescriptorChoice, plan_descriptors
 from miniff.ml._ops import Environment
-from miniff.potentials import FunctionPotential, Functions
+from miniff.potentials import Functions
 
 __all__ = ["learn_cauldron"]
 
 
 def learn_cauldron(
-    images: Sequence[CellImages], descriptors: Mapping[str, Sequence[FunctionPotential]]
+    images: Sequence[CellImages], descriptors: DescriptorChoice = "default"
 ) -> Dataset:
     """Descriptor values of all atoms beside the reference energies, gradients and stress.
 
@@ -27,24 +28,31 @@ def learn_cauldron(
 
     Args:
         images: Structures with neighbours up to the largest cutoff of the descriptors.
-        descriptors: For each species, in sorted order of their names.
+        descriptors: For each species, potentials or plain data (``{"family": "behler2", "tag":
+            "Si-Si", "eta": 0.1, "a": 6.0}``); a file with such data, or with potentials whose
+            descriptors are taken; or ``"default"``, the recipe with the cutoff of the neighbour
+            lists. Use the recipe for the training set alone, and the functions it chose
+            (``points.environment.functions.potentials``) for any other set.
+
+    Returns:
+        Species in sorted order of their names.
 
     Raises:
         ValueError: Atoms of a species without descriptors, or neighbour lists that are too short.
     """
     table = join([one.table for one in images])
-    without = sorted(set(table.names) - set(descriptors))
+    functions = plan_descriptors(descriptors).functions(
+        [one.table for one in images], min((one.cutoff for one in images), default=0.0)
+    )
+    without = sorted(set(table.names) - set(functions))
     if without:
         raise ValueError(
             f"there are atoms of {', '.join(without)} but descriptors only for "
-            f"{', '.join(sorted(descriptors)) or 'no species'}"
+            f"{', '.join(sorted(functions)) or 'no species'}"
         )
     species = []
-    for name in sorted(descriptors):
-        for descriptor in descriptors[name]:
-            if descriptor.species and descriptor.species[0] != name:
-                raise ValueError(f"{descriptor} is not a descriptor of {name}")
-        environment = Environment(Functions(descriptors[name]), table.atoms_of(name))
+    for name in sorted(functions):
+        environment = Environment(Functions(functions[name]), table.atoms_of(name))
         values = environment.functions.values(table, environment.centres)
         species.append(
             PerPointDataset.ragged(

@@ -1,10 +1,11 @@
 """Numbers of order one for the networks, physical ones for everybody else.
 
 x = (F - offset) / scale                       per feature, from the training set alone
-E = sum over atoms of [energy_offset(species) + energy_scale net(x)]
+y = P x                                        principal components, if asked for; else y = x
+E = sum over atoms of [energy_offset(species) + energy_scale net(y)]
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,11 @@ from torch import Tensor
 
 from miniff.ml._dataset import Dataset
 
-__all__ = ["Normalization"]
+__all__ = ["ComponentChoice", "Normalization"]
+
+ComponentChoice = int | float | Callable[[Sequence[float]], int]
+"""How many principal components: a number, the least share of the first one's spread that a
+component must have, or what makes a number of their spreads, the greatest first."""
 
 SMALLEST_SPREAD = 1e-6
 """A feature that varies less, relative to its size, is constant; what is left is rounding."""
@@ -32,15 +37,20 @@ class Normalization:
         energy_offsets: Energy of an atom of each species before the network adds to it (energy).
         features_offset: Value of each feature that the network's 0 stands for.
         features_scale: Change of each feature that the network's 1 stands for.
+        features_projection: P, a row for each component; empty where the network sees the features
+            themselves.
     """
 
     energy_scale: float
     energy_offsets: Float[Tensor, " n_species"]
     features_offset: tuple[Float[Tensor, " _"], ...]
     features_scale: tuple[Float[Tensor, " _"], ...]
+    features_projection: tuple[Float[Tensor, "_ _"], ...] = ()
 
     @staticmethod
-    def from_dataset(dataset: Dataset) -> "Normalization":
+    def from_dataset(
+        dataset: Dataset, *, pca_features: ComponentChoice | None = None
+    ) -> "Normalization":
         """Offsets by least squares of the energies on the composition; scales are spreads.
 
         Features get mean 0 and standard deviation 1; one that is the same for all atoms keeps
@@ -49,6 +59,12 @@ class Normalization:
 
         Args:
             dataset: The training set, and nothing but the training set.
+            pca_features: The networks see so many principal components of the features, each with
+                variance 1, instead of the features: an integer, or a share in (0, 1] of the spread
+                of the first one, or a callable that gets all spreads. By default they see features.
+
+        Raises:
+            ValueError: More components than the features have independent directions.
         """
         energy = dataset.per_cell_dataset.energy
         known = ~torch.isnan(energy[:, 0])
@@ -57,18 +73,31 @@ class Normalization:
         rest = (energy[known] - counts @ offsets[:, None]) / dataset.n_atoms()[known]
         spread = float(rest.std(correction=0)) if len(rest) > 1 else 0.0
         features = [_mean_and_spread(points.features) for points in dataset.per_point_datasets]
+        projections = [
+            principal_components(str(points.tag), (points.features - mean) / scale, pca_features)
+            for points, (mean, scale) in zip(dataset.per_point_datasets, features, strict=True)
+            if pca_features is not None
+        ]
         return Normalization(
             energy_scale=spread if spread > SMALLEST_ENERGY * _size(energy[known]) else 1.0,
             energy_offsets=offsets,
             features_offset=tuple(mean for mean, _ in features),
             features_scale=tuple(scale for _, scale in features),
+            features_projection=tuple(projections),
         )
+
+    def n_inputs(self, species: int) -> int:
+        """How many numbers the network of a species sees."""
+        if self.features_projection:
+            return len(self.features_projection[species])
+        return len(self.features_scale[species])
 
     def features(
         self, species: int, values: Float[Tensor, "n_points n_features"]
-    ) -> Float[Tensor, "n_points n_features"]:
+    ) -> Float[Tensor, "n_points _"]:
         """What the network of a species sees."""
-        return (values - self.features_offset[species]) / self.features_scale[species]
+        x = (values - self.features_offset[species]) / self.features_scale[species]
+        return x @ self.features_projection[species].T if self.features_projection else x
 
     def energies(
         self, species: int, output: Float[Tensor, " n_points"]
@@ -97,6 +126,43 @@ def _mean_and_spread(features: Tensor) -> tuple[Tensor, Tensor]:
     mean, spread = features.mean(0), features.std(0, correction=0)
     constant = spread <= SMALLEST_SPREAD * mean.abs()
     return mean, torch.where(constant, torch.ones_like(spread), spread)
+
+
+def principal_components(
+    name: str, x: Float[Tensor, "n_points n_features"], wanted: ComponentChoice
+) -> Float[Tensor, "n_components n_features"]:
+    """Rows that make components of mean 0 and variance 1 from features of mean 0."""
+    if len(x) == 0:
+        raise ValueError(f"`pca_features` is {wanted!r} but there is no atom of {name}")
+    varies = x.abs().amax(0) > SMALLEST_SPREAD  # others are rounding around one value
+    _, spreads, directions = torch.linalg.svd(
+        torch.where(varies, x, torch.zeros_like(x)), full_matrices=False
+    )
+    rounding = max(x.shape) * torch.finfo(x.dtype).eps
+    rank = int((spreads > rounding * spreads[0]).sum())
+    n = _n_components(name, spreads[:rank].tolist(), wanted)
+    rows = directions[:n] * len(x) ** 0.5 / spreads[:n, None]
+    largest = rows.gather(1, rows.abs().argmax(1, keepdim=True))  # signs are free: fix them
+    components: Tensor = rows * largest.sign() * varies
+    return components
+
+
+def _n_components(name: str, spreads: Sequence[float], wanted: ComponentChoice) -> int:
+    """How many of the components that rise above rounding are wanted."""
+    if callable(wanted):
+        n = int(wanted(spreads))
+    elif isinstance(wanted, float):
+        if not 0 < wanted <= 1:
+            raise ValueError(f"`pca_features` is {wanted} but must be in (0, 1], or an integer")
+        n = sum(spread >= wanted * spreads[0] for spread in spreads)
+    else:
+        n = int(wanted)
+    if not 1 <= n <= len(spreads):
+        raise ValueError(
+            f"`pca_features` asks for {n} components but the features of {name} have "
+            f"{len(spreads)} independent directions: it must be in [1, {len(spreads)}]"
+        )
+    return n
 
 
 def unnormalized(n_features: Sequence[int], dtype: torch.dtype) -> Normalization:

@@ -38,6 +38,8 @@ class NNPotential(LocalPotential):
         ranges: Least and greatest value of each descriptor in the training set, or None.
     """
 
+    is_learned = True
+
     def __init__(
         self,
         network: nn.Module,
@@ -199,6 +201,7 @@ def potentials_from_ml_data(
         out_scale = torch.full((1,), normalization.energy_scale, dtype=scale.dtype)
         whole = nn.Sequential(
             Affine(1 / scale, -normalization.features_offset[s] / scale),
+            *_projection(normalization, s),
             *network_from_state(network_state(network)),
             Affine(out_scale, normalization.energy_offsets[s : s + 1]),
         )
@@ -212,6 +215,16 @@ def potentials_from_ml_data(
             )
         )
     return potentials
+
+
+def _projection(normalization: Normalization, species: int) -> list[nn.Linear]:
+    """The principal components as a layer, if there are any."""
+    if not normalization.features_projection:
+        return []
+    rows = normalization.features_projection[species]
+    layer = nn.Linear(rows.shape[1], rows.shape[0], bias=False, device="meta")
+    layer.load_state_dict({"weight": rows.clone()}, assign=True)
+    return [layer]
 
 
 def _ranges(features: Tensor) -> tuple[Tensor, Tensor]:

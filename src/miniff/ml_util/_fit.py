@@ -1,25 +1,38 @@
 """The workflow `fit`, first half: structures, their split, descriptors, scales, fresh networks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 import torch
 from torch import nn
 
-from miniff.kernel import Cell, CellImages, compute_images
-from miniff.ml import Dataset, Normalization, learn_cauldron
+from miniff.kernel import Cell
+from miniff.ml import Normalization, plan_descriptors
+from miniff.ml_util._baseline import BaselineArgument, baseline_potentials, subtract_baseline
 from miniff.ml_util._data import Split, hash_of_files, read_cells, split
+from miniff.ml_util._features import (
+    ComponentArgument,
+    DescriptorArgument,
+    FeatureChoice,
+    conflict_of_cutoff,
+)
 from miniff.ml_util._networks import behler_nn
 from miniff.ml_util._progress import Level, Reporter
-from miniff.ml_util._recipe import default_behler_descriptors
 from miniff.ml_util._settings import set_threads, versions
 from miniff.ml_util._training import PreparedFit
-from miniff.ml_util._types import InputFiles
+from miniff.ml_util._types import (
+    Count,
+    Fraction,
+    InputFiles,
+    NonNegative,
+    Positive,
+    Problem,
+    Seed,
+)
+from miniff.potentials import LocalPotential
 
 __all__ = ["FitWorkflow"]
 
-DEFAULT_CUTOFF = 12 * 0.529177210903
-"""12 bohr in angstrom (length)."""
 HIDDEN_NODES = 24
 LABELS = ("energy", "forces", "stress")
 
@@ -33,10 +46,10 @@ class FitWorkflow:
     def __init__(
         self,
         *,
-        seed: int = 0,
+        seed: Seed = 0,
         dtype: Literal["float64"] = "float64",
         device: Literal["auto", "cpu"] = "auto",
-        threads: int | None = None,
+        threads: Count | None = None,
         log: Level = "info",
     ) -> None:
         """Settings of the run.
@@ -56,10 +69,14 @@ class FitWorkflow:
         self,
         *,
         fn_cells: InputFiles,
-        test_set: float | InputFiles | None = None,
-        validation_set: float | InputFiles = 0.1,
-        descriptors: Literal["default"] = "default",
-        cutoff: float | None = None,
+        test_set: Fraction | InputFiles | None = None,
+        validation_set: Fraction | InputFiles = 0.1,
+        descriptors: DescriptorArgument = "default",
+        cutoff: Positive | None = None,
+        min_spread: NonNegative = 0.0,
+        min_independence: Fraction = 0.0,
+        pca_features: ComponentArgument | None = None,
+        baseline: BaselineArgument | None = None,
     ) -> PreparedFit:
         """Reads structures, sets some aside, chooses descriptors and scales from the rest.
 
@@ -69,15 +86,38 @@ class FitWorkflow:
                 final errors sees; none by default.
             validation_set: Fraction or files for the validation set, which decides which of the
                 networks on the way is kept.
-            descriptors: The recipe.
-            cutoff: Of the descriptors (length); 12 bohr by default.
+            descriptors: ``"default"`` for the recipe; for each species a list of functions
+                (``{family: behler2, tag: Si-Si, eta: 0.1, a: 6.0}``), with ``default`` for those of
+                the recipe; or a file: JSON or YAML with such lists, or potentials whose descriptors
+                are taken.
+            cutoff: Of the recipe's descriptors (length); 12 bohr by default.
+            min_spread: Descriptors whose greatest and least values in the training set differ by
+                less are left out, and named; none by default.
+            min_independence: Those of which linear combinations of others leave a smaller share
+                are left out, and named; none by default. 1.0e-6 finds what is redundant.
+            pca_features: The networks see so many principal components of the descriptors, or those
+                with at least this share of the first one's spread; the descriptors by default.
+            baseline: Potentials under the networks, which then learn the difference and start from
+                none: one (``{family: lj, tag: Si-Si, epsilon: 0.1, sigma: 2.0, a: 2.5}``), a list,
+                or a file. What is saved, reported and compared is the sum.
 
         Raises:
-            ValueError: Data that cannot be used; the message names the file and the structure.
+            ValueError: Arguments or data that cannot be used; the message names the file and the
+                structure.
         """
-        del descriptors  # there is one recipe
+        for at, what in self.conflicts({"descriptors": descriptors, "cutoff": cutoff}):
+            raise ValueError(f"`{'.'.join(at)}` {what}")
+        features = FeatureChoice(
+            plan_descriptors(descriptors), cutoff, min_spread, min_independence, pca_features
+        )
+        under = baseline_potentials(baseline)
         with Reporter("fit", level=self.log) as reporter:
-            return self._prepare(reporter, fn_cells, test_set, validation_set, cutoff)
+            return self._prepare(reporter, fn_cells, test_set, validation_set, features, under)
+
+    @staticmethod
+    def conflicts(prepare: Mapping[str, object]) -> list[Problem]:
+        """What is wrong with arguments of ``prepare`` only beside each other."""
+        return conflict_of_cutoff(prepare)
 
     def _prepare(
         self,
@@ -85,11 +125,9 @@ class FitWorkflow:
         fn_cells: InputFiles,
         test_set: float | InputFiles | None,
         validation_set: float | InputFiles,
-        cutoff: float | None,
+        features: FeatureChoice,
+        under: Sequence[LocalPotential],
     ) -> PreparedFit:
-        radius = DEFAULT_CUTOFF if cutoff is None else cutoff
-        if not radius > 0:
-            raise ValueError(f"`cutoff` is {radius} but must be in (0, inf)")
         files = [fn_cells, *(s for s in (test_set, validation_set) if isinstance(s, str | list))]
         parts = split(
             read_cells(fn_cells),
@@ -103,28 +141,23 @@ class FitWorkflow:
                 f"{fn_cells}: no structure for training has an energy, forces or a stress: "
                 "there is nothing to learn from"
             )
-        images = {
-            name: [compute_images(cell, radius) for cell in cells]
-            for name, cells in parts.sets.items()
-        }
-        datasets = _datasets(images, radius)
-        networks = self._networks(datasets["train"])
-        for points in datasets["train"].per_point_datasets:
-            reporter.info(
-                f"{points.tag}: {points.features.shape[1]} descriptors up to {radius:.4g} angstrom"
-            )
+        baseline, left = subtract_baseline(under, parts.sets)
+        for potential in baseline.potentials:
+            reporter.info(f"baseline: {potential}")
+        datasets, normalization = features.datasets(left, reporter)
         return PreparedFit(
             log=self.log,
             parts=parts,
             datasets=datasets,
-            normalization=Normalization.from_dataset(datasets["train"]),
-            networks=networks,
+            normalization=normalization,
+            networks=self._networks(normalization, from_zero=bool(under)),
+            baseline=baseline,
             settings={
                 "fn_cells": fn_cells,
                 "test_set": test_set,
                 "validation_set": validation_set,
-                "descriptors": "default",
-                "cutoff": radius,
+                **features.settings(),
+                "baseline": baseline.as_plain(),
             },
             provenance={
                 "seed": self.seed,
@@ -133,36 +166,22 @@ class FitWorkflow:
             },
         )
 
-    def _networks(self, train: Dataset) -> list[nn.Sequential]:
+    def _networks(self, normalization: Normalization, from_zero: bool) -> list[nn.Sequential]:
         """Fresh networks, the same for the same seed whatever was drawn before."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            return [
-                behler_nn(points.features.shape[1], HIDDEN_NODES)
-                for points in train.per_point_datasets
+            networks: list[nn.Sequential] = [
+                behler_nn(normalization.n_inputs(s), HIDDEN_NODES)
+                for s in range(len(normalization.features_scale))
             ]
+        if from_zero:  # the sum starts as the baseline, and stays so where that is exact
+            for network in networks:
+                nn.init.zeros_(list(network.parameters())[-2])
+        return networks
 
 
 def _fraction_or_cells(given: float | InputFiles) -> float | list[Cell]:
     return read_cells(given) if isinstance(given, str | list) else given
-
-
-def _datasets(images: Mapping[str, list[CellImages]], cutoff: float) -> dict[str, Dataset]:
-    """Descriptors chosen from the training set, computed for all sets.
-
-    Raises:
-        ValueError: A species that the training set lacks.
-    """
-    descriptors = default_behler_descriptors([one.table for one in images["train"]], cutoff)
-    for name, members in images.items():
-        for one in members:
-            unseen = sorted(set(one.cell.values) - set(descriptors))
-            if unseen:
-                raise ValueError(
-                    f"{one.cell.meta.get('source', 'a structure')} of the {name} set has atoms of "
-                    f"{', '.join(unseen)} but the training set has only {', '.join(descriptors)}"
-                )
-    return {name: learn_cauldron(members, descriptors) for name, members in images.items()}
 
 
 def _report_contents(reporter: Reporter, parts: Split) -> None:

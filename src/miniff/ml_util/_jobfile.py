@@ -18,7 +18,7 @@ class JobError(ValueError):
 
 MAPPING, LIST = "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"
 Key = tuple[str, ...]
-"""Where something stands: workflow, section, key."""
+"""Where something stands: workflow, section, key; within it keys, and places in lists from 0."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,11 @@ class _Content:
         if node.tag == MAPPING and isinstance(node, yaml.MappingNode):
             return self._mapping(node, key, above)
         if node.tag == LIST and isinstance(node, yaml.SequenceNode):
-            return [self.of(item, key, above) for item in node.value]
+            places = [(*key, str(i)) for i in range(len(node.value))]
+            self.lines.update(
+                (at, item.start_mark.line + 1) for at, item in zip(places, node.value, strict=True)
+            )
+            return [self.of(item, at, above) for at, item in zip(places, node.value, strict=True)]
         try:
             return self.loader.construct_object(node, deep=True)
         except ValueError as error:  # a date or number in form only, as 2026-13-01

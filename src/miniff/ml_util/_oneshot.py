@@ -12,10 +12,15 @@ from miniff.kernel import Cell, compute_images
 from miniff.ml import NNPotential, load_potentials
 from miniff.ml_util._data import hash_of_files, read_cells
 from miniff.ml_util._errors import Errors, Properties, compare
-from miniff.ml_util._outputs import write_parities, write_predictions, write_report
+from miniff.ml_util._outputs import (
+    refuse_unwritable,
+    write_parities,
+    write_predictions,
+    write_report,
+)
 from miniff.ml_util._progress import Level, Reporter
 from miniff.ml_util._settings import set_threads, versions
-from miniff.ml_util._types import InputFile, InputFiles
+from miniff.ml_util._types import Count, InputFile, InputFiles, Seed
 from miniff.potentials import LocalPotential, evaluate_table, refuse_uncovered_species
 
 __all__ = ["OneShotResult", "OneShotWorkflow", "PreparedOneShot"]
@@ -35,10 +40,10 @@ class OneShotWorkflow:
     def __init__(
         self,
         *,
-        seed: int = 0,
+        seed: Seed = 0,
         dtype: Literal["float64"] = "float64",
         device: Literal["auto", "cpu"] = "auto",
-        threads: int | None = None,
+        threads: Count | None = None,
         log: Level = "info",
     ) -> None:
         """Settings of the run.
@@ -77,6 +82,7 @@ class OneShotWorkflow:
             for cell in cells:
                 where = str(cell.meta.get("source", "a structure"))
                 refuse_uncovered_species(loaded, cell.values, where=where)
+        refuse_unwritable(cells)
         provenance = {
             "seed": self.seed,
             "versions": versions(),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from torch import Tensor
 
-from miniff.io import Structure, atomic_write, write_extxyz
+from miniff.io import Structure, atomic_write, check_extxyz, write_extxyz
 from miniff.kernel import Cell
 from miniff.ml import Dataset, Prediction
 from miniff.ml_util._errors import Properties
@@ -16,6 +16,7 @@ __all__ = [
     "learning_curves",
     "predicted_properties",
     "reference_properties",
+    "refuse_unwritable",
     "write_learning_curve",
     "write_parities",
     "write_predictions",
@@ -104,24 +105,40 @@ def write_predictions(path: str, cells: Sequence[Cell], predicted: Properties) -
     structures = []
     for s, cell in enumerate(cells):
         stress = predicted.stress[s]
-        info = {k: v for k, v in cell.meta.items() if k not in ("energy", "forces", "stress")}
-        info["energy_pred"] = float(predicted.energy[s])
+        info: dict[str, object] = {"energy_pred": float(predicted.energy[s])}
         if not np.isnan(stress).any():
             info["stress_pred"] = stress
-        structures.append(
-            Structure(
-                vectors=cell.vectors if any(cell.pbc) else np.zeros((3, 3)),
-                positions=cell.cartesian(),
-                species=cell.values,
-                periodic=cell.pbc,
-                energy=number_or_none(cell, "energy"),
-                forces=array_or_none(cell, "forces"),
-                stress=array_or_none(cell, "stress"),
-                info=info,
-                arrays={"forces_pred": predicted.forces[first[s] : first[s + 1]]},
-            )
-        )
+        forces = predicted.forces[first[s] : first[s + 1]]
+        structures.append(_structure(cell, info, {"forces_pred": forces}))
     write_extxyz(path, structures)
+
+
+def refuse_unwritable(cells: Sequence[Cell]) -> None:
+    """Finds what :func:`write_predictions` could not write, before anything is predicted.
+
+    Raises:
+        StructureError: Species or data that extended XYZ cannot hold; the message names both.
+    """
+    check_extxyz([_structure(cell, {}, {}) for cell in cells])
+
+
+def _structure(
+    cell: Cell, info: Mapping[str, object], arrays: Mapping[str, np.ndarray]
+) -> Structure:
+    """A cell with its references as they are, and more."""
+    own = {k: v for k, v in cell.meta.items() if k not in ("energy", "forces", "stress")}
+    return Structure(
+        vectors=cell.vectors if any(cell.pbc) else np.zeros((3, 3)),
+        positions=cell.cartesian(),
+        species=cell.values,
+        periodic=cell.pbc,
+        energy=number_or_none(cell, "energy"),
+        forces=array_or_none(cell, "forces"),
+        stress=array_or_none(cell, "stress"),
+        info={**own, **info},
+        arrays=arrays,
+        source=str(cell.meta.get("source", "structure")),
+    )
 
 
 def number_or_none(cell: Cell, name: str) -> float | None:

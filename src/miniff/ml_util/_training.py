@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from miniff._checks import unknown_name
 from miniff.ml import (
     Dataset,
-    NNPotential,
     Normalization,
     forward_cauldron,
     potentials_from_ml_data,
     save_potentials,
 )
+from miniff.ml_util._baseline import Baseline
 from miniff.ml_util._closure import LossWeights, SimpleClosure
 from miniff.ml_util._data import Split
 from miniff.ml_util._errors import Errors, Properties, compare
@@ -33,7 +33,8 @@ from miniff.ml_util._outputs import (
     write_report,
 )
 from miniff.ml_util._progress import EpochRecord, Level, Reporter
-from miniff.ml_util._types import OutputFile
+from miniff.ml_util._types import Count, NonNegative, OutputFile
+from miniff.potentials import LocalPotential
 
 __all__ = ["FitResult", "PreparedFit"]
 
@@ -55,6 +56,7 @@ class PreparedFit:
         datasets: The same with descriptors, by name; only those that are not empty.
         normalization: From the training set.
         networks: One per species; :meth:`run` changes them.
+        baseline: Potentials whose part is taken from the references in ``datasets``.
         settings: What :meth:`FitWorkflow.prepare` was called with.
         provenance: Seed, versions and hash of the data.
     """
@@ -64,20 +66,21 @@ class PreparedFit:
     datasets: Mapping[str, Dataset]
     normalization: Normalization
     networks: list[nn.Sequential]
+    baseline: Baseline
     settings: Mapping[str, object]
     provenance: Mapping[str, object]
 
     def run(
         self,
         *,
-        n_epochs: int = 40,
+        n_epochs: Count = 40,
         save: OutputFile | None = "potentials.pt",
         optimizer: Literal["lbfgs", "adam", "adamw"] = "lbfgs",
         optimizer_kwargs: dict[str, JsonValue] | None = None,
-        w_energy: float = 1.0,
-        w_forces: float = 0.02,
-        w_stress: float = 2.0,
-        memory_gb: float | None = None,
+        w_energy: NonNegative = 1.0,
+        w_forces: NonNegative = 0.02,
+        w_stress: NonNegative = 2.0,
+        memory_gb: NonNegative | None = None,
     ) -> "FitResult":
         """Trains, and keeps the networks with the lowest typical loss on the validation set.
 
@@ -222,7 +225,10 @@ class PreparedFit:
         dataset = self.datasets[name]
         with torch.no_grad():
             loss = closure.last_loss if name == "train" else closure.loss(dataset)
-        return reference_properties(dataset), predicted_properties(dataset, loss.prediction)
+        return (
+            self.baseline.added(name, reference_properties(dataset)),
+            self.baseline.added(name, predicted_properties(dataset, loss.prediction)),
+        )
 
     def _weights(self, wanted: LossWeights) -> LossWeights:
         """Without the terms the training set has no references for: they need not be computed."""
@@ -247,8 +253,8 @@ class PreparedFit:
         for name, dataset in self.datasets.items():
             with torch.no_grad():
                 prediction = forward_cauldron(self.networks, dataset, True, self.normalization)
-            reference[name] = reference_properties(dataset)
-            predicted[name] = predicted_properties(dataset, prediction)
+            reference[name] = self.baseline.added(name, reference_properties(dataset))
+            predicted[name] = self.baseline.added(name, predicted_properties(dataset, prediction))
         return FitResult(
             potentials=self._potentials(),
             records=records,
@@ -270,8 +276,12 @@ class PreparedFit:
             provenance = {**self.provenance, "job": job}
             save_potentials(path, self._potentials(), provenance=provenance)
 
-    def _potentials(self) -> list[NNPotential]:
-        return potentials_from_ml_data(self.networks, self.datasets["train"], self.normalization)
+    def _potentials(self) -> list[LocalPotential]:
+        """The baseline and the networks, whose sum is what was fitted."""
+        networks = potentials_from_ml_data(
+            self.networks, self.datasets["train"], self.normalization
+        )
+        return [*self.baseline.potentials, *networks]
 
 
 @dataclass(frozen=True)
@@ -279,14 +289,15 @@ class FitResult:
     """Trained potentials and how good they are.
 
     Attributes:
-        potentials: One per species; those with the lowest validation loss.
+        potentials: The baseline, if there is one; then a network per species, of those with the
+            lowest validation loss.
         records: One per epoch.
         reference: Reference values of each set, by name.
         predicted: What the potentials give for them.
         wall_time_s: Time of the training.
     """
 
-    potentials: list[NNPotential]
+    potentials: list[LocalPotential]
     records: list[EpochRecord]
     reference: Mapping[str, Properties]
     predicted: Mapping[str, Properties]
@@ -337,8 +348,9 @@ def _same(one: Sequence[Mapping[str, Tensor]], other: Sequence[Mapping[str, Tens
 
 
 def write_fit(result: FitResult, provenance: Mapping[str, object]) -> None:
-    """`fit.json`, `fit-convergence.png` and `fit-parity.png`."""
-    errors = {part: error.as_json() for part, error in result.errors.items()}
+    """`fit.json`, `fit-convergence.png` and `fit-parity.png`; no validation set is null."""
+    errors: dict[str, object] = {"train": None, "validation": None}
+    errors |= {part: error.as_json() for part, error in result.errors.items()}
     write_report(NAME, errors, result.wall_time_s, provenance)
     write_learning_curve(NAME, result.records)
     write_parities(NAME, result.reference, result.predicted)

@@ -1,9 +1,28 @@
-"""Marks for arguments that name files, so that a job can be checked before it runs."""
+"""Marks for arguments, so that a job can be checked before it runs: files, ranges, contents."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-__all__ = ["InputFile", "InputFiles", "OutputFile", "Reads", "Writes"]
+from pydantic import Field
+
+__all__ = [
+    "Checked",
+    "Count",
+    "Fraction",
+    "InputFile",
+    "InputFiles",
+    "NonNegative",
+    "OutputFile",
+    "Positive",
+    "Problem",
+    "Reads",
+    "Seed",
+    "Writes",
+]
+
+Problem = tuple[tuple[str, ...], str]
+"""The way to a place within an argument, and what is wrong there."""
 
 
 @dataclass(frozen=True)
@@ -12,14 +31,29 @@ class Reads:
 
     Attributes:
         patterns: Whether ``*``, ``?`` and ``[]`` stand for any name.
+        besides: Words that name no file.
+        load: Reads the file, to refuse one that cannot be used.
     """
 
     patterns: bool = False
+    besides: tuple[str, ...] = ()
+    load: Callable[[str], object] | None = None
 
 
 @dataclass(frozen=True)
 class Writes:
     """The argument names a file that the workflow makes."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The argument holds data that a function looks through.
+
+    Attributes:
+        problems: What is wrong with an argument of the right type.
+    """
+
+    problems: Callable[[Any], list[Problem]]
 
 
 InputFile = Annotated[str, Reads()]
@@ -28,3 +62,13 @@ InputFiles = Annotated[str | list[str], Reads(patterns=True)]
 """A file name or pattern (``*``, ``?``, ``[]``), or a list of them."""
 OutputFile = Annotated[str, Writes()]
 """The name of a file to be written."""
+Count = Annotated[int, Field(ge=1)]
+"""At least one."""
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+"""Of a generator of random numbers."""
+Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
+"""A share of something, but not all of it."""
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+"""A number above 0."""
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""0 or a number above."""

@@ -1,21 +1,20 @@
 """Jobs checked whole against the signatures they will call, before anything runs."""
 
-import glob
 import inspect
-import os
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from miniff._checks import unknown_name
+from miniff.ml_util._job_inputs import check_files
 from miniff.ml_util._jobfile import Job, JobError, Key
-from miniff.ml_util._types import Reads, Writes
+from miniff.ml_util._steps import Step, advice, marks, stages
+from miniff.ml_util._types import Checked
 
-__all__ = ["SECTIONS", "Step", "check_job"]
+__all__ = ["SECTIONS", "check_job"]
 
 SECTIONS = ("init", "prepare", "run")
 
@@ -30,24 +29,13 @@ WORDS = {
     "invalid-json-value": "plain data",
 }
 """What pydantic's kinds of errors demand."""
-NUMBER_AS_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
-
-
-@dataclass(frozen=True)
-class Step:
-    """One workflow of a job, ready to run.
-
-    Attributes:
-        name: Of the workflow.
-        workflow: Its class.
-        init, prepare, run: Checked arguments of each stage.
-    """
-
-    name: str
-    workflow: Any
-    init: dict[str, object]
-    prepare: dict[str, object]
-    run: dict[str, object]
+OUT_OF_RANGE = (
+    "finite_number",
+    "greater_than",
+    "greater_than_equal",
+    "less_than",
+    "less_than_equal",
+)
 
 
 def check_job(job: Job, known: Mapping[str, type]) -> list[Step]:
@@ -69,20 +57,16 @@ def check_job(job: Job, known: Mapping[str, type]) -> list[Step]:
             section: _check_section(job, (name, section), function, values, problems)
             for section, function, values in _sections(job, name, sections, known[name], problems)
         }
+        if conflicts := getattr(known[name], "conflicts", None):
+            for at, what in conflicts(arguments.get("prepare", {})):
+                key = (name, "prepare", *at)
+                problems.append(f"{job.at(key)}: `{'.'.join(key)}` {what}")
         steps.append(Step(name, known[name], *(arguments.get(s, {}) for s in SECTIONS)))
         checkable += steps[-1:] if is_certain else []
-    _check_files(job, checkable, problems)
+    check_files(job, checkable, problems)
     if problems:
         raise JobError("\n".join(problems))
     return steps
-
-
-def stages(workflow: type) -> dict[str, Callable[..., object]]:
-    """The function behind each section; `run` belongs to what `prepare` returns."""
-    prepare: Callable[..., object] = workflow.prepare  # type: ignore[attr-defined]
-    prepared = get_type_hints(prepare)["return"]
-    initialize: Callable[..., object] = workflow.__init__  # type: ignore[misc]
-    return {"init": initialize, "prepare": prepare, "run": prepared.run}
 
 
 def _sections(
@@ -125,35 +109,39 @@ def _check_section(
         if name not in model.model_fields:
             what = unknown_name(f"key of `{place}`", name, model.model_fields)
             problems.append(f"{job.at((*key, name))}: {what}")
-    texts = {name: _numbers_as_text(value) for name, value in values.items()}
+    texts = {name: _numbers_as_text(value, ()) for name, value in values.items()}
     for name, found in texts.items():
-        for inner, text in found.items():
-            what = f"`{place}.{name}.{inner}` is {text!r} but must be a number"
-            problems.append(f"{job.at((*key, name, inner))}: {what}{_advice(text, 'a number')}")
+        for at, text in found:
+            where = (*key, name, *at)
+            what = f"`{'.'.join(where)}` is {text!r} but must be a number"
+            problems.append(f"{job.at(where)}: {what}{advice(text, 'a number')}")
+    hints = get_type_hints(function, include_extras=True)
+    refused = {name for name, found in texts.items() if found}
     try:
         model.model_validate({k: v for k, v in values.items() if k in model.model_fields})
     except ValidationError as error:
-        new = [one for one in error.errors() if not texts.get(str(one["loc"][0]))]
-        problems += _sentences(job, key, new, values)
+        new = [one for one in error.errors() if str(one["loc"][0]) not in refused]
+        problems += _sentences(job, key, new, values, hints)
+        refused |= {str(one["loc"][0]) for one in new}
+    for name in [name for name in values if name in hints and name not in refused]:
+        for mark in marks(hints[name], Checked):
+            for at, what in mark.problems(values[name]):
+                where = (*key, name, *at)
+                problems.append(f"{job.at(where)}: `{'.'.join(where)}`: {what}")
     return values
 
 
-def _numbers_as_text(value: object) -> dict[str, str]:
-    """The numbers within a mapping that YAML takes for text."""
-    items = value.items() if isinstance(value, Mapping) else ()
-    return {name: inner for name, inner in items if _advice(inner, "a number")}
-
-
-def _advice(given: object, demand: str) -> str:
-    """How to write a number that YAML takes for text; nothing for anything else."""
-    if not isinstance(given, str) or not NUMBER_AS_TEXT.fullmatch(given):
-        return ""
-    mantissa, exponent = re.split("[eE]", given)
-    mantissa += "" if "." in mantissa else ".0"
-    number = f"{mantissa}e{exponent if exponent[0] in '+-' else '+' + exponent}"
-    if demand == "an integer" and float(given).is_integer():
-        number = str(int(float(given)))
-    return f"; YAML reads it as text, write {number}"
+def _numbers_as_text(value: object, at: Key) -> list[tuple[Key, str]]:
+    """Where in a mapping, at any depth, are numbers that YAML takes for text."""
+    if isinstance(value, Mapping):
+        items = [(str(name), inner) for name, inner in value.items()]
+    elif (isinstance(value, list) and any(isinstance(inner, Mapping) for inner in value)) or (
+        isinstance(value, list) and at
+    ):
+        items = [(str(i), inner) for i, inner in enumerate(value)]
+    else:
+        return [(at, value)] if at and isinstance(value, str) and advice(value, "a number") else []
+    return [found for name, inner in items for found in _numbers_as_text(inner, (*at, name))]
 
 
 def _model(function: Callable[..., object]) -> type[BaseModel]:
@@ -168,12 +156,20 @@ def _model(function: Callable[..., object]) -> type[BaseModel]:
 
 
 def _sentences(
-    job: Job, key: Key, errors: Sequence[ErrorDetails], values: Mapping[str, object]
+    job: Job,
+    key: Key,
+    errors: Sequence[ErrorDetails],
+    values: Mapping[str, object],
+    hints: Mapping[str, object],
 ) -> list[str]:
     """One sentence per key, joining what the members of a union demand."""
     demands: dict[str, list[str]] = {}
+    outside = {str(one["loc"][0]) for one in errors if one["type"] in OUT_OF_RANGE}
     for problem in errors:
         name = str(problem["loc"][0])
+        if name in outside:  # of a type that would do
+            demands[name] = [_interval(hints[name])]
+            continue
         if problem["type"] == "missing":
             demands[name] = []
             continue
@@ -190,110 +186,22 @@ def _sentences(
             sentences.append(f"{where}: {what} is missing")
             continue
         given, demand = values[name], " or ".join(wanted)
-        advice = _advice(given, demand)
-        sentences.append(f"{where}: {what} is {given!r} but must be {demand}{advice}")
+        hint = advice(given, demand)
+        sentences.append(f"{where}: {what} is {given!r} but must be {demand}{hint}")
     return sentences
 
 
-def _check_files(job: Job, steps: list[Step], problems: list[str]) -> None:
-    """Files that are read must be there by then, and none of them may be written over."""
-    written: set[str] = set()
-    read = {_same(job.source): "the job file"} if job.lines else {}
-    reports = {
-        f"{step.name}{ending}": (step.name,) for step in steps for ending in step.workflow.OUTPUTS
-    }
-    for step in steps:
-        files = _files(step)
-        for file in files:
-            if isinstance(file.mark, Writes):
-                problem = _unwritable(file.name, reports)
-            elif _same(file.name) in written:
-                continue
-            else:
-                found = _existing(file)
-                read.update({_same(path): f"which `{'.'.join(file.key)}` reads" for path in found})
-                problem = _unreadable(file, found)
-            if problem:
-                problems.append(f"{job.at(file.key)}: `{'.'.join(file.key)}`: {problem}")
-        saved = {file.name: file.key for file in files if isinstance(file.mark, Writes)}
-        own = {path: writer for path, writer in reports.items() if writer == (step.name,)}
-        for path, writer in {**own, **saved}.items():
-            if _same(path) in read:
-                what = f"`{'.'.join(writer)}` would write over {path}, {read[_same(path)]}"
-                problems.append(f"{job.at(writer)}: {what}")
-            written.add(_same(path))
-
-
-@dataclass(frozen=True)
-class _File:
-    """A file or pattern that an argument names."""
-
-    key: Key
-    name: str
-    mark: Reads | Writes
-
-
-def _files(step: Step) -> list[_File]:
-    """All files that the arguments of a workflow name, defaults included."""
+def _interval(annotation: object) -> str:
+    """The range that an argument may lie in; ranges, if it may be of several types."""
     found = []
-    for section, function in stages(step.workflow).items():
-        hints = get_type_hints(function, include_extras=True)
-        for name, parameter in inspect.signature(function).parameters.items():
-            value = getattr(step, section).get(name, parameter.default)
-            names = [value] if isinstance(value, str) else value if isinstance(value, list) else []
-            key = (step.name, section, name)
-            marks = _marks(hints.get(name))
-            found += [_File(key, n, mark) for mark in marks for n in names if isinstance(n, str)]
-            if names == [] and isinstance(value, list):
-                found += [_File(key, "", mark) for mark in marks]
-    return found
-
-
-def _marks(annotation: object) -> list[Reads | Writes]:
-    own = [m for m in getattr(annotation, "__metadata__", ()) if isinstance(m, Reads | Writes)]
-    return own + [mark for part in get_args(annotation) for mark in _marks(part)]
-
-
-def _existing(file: _File) -> list[str]:
-    name = os.path.expanduser(file.name)
-    if os.path.exists(name):  # brackets may belong to the name
-        return [name]
-    is_pattern = isinstance(file.mark, Reads) and file.mark.patterns
-    return glob.glob(name, recursive=True) if is_pattern else []
-
-
-def _unreadable(file: _File, found: Sequence[str]) -> str | None:
-    """What is wrong with a file to be read."""
-    folders = [path for path in found if os.path.isdir(path)]
-    if folders:
-        return f"{folders[0]} is a folder but must be a file"
-    if not file.name:
-        return "no file is named"
-    return None if found else _missing(file.name) + _advice(file.name, "a number")
-
-
-def _unwritable(name: str, reports: Mapping[str, Key]) -> str | None:
-    """What is wrong with the name of a file to be written."""
-    if not name:
-        return "no file is named"
-    path = os.path.realpath(name)
-    if os.path.isdir(path):
-        return f"{name} is a folder but must be a file"
-    if not os.path.isdir(os.path.dirname(path)):
-        return f"{name} cannot be written: there is no folder {os.path.dirname(name)}"
-    if path in (_same(report) for report in reports):
-        return f"{name} is the name of a report that the job writes"
-    return None
-
-
-def _same(path: str) -> str:
-    """One name for each file."""
-    return os.path.realpath(os.path.expanduser(path))
-
-
-def _missing(pattern: str) -> str:
-    folder = os.path.dirname(os.path.expanduser(pattern)) or "."
-    there = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    names = [name if folder == "." else os.path.join(folder, name) for name in there]
-    visible = [name for name in names if not os.path.basename(name).startswith(".")]
-    return unknown_name("file", pattern, visible)
+    for mark in marks(annotation, FieldInfo):
+        limits = {
+            key: getattr(limit, key)
+            for limit in mark.metadata
+            for key in ("ge", "gt", "le", "lt")
+            if hasattr(limit, key)
+        }
+        low = f"[{limits['ge']}" if "ge" in limits else f"({limits.get('gt', '-inf')}"
+        high = f"{limits['le']}]" if "le" in limits else f"{limits.get('lt', 'inf')})"
+        found.append(f"in {low}, {high}")
+    return " or ".join(found)

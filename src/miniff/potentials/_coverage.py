@@ -28,17 +28,19 @@ def refuse_uncovered_species(
 ) -> None:
     """Refuse atoms that no potential gives an energy to.
 
-    A potential without a tag gives one to all; a tagged one to its first species. No potential at
-    all is no energy at all, and is not refused.
+    A potential without a tag gives one to all; a tagged one to its first species. Beside networks
+    what has no tag is a baseline: an atom needs more than that. No potential at all is no energy at
+    all, and is not refused.
 
     Args:
         potentials: Their energies are summed.
         names: Species of the atoms.
         where: The atoms' structure, for the sentence.
     """
-    if not potentials or any(not p.species for p in potentials):
+    learned = any(p.is_learned for p in potentials)
+    if not potentials or (any(not p.species for p in potentials) and not learned):
         return
-    covered = sorted({p.species[0] for p in potentials})
+    covered = sorted({p.species[0] for p in potentials if p.species})
     missing = sorted(set(names) - set(covered))
     if missing:
         raise ValueError(

@@ -231,10 +231,10 @@ class Functions:
                     "can be evaluated under a network"
                 )
         centres = {centre_of(p) for p in potentials}
-        if len(centres) > 1:
+        if len(centres - {None}) > 1:
             raise ValueError(f"functions of one set must have one centre species, not {centres}")
         self.potentials = tuple(potentials)
-        self.centre = next(iter(centres), None)
+        self.centre = next(iter(centres - {None}), None)
         self.cutoff = max((p.cutoff for p in potentials), default=0.0)
         self._compiled: dict[tuple[str, ...], _core.FunctionSet] = {}
 

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from jaxtyping import Float64
 from numpy import ndarray
@@ -35,9 +35,11 @@ class LocalPotential(ABC):
 
     Attributes:
         tag: Species it acts on, separated by dashes, the centre first; None for all.
+        is_learned: Whether it was fitted, to atoms of its own species alone.
     """
 
     tag: str | None
+    is_learned: ClassVar[bool] = False
 
     @property
     @abstractmethod

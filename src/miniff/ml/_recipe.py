@@ -26,7 +26,9 @@ ANGULAR_WIDTHS = (0.0, 0.3, 1.2)
 SHARPNESSES = (1.0, 2.0, 4.0, 8.0, 16.0)
 
 
-def shortest_distances(tables: Sequence[PairTable]) -> dict[tuple[str, str], float]:
+def shortest_distances(
+    tables: Sequence[PairTable], cutoff: float = np.inf
+) -> dict[tuple[str, str], float]:
     """The shortest distance (length) between each two species that meet within the cutoff."""
     shortest: dict[tuple[str, str], float] = {}
     for table in tables:
@@ -35,7 +37,8 @@ def shortest_distances(tables: Sequence[PairTable]) -> dict[tuple[str, str], flo
         for pair in np.unique(code):
             a, b = table.names[pair // len(table.names)], table.names[pair % len(table.names)]
             nearest = float(r[code == pair].min())
-            shortest[a, b] = min(shortest.get((a, b), np.inf), nearest)
+            if nearest < cutoff:
+                shortest[a, b] = min(shortest.get((a, b), np.inf), nearest)
     return shortest
 
 
@@ -45,13 +48,14 @@ def default_behler_descriptors(
     """Descriptors for every species that occurs.
 
     Args:
-        tables: Neighbours within the cutoff in the training set, and nothing but the training set.
+        tables: Neighbours within the cutoff or farther in the training set, and nothing but the
+            training set.
         cutoff: Of all functions (length).
 
     Raises:
         ValueError: No two atoms closer than the cutoff, for some species.
     """
-    shortest = shortest_distances(tables)
+    shortest = shortest_distances(tables, cutoff)
     names = sorted({name for table in tables for name in table.names})
     descriptors = {}
     for centre in names:

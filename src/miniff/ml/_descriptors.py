@@ -1,0 +1,202 @@
+"""Which descriptors: those of the recipe, of a list, or of a file."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from miniff._neighbors import PairTable
+from miniff.io import atomic_write
+from miniff.ml._files import load_potentials
+from miniff.ml._plain import PLAIN_SUFFIXES, plain_of, potential_from_plain, read_plain
+from miniff.ml._potential import NNPotential
+from miniff.ml._recipe import default_behler_descriptors
+from miniff.potentials import FunctionPotential
+
+__all__ = [
+    "DescriptorChoice",
+    "DescriptorPlan",
+    "descriptor_problems",
+    "load_descriptors",
+    "plan_descriptors",
+    "save_descriptors",
+]
+
+RECIPE: Literal["default"] = "default"
+
+DescriptorChoice = str | Path | Mapping[str, Sequence[object]]
+"""``"default"``, a file, or for each species a list of potentials, plain data and ``"default"``."""
+
+Problem = tuple[tuple[str, ...], str]
+"""The way to a place within a choice, and what is wrong there."""
+
+
+@dataclass(frozen=True)
+class DescriptorPlan:
+    """What was asked for, before any structure is seen.
+
+    Attributes:
+        chosen: For each species, functions and ``"default"`` for all those of the recipe.
+        recipe_for_rest: Whether other species get the recipe's.
+    """
+
+    chosen: Mapping[str, tuple[FunctionPotential | Literal["default"], ...]]
+    recipe_for_rest: bool
+
+    @property
+    def uses_recipe(self) -> bool:
+        """Whether a cutoff for the recipe is needed."""
+        return self.recipe_for_rest or any(RECIPE in items for items in self.chosen.values())
+
+    @property
+    def cutoff(self) -> float:
+        """The largest of the functions that are named (length)."""
+        named = [f for items in self.chosen.values() for f in items if f != RECIPE]
+        return max((f.cutoff for f in named), default=0.0)
+
+    def functions(
+        self, tables: Sequence[PairTable], cutoff: float
+    ) -> dict[str, list[FunctionPotential]]:
+        """The descriptors of each species.
+
+        Args:
+            tables: Neighbours in the training set; the recipe looks at them.
+            cutoff: Of the recipe's functions (length).
+        """
+        recipe = default_behler_descriptors(tables, cutoff) if self.uses_recipe else {}
+        found = dict(recipe) if self.recipe_for_rest else {}
+        for name, items in self.chosen.items():
+            if RECIPE in items and name not in recipe:
+                raise ValueError(f"descriptors are wanted for {name} but there is no atom of it")
+            found[name] = [
+                f for item in items for f in (recipe[name] if item == RECIPE else [item])
+            ]
+        return found
+
+    def as_plain(self) -> str | dict[str, list[object]]:
+        """The same as plain data."""
+        if self.recipe_for_rest:
+            return RECIPE
+        return {
+            name: [item if item == RECIPE else plain_of(item) for item in items]
+            for name, items in self.chosen.items()
+        }
+
+
+def plan_descriptors(choice: DescriptorChoice) -> DescriptorPlan:
+    """What a choice asks for.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: All that is wrong with it, a line each.
+    """
+    if choice == RECIPE:
+        return DescriptorPlan({}, recipe_for_rest=True)
+    if not isinstance(choice, Mapping):
+        functions = load_descriptors(choice)
+        return DescriptorPlan({n: tuple(f) for n, f in functions.items()}, recipe_for_rest=False)
+    problems = descriptor_problems(choice)
+    if problems:
+        raise ValueError("\n".join(f"descriptors.{'.'.join(at)}: {what}" for at, what in problems))
+    chosen = {
+        name: tuple(RECIPE if item == RECIPE else potential_from_plain(item) for item in items)
+        for name, items in choice.items()
+    }
+    return DescriptorPlan(chosen, recipe_for_rest=False)
+
+
+def descriptor_problems(choice: Mapping[str, object]) -> list[Problem]:
+    """What is wrong with a choice that is a mapping; items of lists are counted from 0."""
+    problems: list[Problem] = []
+    if not choice:
+        problems.append(((), "no species is given"))
+    for name, items in choice.items():
+        if not isinstance(items, list | tuple):
+            what = f"it is {items!r} but must be a list of descriptors"
+            problems.append(((name,), what))
+        elif not items:
+            problems.append(((name,), "no descriptor is given"))
+        else:
+            found = [((name, str(i)), _problem(name, item)) for i, item in enumerate(items)]
+            problems += [(at, what) for at, what in found if what]
+    return problems
+
+
+def _problem(name: str, item: object) -> str:
+    if item == RECIPE:
+        return ""
+    try:
+        function = potential_from_plain(item)
+    except ValueError as error:
+        return str(error)
+    is_other = bool(function.species) and function.species[0] != name
+    return f"{function} is not a descriptor of {name}" if is_other else ""
+
+
+def load_descriptors(path: str | Path) -> dict[str, list[FunctionPotential]]:
+    """The descriptors in a file: JSON or YAML, or those of the networks in a potential file.
+
+    Args:
+        path: ``.json``, ``.yml`` and ``.yaml`` hold species -> list of family, tag, parameters, as
+            :func:`save_descriptors` writes them; any other file is one of potentials.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: All that is wrong with the file, a line each.
+    """
+    if Path(path).suffix not in PLAIN_SUFFIXES:
+        return _of_networks(path)
+    content = read_plain(Path(path))
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold a mapping of species to lists of descriptors")
+    problems = descriptor_problems(content)
+    problems += [
+        ((name, str(i)), "the recipe is not a descriptor")
+        for name, items in content.items()
+        if isinstance(items, list)
+        for i, item in enumerate(items)
+        if item == RECIPE
+    ]
+    if problems:
+        raise ValueError("\n".join(f"{path}: {'.'.join(at)}: {what}" for at, what in problems))
+    return {name: [potential_from_plain(item) for item in content[name]] for name in content}
+
+
+def _of_networks(path: str | Path) -> dict[str, list[FunctionPotential]]:
+    networks = [p for p in load_potentials(path) if isinstance(p, NNPotential)]
+    names = [str(network.tag) for network in networks]
+    if not networks:
+        raise ValueError(f"{path} holds no networks whose descriptors could be used")
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f"{path} holds networks for {', '.join(names)} but must hold one for each species"
+        )
+    return {name: list(n.descriptors) for name, n in zip(names, networks, strict=True)}
+
+
+def save_descriptors(
+    path: str | Path, descriptors: Mapping[str, Sequence[FunctionPotential]]
+) -> None:
+    """Writes descriptors to a JSON or YAML file, every digit of every number.
+
+    Args:
+        path: Ends in ``.json``, ``.yml`` or ``.yaml``.
+        descriptors: For each species.
+
+    Raises:
+        ValueError: A file name with another ending.
+    """
+    plain = {name: [plain_of(f) for f in functions] for name, functions in descriptors.items()}
+    suffix = Path(path).suffix
+    if suffix not in PLAIN_SUFFIXES:
+        raise ValueError(f"`path` is {path} but must end in one of {', '.join(PLAIN_SUFFIXES)}")
+    text = (
+        json.dumps(plain, indent=1) + "\n"
+        if suffix == ".json"
+        else yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=100)
+    )
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,114 @@
+"""Potentials and descriptors as plain data that people write: family, tag, parameters.
+
+    {family: Behler type 2, tag: Si-Si, a: 4.5, eta: 0.1}
+
+A family has the name that potential files use, or the short one of its factory in
+:mod:`miniff.potentials`: ``behler2`` for ``behler2_descriptor_family``, ``lj`` for
+``lj_potential_family``.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import miniff.potentials as all_potentials
+from miniff._checks import unknown_name
+from miniff.potentials import (
+    FunctionPotential,
+    LocalPotential,
+    LocalPotentialFamily,
+    known_families,
+)
+
+__all__ = ["PLAIN_SUFFIXES", "families", "plain_of", "potential_from_plain", "read_plain"]
+
+PLAIN_SUFFIXES = (".json", ".yaml", ".yml")
+
+
+def families() -> dict[str, LocalPotentialFamily]:
+    """What files can hold, by long and short names."""
+    known = list(known_families.values())
+    short = {}
+    for name in all_potentials.__all__:
+        kind = name.removesuffix("_family").removesuffix("_descriptor").removesuffix("_potential")
+        if name.endswith("_family") and any(getattr(all_potentials, name) is f for f in known):
+            short[kind] = getattr(all_potentials, name)
+    return {**short, **known_families}
+
+
+def potential_from_plain(data: object) -> FunctionPotential:
+    """The potential that plain data stand for; one that is made already is taken as it is.
+
+    Raises:
+        ValueError: No such family, or parameters that it does not take.
+    """
+    if isinstance(data, FunctionPotential):
+        return data
+    if isinstance(data, LocalPotential):
+        raise TypeError(
+            f"{data} cannot be a descriptor or a baseline: only families of the compiled core can"
+        )
+    if not isinstance(data, Mapping) or not isinstance(data.get("family"), str):
+        raise ValueError(f"it is {data!r} but must be a mapping with a `family` and its parameters")
+    rest = {name: value for name, value in data.items() if name not in ("family", "tag")}
+    name, tag, known = data["family"], data.get("tag"), families()
+    if name not in known:
+        raise ValueError(unknown_name("family", name, known))
+    if tag is not None and not isinstance(tag, str):
+        raise ValueError(f"`tag` is {tag!r} but must be text")
+    try:
+        return known[name](tag=tag, **rest)
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+
+
+def plain_of(potential: FunctionPotential) -> dict[str, object]:
+    """The plain data that stand for a potential."""
+    tag = {} if potential.tag is None else {"tag": potential.tag}
+    return {"family": potential.family.name, **tag, **potential.parameters}
+
+
+def read_plain(path: Path) -> object:
+    """What a JSON or YAML file holds.
+
+    Raises:
+        ValueError: A file that is neither, or that gives a key twice.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".json":
+            return json.loads(text, object_pairs_hook=_unique)
+        return yaml.load(text, _Loader)
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not a text file in UTF-8") from None
+    except (json.JSONDecodeError, yaml.YAMLError, _TwiceError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from None
+
+
+class _TwiceError(Exception):
+    """A key stands in a mapping twice."""
+
+
+def _unique(pairs: Sequence[tuple[Any, Any]]) -> dict[str, object]:
+    content: dict[str, object] = {}
+    for name, value in pairs:
+        if not isinstance(name, str):
+            raise _TwiceError(f"the key {name!r} must be a word")
+        if name in content:
+            raise _TwiceError(f"`{name}` is given twice")
+        content[name] = value
+    return content
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses what YAML would overwrite."""
+
+
+def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[str, object]:
+    return _unique(loader.construct_pairs(node, deep=True))
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)

@@ -1,0 +1,158 @@
+"""What the networks of a fit see: descriptors, which of them, and their principal components."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from miniff.kernel import Cell, CellImages, compute_images
+from miniff.ml import (
+    Dataset,
+    DescriptorPlan,
+    Normalization,
+    descriptor_problems,
+    filter_descriptors,
+    learn_cauldron,
+    load_descriptors,
+)
+from miniff.ml_util._progress import Reporter
+from miniff.ml_util._types import Checked, Count, Problem, Reads
+from miniff.potentials import FunctionPotential
+
+__all__ = ["ComponentArgument", "DescriptorArgument", "FeatureChoice", "conflict_of_cutoff"]
+
+DEFAULT_CUTOFF = 12 * 0.529177210903
+"""12 bohr in angstrom (length)."""
+
+
+def _problems_of_choice(choice: str | dict[str, Any]) -> list[Problem]:
+    return [] if isinstance(choice, str) else descriptor_problems(choice)
+
+
+DescriptorArgument = Annotated[
+    str | dict[str, Any],
+    Reads(besides=("default",), load=load_descriptors),
+    Checked(_problems_of_choice),
+]
+"""``default``, a file, or species -> list of functions; see :func:`miniff.ml.learn_cauldron`."""
+
+ComponentArgument = Count | Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+"""A number of principal components, or a share of the spread of the first."""
+
+
+def conflict_of_cutoff(prepare: Mapping[str, object]) -> list[Problem]:
+    """The cutoff is the recipe's: without the recipe it would be ignored."""
+    descriptors, cutoff = prepare.get("descriptors", "default"), prepare.get("cutoff")
+    lists = descriptors.values() if isinstance(descriptors, Mapping) else [[descriptors]]
+    if cutoff is None or any("default" in items for items in lists if isinstance(items, list)):
+        return []
+    what = f"is {cutoff} but is for the default descriptors; those given have their own"
+    return [(("cutoff",), what)]
+
+
+@dataclass(frozen=True)
+class FeatureChoice:
+    """Arguments of ``prepare`` about features.
+
+    Attributes:
+        plan: Descriptors.
+        cutoff: Of the recipe's, if it is used (length).
+        min_spread, min_independence: What :func:`miniff.ml.filter_descriptors` takes.
+        pca_features: What :meth:`miniff.ml.Normalization.from_dataset` takes.
+    """
+
+    plan: DescriptorPlan
+    cutoff: float | None
+    min_spread: float
+    min_independence: float
+    pca_features: int | float | None
+
+    def __post_init__(self) -> None:
+        if self.cutoff is not None and not self.cutoff > 0:
+            raise ValueError(f"`cutoff` is {self.cutoff} but must be in (0, inf)")
+
+    @property
+    def of_recipe(self) -> float:
+        """Cutoff of the recipe (length)."""
+        return DEFAULT_CUTOFF if self.cutoff is None else self.cutoff
+
+    def settings(self) -> dict[str, object]:
+        """The same as plain data."""
+        return {
+            "descriptors": self.plan.as_plain(),
+            "cutoff": self.of_recipe if self.plan.uses_recipe else None,
+            "min_spread": self.min_spread,
+            "min_independence": self.min_independence,
+            "pca_features": self.pca_features,
+        }
+
+    def datasets(
+        self, sets: Mapping[str, Sequence[Cell]], reporter: Reporter
+    ) -> tuple[dict[str, Dataset], Normalization]:
+        """Descriptors chosen from the training set and computed for all sets, and their scales.
+
+        Raises:
+            ValueError: A species that the training set lacks.
+        """
+        trained = _species_of_training(sets)
+        radius = max(self.plan.cutoff, self.of_recipe if self.plan.uses_recipe else 0.0)
+        images = {name: [compute_images(c, radius) for c in cells] for name, cells in sets.items()}
+        functions = self.plan.functions([one.table for one in images["train"]], self.of_recipe)
+        _refuse_unseen(functions, trained)
+        functions = self._filtered(images["train"], functions, reporter)
+        datasets = {name: learn_cauldron(some, functions) for name, some in images.items()}
+        normalization = Normalization.from_dataset(
+            datasets["train"], pca_features=self.pca_features
+        )
+        for s, (name, members) in enumerate(sorted(functions.items())):
+            seen = normalization.n_inputs(s)
+            of = f"{seen} principal components of " if self.pca_features is not None else ""
+            reporter.info(f"{name}: {of}{len(members)} descriptors up to {radius:.4g} angstrom")
+        return datasets, normalization
+
+    def _filtered(
+        self,
+        train: Sequence[CellImages],
+        functions: dict[str, list[FunctionPotential]],
+        reporter: Reporter,
+    ) -> dict[str, list[FunctionPotential]]:
+        """Without those that tell nothing; each is named."""
+        if self.min_spread == self.min_independence == 0:
+            return functions
+        filtered = filter_descriptors(
+            learn_cauldron(train, functions),
+            min_spread=self.min_spread,
+            min_independence=self.min_independence,
+        )
+        for sentence in filtered.dropped:
+            reporter.info(f"left out {sentence}")
+        return filtered.kept
+
+
+def _species_of_training(sets: Mapping[str, Sequence[Cell]]) -> list[str]:
+    """Sorted; other sets must not have more."""
+    trained = sorted({value for cell in sets["train"] for value in cell.values})
+    for name, cells in sets.items():
+        for cell in cells:
+            unseen = sorted(set(cell.values) - set(trained))
+            if unseen:
+                raise ValueError(
+                    f"{cell.meta.get('source', 'a structure')} of the {name} set has atoms of "
+                    f"{', '.join(unseen)} but the training set has only {', '.join(trained)}"
+                )
+    return trained
+
+
+def _refuse_unseen(
+    descriptors: Mapping[str, Sequence[FunctionPotential]], trained: Sequence[str]
+) -> None:
+    """Descriptors of what never occurs would teach nothing, and hide a misspelt name."""
+    only = f"but the training set has only {', '.join(trained)}"
+    for name, functions in descriptors.items():
+        if name not in trained:
+            raise ValueError(f"there are descriptors for {name} {only}")
+        for function in functions:
+            for other in function.species:
+                if other not in trained:
+                    raise ValueError(f"the descriptor {function} names {other} {only}")

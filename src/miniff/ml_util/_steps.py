@@ -1,0 +1,54 @@
+"""What the checks of a job share: its steps, the functions they call, marks of arguments."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar, get_args, get_type_hints
+
+__all__ = ["Step", "advice", "marks", "stages"]
+
+Mark = TypeVar("Mark")
+NUMBER_AS_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One workflow of a job, ready to run.
+
+    Attributes:
+        name: Of the workflow.
+        workflow: Its class.
+        init, prepare, run: Checked arguments of each stage.
+    """
+
+    name: str
+    workflow: Any
+    init: dict[str, object]
+    prepare: dict[str, object]
+    run: dict[str, object]
+
+
+def stages(workflow: type) -> dict[str, Callable[..., object]]:
+    """The function behind each section; `run` belongs to what `prepare` returns."""
+    prepare: Callable[..., object] = workflow.prepare  # type: ignore[attr-defined]
+    prepared = get_type_hints(prepare)["return"]
+    initialize: Callable[..., object] = workflow.__init__  # type: ignore[misc]
+    return {"init": initialize, "prepare": prepare, "run": prepared.run}
+
+
+def marks(annotation: object, kind: type[Mark]) -> list[Mark]:
+    """The marks of one kind in an annotation and its parts."""
+    own = [m for m in getattr(annotation, "__metadata__", ()) if isinstance(m, kind)]
+    return own + [mark for part in get_args(annotation) for mark in marks(part, kind)]
+
+
+def advice(given: object, demand: str) -> str:
+    """How to write a number that YAML takes for text; nothing for anything else."""
+    if not isinstance(given, str) or not NUMBER_AS_TEXT.fullmatch(given):
+        return ""
+    mantissa, exponent = re.split("[eE]", given)
+    mantissa += "" if "." in mantissa else ".0"
+    number = f"{mantissa}e{exponent if exponent[0] in '+-' else '+' + exponent}"
+    if demand == "an integer" and float(given).is_integer():
+        number = str(int(float(given)))
+    return f"; YAML reads it as text, write {number}"
