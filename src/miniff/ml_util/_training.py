@@ -73,7 +73,7 @@ class PreparedFit:
     def run(
         self,
         *,
-        n_epochs: Count = 40,
+        n_epochs: Count = 100,
         save: OutputFile | None = "potentials.pt",
         optimizer: Literal["lbfgs", "adam", "adamw"] = "lbfgs",
         optimizer_kwargs: dict[str, JsonValue] | None = None,
