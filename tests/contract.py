@@ -101,17 +101,17 @@ ROWS = [
 
 
 def crystal(*, pbc=True):
-    """Five atoms of two species in a skewed box shorter than the cutoffs of the rows."""
+    """Five atoms of two elements in a skewed box shorter than the cutoffs of the rows."""
     rng = np.random.default_rng(0)
     sites = [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5], [0.52, 0.47, 0.51]]
     coordinates = sites + rng.normal(scale=0.03, size=(5, 3))
     vectors = [[3.6, 0, 0], [0.9, 3.5, 0], [-0.6, 0.8, 3.8]]
-    return Cell(vectors, coordinates, ["a", "b", "a", "a", "b"], pbc=pbc)
+    return Cell(vectors, coordinates, ["C", "O", "C", "C", "O"], pbc=pbc)
 
 
 def tiny():
     """One atom in a primitive cell far smaller than the cutoffs of the rows."""
-    return Cell([[0, 1.5, 1.5], [1.5, 0, 1.5], [1.6, 1.5, 0.1]], [[0.2, 0.3, 0.4]], ["a"])
+    return Cell([[0, 1.5, 1.5], [1.5, 0, 1.5], [1.6, 1.5, 0.1]], [[0.2, 0.3, 0.4]], ["C"])
 
 
 def large():
@@ -263,7 +263,7 @@ def assert_supercell_multiplies(potential, cell):
 def molecule(*legs):
     """An atom at the origin with neighbours at the given vectors, nothing periodic."""
     positions = np.array([np.zeros(3), *legs])
-    return Cell(np.eye(3), positions, ["a"] * len(positions), pbc=False)
+    return Cell(np.eye(3), positions, ["C"] * len(positions), pbc=False)
 
 
 def assert_ends_at_cutoff(row):
