@@ -2,6 +2,7 @@
 
 import pickle
 import re
+from fractions import Fraction
 from math import inf, nan
 
 import contract
@@ -292,6 +293,28 @@ def test_mutual_pairs_need_no_scattering(tags):
     for name in ("energies", "gradient", "strain_derivative"):
         expected = sum(getattr(part, name) for part in parts)
         np.testing.assert_allclose(getattr(whole, name), expected, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "power", "coefficients"),
+    [
+        ("poly1", 2, (-3, 2)),
+        ("poly2", 3, (-10, 15, -6)),
+        ("poly3", 4, (-35, 84, -70, 20)),
+        ("poly4", 5, (-126, 420, -540, 315, -70)),
+    ],
+)
+def test_polynomial_cutoffs_keep_their_digits_to_the_end(name, power, coefficients):
+    """Where 1 + x^n (c0 + c1 x + ...) is 1e-13, it is right to 12 digits: in exact fractions."""
+    r, a = 4 - 2.0**-8, 4.0
+    potential = behler2_descriptor_family(a=a, eta=0.0, cutoff_function=name)
+    images = kernel.compute_images(contract.molecule([r, 0, 0]), a)
+    x = Fraction(r) / Fraction(a)
+    value = 1 + sum(c * x ** (power + k) for k, c in enumerate(coefficients))
+    slope = sum((power + k) * c * x ** (power + k - 1) for k, c in enumerate(coefficients)) / 4
+    np.testing.assert_allclose(images.eval(potential)[0], float(value), rtol=1e-12)
+    gradient = images.eval(potential, "kernel_gradient")[0, 1]
+    np.testing.assert_allclose(gradient, [float(slope), 0, 0], rtol=1e-12)
 
 
 FLAT = {"l": 0.0, "zeta": 1.0}
