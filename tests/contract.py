@@ -27,6 +27,11 @@ class Row:
     parameters: dict
     energies: Callable
     smooth: bool = True
+    angular: bool = False  # weighted, but a sum over pairs of neighbours
+
+    @property
+    def has_triples(self):
+        return self.angular or self.make.n_bodies == 3
 
     def potential(self, tag=None):
         return self.make(tag=tag, **self.parameters)
@@ -43,12 +48,30 @@ def _behler(name, make, energies, *, smooth=True, **parameters):
     return Row(name, make, {"a": 4.2, "eta": 0.11} | parameters, energies, smooth)
 
 
+def _compact(name, make, energies, form="p2", *, low=0.6, angular=False, **angles):
+    return Row(
+        f"{name}-{form}{'-'.join(['', *(f'{x:g}' for x in angles.values())])}",
+        make,
+        {"low": low, "a": 4.2, "form": form} | angles,
+        energies,
+        angular=angular,
+    )
+
+
 _LJ = potentials.lj_potential_family
 _SW2 = potentials.sw2_potential_family
 _SW3 = potentials.sw3_potential_family
 _B2 = potentials.behler2_descriptor_family
 _B4 = potentials.behler4_descriptor_family
 _B5 = potentials.behler5_descriptor_family
+_W12 = potentials.weighted_radial_descriptor_family
+_W13 = potentials.weighted_angular_descriptor_family
+_P20 = potentials.polynomial_radial_descriptor_family
+_P21 = potentials.polynomial_narrow_descriptor_family
+_P22 = potentials.polynomial_wide_descriptor_family
+_P23 = potentials.weighted_polynomial_radial_descriptor_family
+_P24 = potentials.weighted_polynomial_narrow_descriptor_family
+_P25 = potentials.weighted_polynomial_wide_descriptor_family
 
 ROWS = [
     Row("lj", _LJ, {"epsilon": 0.3, "sigma": 1.9, "a": 2.2}, reference.lennard_jones, smooth=False),
@@ -93,6 +116,44 @@ ROWS = [
             ("behler4", _B4, reference.behler_4, {"l": 1.0, "zeta": 2.0}),
         )
         for name in reference.CUTOFF_FUNCTIONS
+    ),
+    _behler("weighted-radial", _W12, reference.weighted_radial, r_sphere=1.2),
+    Row(
+        "weighted-angular",
+        _W13,
+        {"a": 4.2, "eta": 0.11, "l": -1, "zeta": 2.0, "epsilon": 0.5},
+        reference.weighted_angular,
+        angular=True,
+    ),
+    *(
+        _compact("polynomial-radial", _P20, reference.polynomial_radial, form)
+        for form in potentials.COMPACT_FORMS
+    ),
+    _compact("polynomial-radial-whole", _P20, reference.polynomial_radial, "p1", low=-4.2),
+    *(
+        _compact(name, make, energies, form, low=low, left=left, right=right)
+        for name, make, energies in (
+            ("polynomial-narrow", _P21, reference.polynomial_narrow),
+            ("polynomial-wide", _P22, reference.polynomial_wide),
+        )
+        for form, low, left, right in (
+            ("p1", 0.6, -90.0, 90.0),
+            ("p1", 0.6, 0.0, 180.0),
+            ("p2", -4.2, 60.0, 150.0),
+            ("p3a", 0.6, 0.0, 360.0),
+            ("p4", 0.6, -180.0, 180.0),
+            ("e", 0.6, 100.1, 259.9),
+            ("ea", 1.1, 0.0, 75.0),
+        )
+    ),
+    _compact("weighted-polynomial-radial", _P23, reference.weighted_polynomial_radial, "p4a"),
+    *(
+        _compact(name, make, energies, form, left=left, right=right, angular=True)
+        for name, make, energies in (
+            ("weighted-polynomial-narrow", _P24, reference.weighted_polynomial_narrow),
+            ("weighted-polynomial-wide", _P25, reference.weighted_polynomial_wide),
+        )
+        for form, left, right in (("p2", 40.0, 170.0), ("ea", 90.0, 270.0))
     ),
 ]
 
@@ -271,7 +332,7 @@ def assert_ends_at_cutoff(row):
     potential = row.potential()
     rc = potential.cutoff
     u, v = np.array([0.6, 0.8, 0]), np.array([0, 0.8, 0.6])
-    fixed = [0.55 * rc * v] if row.make.n_bodies == 3 else []
+    fixed = [0.55 * rc * v] if row.has_triples else []
     images = [
         kernel.compute_images(molecule(x * rc * u, *fixed), rc) for x in (0.75, 1 - 1e-6, 1 + 1e-12)
     ]

@@ -43,11 +43,14 @@ class LocalPotentialFamily:
 
     Attributes:
         name: What files call it.
-        n_bodies: 2 for sums over neighbours, 3 for sums over pairs of neighbours.
+        n_bodies: How many species a tag names: 2 for sums over neighbours, 3 for sums over pairs of
+            neighbours, 1 where neighbours of all species count, each with a weight.
         parameters: Names and ranges of the numbers the form needs.
         cutoff_of: The cutoff for given parameters (length).
         compile: Adds the form to a set of the core.
         formula: The energy of one term, for people.
+        complete: Adds parameters that follow from those given.
+        check: Refuses parameters that do not go together.
     """
 
     name: str
@@ -57,6 +60,7 @@ class LocalPotentialFamily:
     compile: Compile
     formula: str = ""
     complete: Callable[[dict[str, object]], dict[str, object]] = dict
+    check: Callable[[Mapping[str, Value]], object] = dict
 
     def __call__(self, tag: str | None = None, **parameters: object) -> "FunctionPotential":
         """A potential of this family.
@@ -71,6 +75,7 @@ class LocalPotentialFamily:
         """
         self._check_tag(tag)
         values = check_parameters(self.name, self.parameters, self.complete(parameters))
+        self.check(values)
         return FunctionPotential(self, values, tag)
 
     @property
@@ -142,9 +147,16 @@ class FunctionPotential(LocalPotential):
 
 
 class CoreBuilder:
-    """Collects functions for one set of the core; symmetry functions go in together at the end."""
+    """Collects functions for one set of the core; symmetry functions go in together at the end.
 
-    def __init__(self, functions: _core.FunctionSet | _core.FunctionSet32) -> None:
+    Attributes:
+        names: The species of the tables to come, in the order of their codes.
+    """
+
+    def __init__(
+        self, functions: _core.FunctionSet | _core.FunctionSet32, names: tuple[str, ...]
+    ) -> None:
+        self.names = names
         self._functions = functions
         self.radial: list[_core.RadialFunction] = []
         self.angular: list[_core.AngularFunction] = []
@@ -271,7 +283,7 @@ def _fill(
 ) -> None:
     codes = {name: code for code, name in enumerate(names)}
     absent = len(codes)  # a code no atom has
-    builder = CoreBuilder(functions)
+    builder = CoreBuilder(functions, names)
     for column, p in enumerate(potentials):
         neighbors = (
             tuple(codes.get(name, absent) for name in p.species[1:])

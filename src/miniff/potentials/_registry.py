@@ -13,7 +13,19 @@ from miniff.potentials._classical import (
     sw2_potential_family,
     sw3_potential_family,
 )
+from miniff.potentials._compact import (
+    polynomial_narrow_descriptor_family,
+    polynomial_radial_descriptor_family,
+    polynomial_wide_descriptor_family,
+    weighted_polynomial_narrow_descriptor_family,
+    weighted_polynomial_radial_descriptor_family,
+    weighted_polynomial_wide_descriptor_family,
+)
 from miniff.potentials._functions import FunctionPotential, LocalPotentialFamily
+from miniff.potentials._weighted import (
+    weighted_angular_descriptor_family,
+    weighted_radial_descriptor_family,
+)
 
 __all__ = ["known_families", "potential_from_state_dict"]
 
@@ -24,8 +36,16 @@ known_families: dict[str, LocalPotentialFamily] = {
         behler4_descriptor_family,
         behler5_descriptor_family,
         lj_potential_family,
+        polynomial_narrow_descriptor_family,
+        polynomial_radial_descriptor_family,
+        polynomial_wide_descriptor_family,
         sw2_potential_family,
         sw3_potential_family,
+        weighted_angular_descriptor_family,
+        weighted_polynomial_narrow_descriptor_family,
+        weighted_polynomial_radial_descriptor_family,
+        weighted_polynomial_wide_descriptor_family,
+        weighted_radial_descriptor_family,
     )
 }
 
