@@ -100,6 +100,7 @@ public:
     bool begin(const Shell<T>& shell) {
         shell_ = &shell;
         ready_ = false;
+        if (group_.terms[block_.terms.front()].is_window()) return false;
         if (zeta_ != degree_ || degree_ > largest_degree || !pays()) return false;
         find_squares();
         return keeps_digits();

@@ -126,7 +126,7 @@ private:
     /// d ln fc / d r_jk^2, and (r_jk - shift) / r_jk.
     void fill_sides(const TripleBatch& batch) {
         T* const side_slope = side_slope_ + batch.offset;
-        if (group_.fc.type == CutoffType::cosine && group_.fc.alpha == 0 && group_.shift == 0) {
+        if (group_.fc.is_plain_cosine() && group_.shift == 0) {
             // fc = cos^2(pi r / 2 rc) is a function of r^2: no root is needed.
             const T scale = T(std::pow(1.57079632679489661923 / group_.fc.cutoff, 2));
             for (std::int64_t t = 0; t < batch.size; t += width<T>) {
@@ -220,7 +220,7 @@ private:
                     batch.size, sums_.data());
         for (std::size_t f = 0; f < block.entries.size(); ++f) {
             const AngularTerm& term = group_.terms[block.terms[f % block.terms.size()]];
-            const double factor = slope ? term.zeta * term.lambda : 1.0;
+            const double factor = slope ? term.slope_factor() : 1.0;
             row[block.entries[f].column] += T(block.entries[f].scale * factor) * sums_[f];
         }
     }
@@ -233,7 +233,7 @@ private:
         for (std::size_t f = 0; f < block.entries.size(); ++f) {
             const AngularTerm& term = group_.terms[block.terms[f % n_terms]];
             of_power_[f] = weight[block.entries[f].column] * T(block.entries[f].scale);
-            of_slope_[f] = of_power_[f] * T(term.zeta * term.lambda);
+            of_slope_[f] = of_power_[f] * T(term.slope_factor());
         }
         const auto n_e = static_cast<std::int64_t>(block.exponents.size());
         const auto n_u = static_cast<std::int64_t>(n_terms);
@@ -391,7 +391,7 @@ private:
     // Of a batch: vjp: sums and derivatives; jvp: changes.
     T *sum_ = nullptr, *sum_eta_ = nullptr, *by_cosine_ = nullptr, *by_side_ = nullptr;
     Arrays<T> q_, w_;          // [n_exponents]
-    Arrays<T> power_, slope_;  // [n_terms] (1 + lambda c)^zeta and (1 + lambda c)^(zeta - 1)
+    Arrays<T> power_, slope_;  // [n_terms] as fill_powers has them
     Arrays<T> chosen_radial_, chosen_terms_;
     std::vector<T> sums_, of_power_, of_slope_;
 };

@@ -1,9 +1,10 @@
 /// Angular functions without factors of r_jk (G5), by sums over pairs of neighbours.
 ///
-/// With T_jk = (1 + lambda c_jk)^zeta, G = scale p^T T p / 2 for one list of neighbours, scale
-/// p^T T p' for two. The leg sums M_k = sum_j T_jk p_j serve values and derivatives by p alike;
-/// what is left for the derivatives is the turning of T. Every pack of neighbours k meets all its
-/// partners j, so that what it gathers stays in registers and nothing is scattered.
+/// With T_jk = (1 + lambda c_jk)^zeta, or a window of the angle, G = scale p^T T p / 2 for one list
+/// of neighbours, scale p^T T p' for two. The leg sums M_k = sum_j T_jk p_j serve values and
+/// derivatives by p alike; what is left for the derivatives is the turning of T. Every pack of
+/// neighbours k meets all its partners j, so that what it gathers stays in registers and nothing is
+/// scattered.
 #pragma once
 
 #include <algorithm>
@@ -11,53 +12,10 @@
 #include <cstdint>
 #include <vector>
 
-#include "contraction.hpp"
 #include "shell.hpp"
+#include "term_kinds.hpp"
 
 namespace miniff {
-
-/// How (1 + lambda c)^n is formed: common integers are known when compiling.
-enum class PowerKind { one, four, sixteen, integer, real };
-
-inline PowerKind power_kind(double zeta) {
-    if (zeta == 1) return PowerKind::one;
-    if (zeta == 4) return PowerKind::four;
-    if (zeta == 16) return PowerKind::sixteen;
-    return zeta == static_cast<int>(zeta) ? PowerKind::integer : PowerKind::real;
-}
-
-/// The exponent of a kind that is known when compiling.
-constexpr int exponent_of(PowerKind kind) {
-    return 1 << 2 * static_cast<int>(kind);
-}
-
-/// x^(zeta - less) with less 0 or 1; x may be as little as minus a rounding error.
-template <PowerKind Kind, int Less, class T>
-MINIFF_INLINE Pack<T> power_of(Pack<T> x, double zeta) {
-    if constexpr (Kind == PowerKind::real)
-        return real_power<T>(x, zeta - Less);
-    else if constexpr (Kind == PowerKind::integer)
-        return integer_power<T>(x, static_cast<int>(zeta) - Less);
-    else
-        return integer_power<T>(x, exponent_of(Kind) - Less);
-}
-
-/// Calls use(Constant<kind>) for the kind of zeta.
-template <class Use>
-MINIFF_INLINE void with_power(double zeta, Use use) {
-    switch (power_kind(zeta)) {
-        case PowerKind::one:
-            return use(detail::Constant<0>{});
-        case PowerKind::four:
-            return use(detail::Constant<1>{});
-        case PowerKind::sixteen:
-            return use(detail::Constant<2>{});
-        case PowerKind::integer:
-            return use(detail::Constant<3>{});
-        default:
-            return use(detail::Constant<4>{});
-    }
-}
 
 /// Neighbours within the cutoff of a group, in the order of the shell.
 template <class T>
@@ -143,7 +101,7 @@ public:
             for (std::size_t i = 0; i < E; ++i)
                 for (std::size_t v = 0; v < L; ++v)
                     row[tile.entry[i][v]->column] +=
-                        T(tile.entry[i][v]->scale * zeta_) * tile.lambda[v] * sum<T>(total[i][v]);
+                        T(tile.entry[i][v]->scale * tile.slope_factor[v]) * sum<T>(total[i][v]);
         });
     }
 
@@ -156,11 +114,16 @@ private:
         const T* p[E];
         T* m[E][L];
         T lambda[L];
+        AngleWindow window[L];
+        double slope_factor[L];  // see AngularTerm
 
         Tile(const WideSums& of, std::size_t e, std::size_t l) : first(e) {
             const std::size_t n_terms = of.block_.terms.size();
-            for (std::size_t v = 0; v < L; ++v)
-                lambda[v] = T(of.group_.terms[of.block_.terms[l + v]].lambda);
+            for (std::size_t v = 0; v < L; ++v) {
+                const AngularTerm& term = of.group_.terms[of.block_.terms[l + v]];
+                lambda[v] = T(term.lambda), window[v] = term.window;
+                slope_factor[v] = term.slope_factor();
+            }
             for (std::size_t i = 0; i < E; ++i) {
                 p[i] = of.shell_->p[of.factor(e + i)];
                 for (std::size_t v = 0; v < L; ++v) {
@@ -195,15 +158,16 @@ private:
     /// Calls use(number of exponents, of lambdas, kind of power, first exponent, first lambda).
     template <class Use>
     MINIFF_INLINE void for_tiles(Use use) const {
-        with_power(zeta_, [&](auto kind) {
-            detail::for_tiles<4>(
-                static_cast<std::int64_t>(block_.exponents.size()), [&](std::int64_t e, auto n_e) {
-                    detail::for_tiles<2>(static_cast<std::int64_t>(block_.terms.size()),
-                                         [&](std::int64_t l, auto n_l) {
-                                             use(n_e, n_l, kind, static_cast<std::size_t>(e),
-                                                 static_cast<std::size_t>(l));
-                                         });
+        const auto n_exponents = static_cast<std::int64_t>(block_.exponents.size());
+        const auto n_terms = static_cast<std::int64_t>(block_.terms.size());
+        with_power(group_.terms[block_.terms.front()], [&](auto kind) {
+            // Windows come with one exponent, zero, and share the angle.
+            constexpr bool windows = PowerKind(decltype(kind)::value) == PowerKind::window;
+            detail::for_tiles<windows ? 1 : 4>(n_exponents, [&](std::int64_t e, auto n_e) {
+                detail::for_tiles<windows ? 4 : 2>(n_terms, [&](std::int64_t l, auto n_l) {
+                    use(n_e, n_l, kind, static_cast<std::size_t>(e), static_cast<std::size_t>(l));
                 });
+            });
         });
     }
 
@@ -234,7 +198,7 @@ private:
         const Shell<T>& s = *shell_;
         partners.place.clear();
         for (std::int64_t j = range.begin; j < range.end; ++j)
-            if (s.r[j] < T(group_.fc.cutoff)) partners.place.push_back(j);
+            if (reaches(group_.fc, s.r[j])) partners.place.push_back(j);
         partners.length = length;
         partners.numbers = arena_.take(partners.count() * length);
         partners.weights = arena_.take(partners.count() * 8);
@@ -262,6 +226,21 @@ private:
         }
     }
 
+    /// The terms T of a tile (Less = 0), or their slopes by c but for the slope factor (Less = 1).
+    template <PowerKind Kind, int Less, int E, int L>
+    MINIFF_INLINE void find_terms(const Tile<E, L>& tile, Pack<T> c, Pack<T> (&out)[L]) const {
+        if constexpr (Kind == PowerKind::window) {
+            const Angle<T> angle = angle_of<T>(c);
+            for (int v = 0; v < L; ++v) {
+                const ValueSlope<T> of = value_of<T>(tile.window[v], angle);
+                out[v] = Less ? of.slope : of.value;
+            }
+        } else {
+            for (int v = 0; v < L; ++v)
+                out[v] = power_of<Kind, Less, T>(T(1) + tile.lambda[v] * c, zeta_);
+        }
+    }
+
     /// M_k = sum_j T_jk p_j for a pack of legs
     template <int E, int L, PowerKind Kind>
     MINIFF_INLINE void sum_legs(const Tile<E, L>& tile, std::int64_t k,
@@ -271,23 +250,24 @@ private:
         for_partners(partners, k, [&](std::int64_t n, auto masked, Pack<T> mask) {
             const T *const at = partners.of(n), *const p = at + 3 + tile.first;
             const Pack<T> c = at[0] * x + at[1] * y + at[2] * z;
+            Pack<T> term[L];
+            find_terms<Kind, 0>(tile, c, term);
             for (int v = 0; v < L; ++v) {
-                Pack<T> power = power_of<Kind, 0, T>(T(1) + tile.lambda[v] * c, zeta_);
-                if constexpr (decltype(masked)::value != 0) power *= mask;
-                for (int i = 0; i < E; ++i) sums[i][v] += power * p[i];
+                if constexpr (decltype(masked)::value != 0) term[v] *= mask;
+                for (int i = 0; i < E; ++i) sums[i][v] += term[v] * p[i];
             }
         });
         for (int i = 0; i < E; ++i)
             for (int v = 0; v < L; ++v) store<T>(tile.m[i][v] + k, sums[i][v]);
     }
 
-    /// The weights of the partners' terms: w p_j dT/d(1 + lambda c).
+    /// The weights of the partners' slopes: w p_j times the slope factor.
     template <int E, int L>
     void weigh(const Tile<E, L>& tile, const Partners<T>& partners, const T* weight) const {
         for (std::size_t i = 0; i < E; ++i)
             for (std::size_t v = 0; v < L; ++v) {
-                const T w = weight[tile.entry[i][v]->column] * T(tile.entry[i][v]->scale * zeta_) *
-                            tile.lambda[v];
+                const T w = weight[tile.entry[i][v]->column] *
+                            T(tile.entry[i][v]->scale * tile.slope_factor[v]);
                 for (std::int64_t n = 0; n < partners.count(); ++n)
                     partners.weights[8 * n + static_cast<std::int64_t>(i * L + v)] =
                         w * partners.of(n)[3 + tile.first + i];
@@ -314,9 +294,9 @@ private:
                 for (int v = 0; v < L; ++v)
                     weighted[v] = i ? weighted[v] + p * w[i][v] : p * w[i][v];
             }
-            Pack<T> by_cosine{};
-            for (int v = 0; v < L; ++v)
-                by_cosine += weighted[v] * power_of<Kind, 1, T>(T(1) + tile.lambda[v] * c, zeta_);
+            Pack<T> by_cosine{}, slope[L];
+            find_terms<Kind, 1>(tile, c, slope);
+            for (int v = 0; v < L; ++v) by_cosine += weighted[v] * slope[v];
             if constexpr (decltype(masked)::value != 0)
                 by_cosine =
                     choose<T>(places<T>(k) < static_cast<typename BitsOf<T>::type>(partners.end),
@@ -338,7 +318,7 @@ private:
         s.tz[j] += own[2];
     }
 
-    /// total += p_j p_k (u_j . change of u_k) dT/d(1 + lambda c) for a pack of legs
+    /// total += p_j p_k (u_j . change of u_k) times the slope of T for a pack of legs
     template <int E, int L, PowerKind Kind>
     MINIFF_INLINE void add_turned(const Tile<E, L>& tile, std::int64_t k,
                                   const Partners<T>& partners, Pack<T> (&total)[E][L]) const {
@@ -351,8 +331,10 @@ private:
             const Pack<T> c = at[0] * x + at[1] * y + at[2] * z;
             Pack<T> dc = at[0] * dx + at[1] * dy + at[2] * dz;
             if constexpr (decltype(masked)::value != 0) dc *= mask;
+            Pack<T> slope[L];
+            find_terms<Kind, 1>(tile, c, slope);
             for (int v = 0; v < L; ++v) {
-                const Pack<T> change = dc * power_of<Kind, 1, T>(T(1) + tile.lambda[v] * c, zeta_);
+                const Pack<T> change = dc * slope[v];
                 for (int i = 0; i < E; ++i) sums[i][v] += change * p[i];
             }
         });

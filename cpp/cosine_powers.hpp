@@ -1,4 +1,4 @@
-/// The powers (1 + lambda c)^zeta of the angular functions of a group.
+/// The powers (1 + lambda c)^zeta of the angular functions of a group, and windows of the angle.
 #pragma once
 
 #include <algorithm>
@@ -69,18 +69,39 @@ void fill_integer_powers(const std::vector<AngularTerm>& terms, std::size_t begi
     for (; t < size; t += width<T>) fill(t, detail::Constant<1>{});
 }
 
+/// The same for terms begin ... end - 1, which are windows of one angle; the slopes are by c.
+template <class T>
+void fill_windows(const std::vector<AngularTerm>& terms, std::size_t begin, std::size_t end,
+                  const T* cosine, std::int64_t size, const Arrays<T>* slope,
+                  const Arrays<T>& power) {
+    for (std::int64_t t = 0; t < size; t += width<T>) {
+        const Angle<T> angle = angle_of<T>(load(cosine + t));
+        for (std::size_t u = begin; u < end; ++u) {
+            const ValueSlope<T> of = value_of<T>(terms[u].window, angle);
+            store<T>(power[u] + t, of.value);
+            if (slope) store<T>((*slope)[u] + t, of.slope);
+        }
+    }
+}
+
 /// power[u] = (1 + lambda c)^zeta for every term, and (*slope)[u] = (1 + lambda c)^(zeta - 1) where
-/// it is asked for; `size` is a number of whole packs.
+/// it is asked for; of windows the values and the slopes by c. `size` is a number of whole packs.
 template <class T>
 void fill_powers(const std::vector<AngularTerm>& terms, const T* cosine, std::int64_t size,
                  const Arrays<T>* slope, const Arrays<T>& power) {
     for (std::size_t u = 0; u < terms.size();) {
+        std::size_t end = u + 1;
+        if (terms[u].is_window()) {
+            while (end < terms.size() && terms[end].is_window()) ++end;
+            fill_windows(terms, u, end, cosine, size, slope, power);
+            u = end;
+            continue;
+        }
         if (!terms[u].integer()) {
             fill_real_power(terms[u], cosine, size, slope ? (*slope)[u] : nullptr, power[u]);
             ++u;
             continue;
         }
-        std::size_t end = u + 1;
         while (end < terms.size() && terms[end].lambda == terms[u].lambda && terms[end].integer())
             ++end;
         fill_integer_powers(terms, u, end, cosine, size, slope, power);

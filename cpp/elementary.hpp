@@ -138,6 +138,40 @@ MINIFF_INLINE SineCosine<T> sine_cosine_pi(Pack<T> y) {
     return {x * polynomial<T>(Circle<T>::sine, z), polynomial<T>(Circle<T>::cosine, z)};
 }
 
+/// Minimax polynomial in z = y^2 of asin(y) / y for |y| <= 1/2, error 2e-17.
+template <class T>
+struct ArcSine {
+    static constexpr T c[13] = {
+        T(1.000000000000000012771),    T(0.1666666666666494118036),  T(0.07500000000385201673356),
+        T(0.0446428568059989384182),   T(0.030381959697685138233),   T(0.0223717497331640541334),
+        T(0.01735977964134998006744),  T(0.01388484282640208075496), T(0.0121701385923917262896),
+        T(0.006529302004736569281699), T(0.01951346825125216800392), T(-0.01618739227159913321212),
+        T(0.03187962140081283942635),
+    };
+};
+
+template <class T>
+struct Angle {
+    Pack<T> angle;         // in radians, between 0 and pi
+    Pack<T> inverse_sine;  // of it
+};
+
+/// The angle whose cosine is c. Cosines are not told from 1 that are nearer to it than a rounding
+/// error: so 1 / sin is finite, and what vanishes with the angle may be multiplied by it.
+template <class T>
+MINIFF_INLINE Angle<T> angle_of(Pack<T> c) {
+    const T least = sizeof(T) == 8 ? T(1.2e-16) : T(6e-8);
+    const T pi = T(3.14159265358979323846);
+    const PackBits<T> obtuse = c < T(0);
+    const Pack<T> magnitude = choose<T>(obtuse, -c, c), to_one = T(1) - magnitude;
+    const Pack<T> gap = choose<T>(to_one > least, to_one, all<T>(least));
+    const PackBits<T> steep = magnitude > T(0.5);  // acos c = 2 asin sqrt((1 - c) / 2)
+    const Pack<T> z = choose<T>(steep, T(0.5) * gap, c * c);
+    const Pack<T> arc_sine = square_root(z) * polynomial<T>(ArcSine<T>::c, z);
+    const Pack<T> acute = choose<T>(steep, T(2) * arc_sine, T(0.5) * pi - arc_sine);
+    return {choose<T>(obtuse, pi - acute, acute), T(1) / square_root(gap * (T(1) + magnitude))};
+}
+
 /// x^n for n >= 0 by repeated squaring.
 template <class T>
 MINIFF_INLINE Pack<T> integer_power(Pack<T> x, int n) {

@@ -42,7 +42,8 @@ public:
                       const std::vector<AngularFunction>& angular) {
         for (const auto& f : radial) {
             cutoff_ = std::max(cutoff_, f.fc.cutoff);
-            radial_.push_back({f.column, f.neighbor, table_.number(f.fc, f.eta, f.shift)});
+            radial_.push_back(
+                {f.column, f.neighbor, f.prefactor, table_.number(f.fc, f.eta, f.shift)});
         }
         for (const auto& f : angular) cutoff_ = std::max(cutoff_, f.fc.cutoff);
         groups_ = make_groups(angular, table_);
@@ -80,7 +81,8 @@ private:
                 if (weight[f.column] == 0) continue;
                 const Range range = shell_.nb->of(f.neighbor);
                 T* const by_p = shell_.by_p[f.factor];
-                for (std::int64_t k = range.begin; k < range.end; ++k) by_p[k] += weight[f.column];
+                const T w = T(f.prefactor) * weight[f.column];
+                for (std::int64_t k = range.begin; k < range.end; ++k) by_p[k] += w;
             }
             for (auto& sums : wide_) sums.vjp(weight);
             for (auto& sums : narrow_) sums.vjp(weight);
@@ -105,7 +107,7 @@ private:
                 Pack<T> total{};
                 for (std::int64_t k = range.begin; k < range.end; k += width<T>)
                     total += load(p + k);
-                row[f.column] += sum<T>(total);
+                row[f.column] += T(f.prefactor) * sum<T>(total);
             }
         }
 

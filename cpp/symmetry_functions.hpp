@@ -4,6 +4,8 @@
 ///   G2 = sum_j exp(-eta (r_ij - rs)^2) fc(r_ij)
 ///   G5 = 2^(1-zeta) sum_jk (1 + lambda c)^zeta p_j p_k,   p_j = exp(-eta (r_ij - rs)^2) fc(r_ij)
 ///   G4 = as G5 with one more factor exp(-eta (r_jk - rs)^2) fc(r_jk) in each term.
+/// A window A(t) may take the place of (1 + lambda c)^zeta and its norm: functions with compact
+/// support (Bircher, Singraber and Dellago, Mach. Learn.: Sci. Technol. 2, 035026 (2021)).
 /// Triples of equal species (or any) are summed over ordered (j, k), of unequal species once.
 #pragma once
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <tuple>
 
 namespace miniff {
 
@@ -23,7 +22,7 @@ bool same_triples(const AngularGroup& g, const AngularFunction& f) {
 }
 
 std::size_t place_of(const std::vector<AngularTerm>& terms, const AngularFunction& f) {
-    const auto found = std::find(terms.begin(), terms.end(), AngularTerm{f.lambda, f.zeta});
+    const auto found = std::find(terms.begin(), terms.end(), f.term);
     return static_cast<std::size_t>(found - terms.begin());
 }
 
@@ -34,13 +33,10 @@ void list_parts(AngularGroup& group, const std::vector<AngularFunction>& members
         find_or_add(
             group.exponents, [&](const Exponent& e) { return e.eta == f.eta; },
             [&] { return Exponent{f.eta, f.narrow ? 0 : table.number(f.fc, f.eta, f.shift)}; });
-        const AngularTerm term{f.lambda, f.zeta};
         find_or_add(
-            group.terms, [&](const AngularTerm& t) { return t == term; }, [&] { return term; });
+            group.terms, [&](const AngularTerm& t) { return t == f.term; }, [&] { return f.term; });
     }
-    std::sort(group.terms.begin(), group.terms.end(), [](const auto& a, const auto& b) {
-        return std::tie(a.lambda, a.zeta) < std::tie(b.lambda, b.zeta);
-    });
+    std::sort(group.terms.begin(), group.terms.end());
     std::sort(group.exponents.begin(), group.exponents.end(),
               [](const auto& a, const auto& b) { return a.eta < b.eta; });
 }
@@ -84,12 +80,11 @@ std::vector<TermRow> term_rows(const AngularGroup& group,
                 [&](const TermRow& r) {
                     const AngularTerm& last = group.terms[r.terms.back()];
                     return r.exponent == exponent && r.terms.back() != term &&
-                           (group.narrow || last.zeta == f.zeta);
+                           (group.narrow || last.zeta == f.term.zeta);
                 },
                 [&] { return TermRow{exponent, {}, {}}; });
             rows[row].terms.push_back(term);
-            rows[row].entries.push_back(
-                {f.column, orders * f.prefactor * std::pow(2.0, 1 - f.zeta)});
+            rows[row].entries.push_back({f.column, orders * f.prefactor * f.term.norm()});
         }
     return rows;
 }

@@ -1,7 +1,9 @@
 /// How a set of symmetry functions is sorted so that functions share work.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
+#include <tuple>
 #include <vector>
 
 #include "cutoff_function.hpp"
@@ -11,9 +13,36 @@ namespace miniff {
 struct RadialFunction {
     std::int64_t column;
     std::int32_t neighbor;  // species code or any_species
+    double prefactor;
     double eta;
     double shift;  // rs
     CutoffFunction fc;
+};
+
+/// (1 + lambda c)^zeta, shared by all functions of a group that have the same two numbers; or a
+/// window of the angle, which has neither.
+struct AngularTerm {
+    double lambda = 0;
+    double zeta = 0;
+    AngleWindow window = {};
+
+    bool is_window() const { return window.inverse_width > 0; }
+    bool integer() const { return !is_window() && zeta == static_cast<int>(zeta); }
+    /// What brings the greatest value to about 1, by convention.
+    double norm() const { return is_window() ? 1 : std::pow(2.0, 1 - zeta); }
+    /// The slope by c is this times (1 + lambda c)^(zeta - 1), or times that of the window.
+    double slope_factor() const { return is_window() ? 1 : zeta * lambda; }
+    bool operator==(const AngularTerm& o) const {
+        return lambda == o.lambda && zeta == o.zeta && window == o.window;
+    }
+    /// Terms of one lambda follow each other with rising zeta.
+    bool operator<(const AngularTerm& o) const {
+        const auto key = [](const AngularTerm& t) {
+            return std::make_tuple(t.lambda, t.zeta, t.window.type, t.window.centre,
+                                   t.window.inverse_width);
+        };
+        return key(*this) < key(o);
+    }
 };
 
 struct AngularFunction {
@@ -22,8 +51,7 @@ struct AngularFunction {
     std::int32_t second;  // both species codes, or both any_species
     double prefactor;
     double eta;
-    double lambda;
-    double zeta;
+    AngularTerm term;
     double shift;
     CutoffFunction fc;
     bool narrow;  // G4: has the factors of r_jk
@@ -50,19 +78,11 @@ struct FactorTable {
 struct RadialSum {
     std::int64_t column;
     std::int32_t neighbor;
+    double prefactor;
     std::size_t factor;
 };
 
-/// (1 + lambda c)^zeta, shared by all functions of a group that have the same two numbers.
-struct AngularTerm {
-    double lambda;
-    double zeta;
-
-    bool integer() const { return zeta == static_cast<int>(zeta); }
-    bool operator==(const AngularTerm& o) const { return lambda == o.lambda && zeta == o.zeta; }
-};
-
-/// One column, with prefactor 2^(1-zeta); where one unordered pair of neighbours stands for two
+/// One column, with prefactor and norm; where one unordered pair of neighbours stands for two
 /// ordered ones, doubled.
 struct AngularEntry {
     std::int64_t column;
@@ -78,7 +98,7 @@ bool has_weight(const std::vector<AngularEntry>& entries, const T* weight) {
 }
 
 /// Exponents that all come with the same terms: a full matrix of functions. The terms of a wide
-/// group's block have one zeta in common.
+/// group's block have one zeta in common, or are all windows.
 struct AngularBlock {
     std::vector<std::size_t> exponents;  // places in the group's list
     std::vector<std::size_t> terms;      // places in the group's list
@@ -102,7 +122,7 @@ struct AngularGroup {
     std::size_t fc_place;  // among the set's cutoff functions
     bool narrow;
     std::vector<Exponent> exponents;  // rising
-    std::vector<AngularTerm> terms;   // sorted by lambda, then zeta
+    std::vector<AngularTerm> terms;   // sorted
     std::vector<AngularBlock> blocks;
 
     bool one_list() const { return first == second; }

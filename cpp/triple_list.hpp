@@ -87,7 +87,7 @@ public:
         begin_batch();
         const Range first = shell_->nb->of(group_.first), second = shell_->nb->of(group_.second);
         for (std::int64_t j = first.begin; j < first.end; ++j) {
-            if (!(shell_->r[j] < T(group_.fc.cutoff))) continue;
+            if (!reaches(group_.fc, shell_->r[j])) continue;
             TripleRow row{j, n - batch.offset, 0, partners_.data() + n_partners, nullptr};
             const std::int64_t last = group_.one_list() ? j : second.end;
             n = add_row(j, {second.begin, last}, arrays, n, batch.offset, n_partners);

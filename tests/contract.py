@@ -30,6 +30,11 @@ class Row:
     parameters: dict
     energies: Callable
     smooth: bool = True
+    angular: bool = False  # weighted, but a sum over pairs of neighbours
+
+    @property
+    def has_triples(self):
+        return self.angular or self.n_bodies == 3
 
     def potential(self, tag=None):
         return self.make(tag=tag, **self.parameters)
@@ -86,12 +91,31 @@ TERSOFF = (
     | {"R": 3.5, "D": 0.7}
 )
 
+
+def _compact(name, make, energies, form="p2", *, low=0.6, angular=False, **angles):
+    return Row(
+        f"{name}-{form}{'-'.join(['', *(f'{x:g}' for x in angles.values())])}",
+        make,
+        {"low": low, "a": 4.2, "form": form} | angles,
+        energies,
+        angular=angular,
+    )
+
+
 _LJ = potentials.lj_potential_family
 _SW2 = potentials.sw2_potential_family
 _SW3 = potentials.sw3_potential_family
 _B2 = potentials.behler2_descriptor_family
 _B4 = potentials.behler4_descriptor_family
 _B5 = potentials.behler5_descriptor_family
+_W12 = potentials.weighted_radial_descriptor_family
+_W13 = potentials.weighted_angular_descriptor_family
+_P20 = potentials.polynomial_radial_descriptor_family
+_P21 = potentials.polynomial_narrow_descriptor_family
+_P22 = potentials.polynomial_wide_descriptor_family
+_P23 = potentials.weighted_polynomial_radial_descriptor_family
+_P24 = potentials.weighted_polynomial_narrow_descriptor_family
+_P25 = potentials.weighted_polynomial_wide_descriptor_family
 
 ROWS = [
     Row("on-site", potentials.on_site_potential_family, {"v0": -1.7}, reference.on_site),
@@ -236,6 +260,44 @@ ROWS = [
         {"a": 3.9},
         python_potentials.unequal_triple_energies,
     ),
+    _behler("weighted-radial", _W12, reference.weighted_radial, r_sphere=1.2),
+    Row(
+        "weighted-angular",
+        _W13,
+        {"a": 4.2, "eta": 0.11, "l": -1, "zeta": 2.0, "epsilon": 0.5},
+        reference.weighted_angular,
+        angular=True,
+    ),
+    *(
+        _compact("polynomial-radial", _P20, reference.polynomial_radial, form)
+        for form in potentials.COMPACT_FORMS
+    ),
+    _compact("polynomial-radial-whole", _P20, reference.polynomial_radial, "p1", low=-4.2),
+    *(
+        _compact(name, make, energies, form, low=low, left=left, right=right)
+        for name, make, energies in (
+            ("polynomial-narrow", _P21, reference.polynomial_narrow),
+            ("polynomial-wide", _P22, reference.polynomial_wide),
+        )
+        for form, low, left, right in (
+            ("p1", 0.6, -90.0, 90.0),
+            ("p1", 0.6, 0.0, 180.0),
+            ("p2", -4.2, 60.0, 150.0),
+            ("p3a", 0.6, 0.0, 360.0),
+            ("p4", 0.6, -180.0, 180.0),
+            ("e", 0.6, 100.1, 259.9),
+            ("ea", 1.1, 0.0, 75.0),
+        )
+    ),
+    _compact("weighted-polynomial-radial", _P23, reference.weighted_polynomial_radial, "p4a"),
+    *(
+        _compact(name, make, energies, form, left=left, right=right, angular=True)
+        for name, make, energies in (
+            ("weighted-polynomial-narrow", _P24, reference.weighted_polynomial_narrow),
+            ("weighted-polynomial-wide", _P25, reference.weighted_polynomial_wide),
+        )
+        for form, left, right in (("p2", 40.0, 170.0), ("ea", 90.0, 270.0))
+    ),
 ]
 COMPILED = [row for row in ROWS if row.compiled]
 
@@ -244,17 +306,24 @@ COMPILED = [row for row in ROWS if row.compiled]
 
 
 def crystal(*, pbc=True):
-    """Five atoms of two species in a skewed box shorter than the cutoffs of the rows."""
+    """Five atoms of two elements in a skewed box shorter than the cutoffs of the rows."""
     rng = np.random.default_rng(0)
     sites = [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5], [0.52, 0.47, 0.51]]
     coordinates = sites + rng.normal(scale=0.03, size=(5, 3))
     vectors = [[3.6, 0, 0], [0.9, 3.5, 0], [-0.6, 0.8, 3.8]]
-    return Cell(vectors, coordinates, ["a", "b", "a", "a", "b"], pbc=pbc)
+    return Cell(vectors, coordinates, ["C", "O", "C", "C", "O"], pbc=pbc)
+
+
+def lettered(*, pbc=True):
+    """The same with species a and b."""
+    cell = crystal(pbc=pbc)
+    names = [{"C": "a", "O": "b"}[name] for name in cell.values]
+    return Cell(cell.vectors, cell.coordinates, names, cell.meta, pbc=cell.pbc)
 
 
 def tiny():
     """One atom in a primitive cell far smaller than the cutoffs of the rows."""
-    return Cell([[0, 1.5, 1.5], [1.5, 0, 1.5], [1.6, 1.5, 0.1]], [[0.2, 0.3, 0.4]], ["a"])
+    return Cell([[0, 1.5, 1.5], [1.5, 0, 1.5], [1.6, 1.5, 0.1]], [[0.2, 0.3, 0.4]], ["C"])
 
 
 def large():
@@ -434,7 +503,7 @@ def assert_supercell_multiplies(potential, cell):
 def molecule(*legs):
     """An atom at the origin with neighbours at the given vectors, nothing periodic."""
     positions = np.array([np.zeros(3), *legs])
-    return Cell(np.eye(3), positions, ["a"] * len(positions), pbc=False)
+    return Cell(np.eye(3), positions, ["C"] * len(positions), pbc=False)
 
 
 def assert_ends_at_cutoff(row):
@@ -442,7 +511,7 @@ def assert_ends_at_cutoff(row):
     potential = row.potential()
     rc = potential.cutoff
     u, v = np.array([0.6, 0.8, 0]), np.array([0, 0.8, 0.6])
-    fixed = [0.55 * rc * v] if row.n_bodies == 3 else []
+    fixed = [0.55 * rc * v] if row.has_triples else []
     images = [
         kernel.compute_images(molecule(x * rc * u, *fixed), rc) for x in (0.75, 1 - 1e-6, 1 + 1e-12)
     ]

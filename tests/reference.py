@@ -1,11 +1,13 @@
 """Sums over pairs and triples in plain numpy: the second source of truth for values.
 
 Formulas are those of the papers (Stillinger and Weber, Phys. Rev. B 31, 5262 (1985); Behler,
-J. Chem. Phys. 134, 074106 (2011); Ziegler, Biersack and Littmark (1985)) and of n2p2's list of
-cutoff functions. Pairs are directed and
-triples ordered; neighbours are searched over all images. Nothing here imports miniff.
+J. Chem. Phys. 134, 074106 (2011); Ziegler, Biersack and Littmark (1985); Gastegger et al., J. Chem.
+Phys. 148, 241709 (2018); Bircher et al., Mach. Learn.: Sci. Technol. 2, 035026 (2021)) and of
+n2p2's list of cutoff functions. Pairs are directed and triples ordered; neighbours are searched
+over all images. Nothing here imports miniff.
 """
 
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -51,20 +53,34 @@ def environments(cell, cutoff):
 # --- sum rules
 
 
-def pair_energies(cell, tag, cutoff, f):
-    """e_i = sum_j f(r_ij) over directed pairs of the species of the tag; None is any species."""
-    centre, neighbor = tag.split("-") if tag else (None, None)
+ATOMIC_NUMBERS = {"C": 6, "O": 8}
+
+
+def species_of(tag, count):
+    """The species of a tag; None, which is any, for those it does not name."""
+    names = tag.split("-") if tag else []
+    return names + [None] * (count - len(names))
+
+
+def weights_of(names, weighted):
+    return np.array([ATOMIC_NUMBERS[name] if weighted else 1 for name in names], float)
+
+
+def pair_energies(cell, tag, cutoff, f, *, weighted=False):
+    """e_i = sum_j f(r_ij) over directed pairs of the species of the tag; with Z_j if weighted."""
+    centre, neighbor = species_of(tag, 2)
     energies = np.zeros(len(cell.values))
     for i, (names, vectors) in enumerate(environments(cell, cutoff)):
         if centre in (None, cell.values[i]):
             mine = [neighbor in (None, name) for name in names]
-            energies[i] = np.sum(f(np.linalg.norm(vectors[mine], axis=-1)))
+            terms = f(np.linalg.norm(vectors[mine], axis=-1))
+            energies[i] = np.sum(weights_of(names[mine], weighted) * terms)
     return energies
 
 
-def triple_energies(cell, tag, cutoff, f):
-    """e_i = sum over ordered (j, k), j != k, of f(r_ij, r_ik, r_jk, cos t_jik)."""
-    centre, first, second = tag.split("-") if tag else (None, None, None)
+def triple_energies(cell, tag, cutoff, f, *, weighted=False):
+    """e_i = sum over ordered (j, k), j != k, of f(r_ij, r_ik, r_jk, cos t_jik); with Z_j Z_k."""
+    centre, first, second = species_of(tag, 3)
     energies = np.zeros(len(cell.values))
     for i, (names, vectors) in enumerate(environments(cell, cutoff)):
         if centre not in (None, cell.values[i]):
@@ -84,7 +100,8 @@ def triple_energies(cell, tag, cutoff, f):
         )
         r3 = np.linalg.norm(vectors[j] - vectors[k], axis=-1)
         cosine = np.clip(np.sum(vectors[j] * vectors[k], axis=-1) / (r[j] * r[k]), -1, 1)
-        energies[i] = np.sum(f(r[j], r[k], r3, cosine))
+        z = weights_of(names, weighted)
+        energies[i] = np.sum(z[j] * z[k] * f(r[j], r[k], r3, cosine))
     return energies
 
 
@@ -294,13 +311,33 @@ def _radial_factor(a, eta, r_sphere, cutoff_function, cutoff_alpha):
     return lambda r: np.exp(-eta * (r - r_sphere) ** 2) * fc(r, a, cutoff_alpha)
 
 
-def behler_2(cell, tag, *, a, eta, r_sphere=0.0, cutoff_function="cosine", cutoff_alpha=0.0):
-    return pair_energies(
-        cell, tag, a, _radial_factor(a, eta, r_sphere, cutoff_function, cutoff_alpha)
-    )
+def behler_2(
+    cell,
+    tag,
+    *,
+    a,
+    eta,
+    r_sphere=0.0,
+    cutoff_function="cosine",
+    cutoff_alpha=0.0,
+    weighted=False,
+):
+    p = _radial_factor(a, eta, r_sphere, cutoff_function, cutoff_alpha)
+    return pair_energies(cell, tag, a, p, weighted=weighted)
 
 
-def behler_5(cell, tag, *, l, zeta, a, epsilon=1.0, narrow=False, **radial):  # noqa: E741
+def behler_5(
+    cell,
+    tag,
+    *,
+    l,  # noqa: E741
+    zeta,
+    a,
+    epsilon=1.0,
+    narrow=False,
+    weighted=False,
+    **radial,
+):
     p = _radial_factor(
         a, **({"r_sphere": 0.0, "cutoff_function": "cosine", "cutoff_alpha": 0.0} | radial)
     )
@@ -309,7 +346,7 @@ def behler_5(cell, tag, *, l, zeta, a, epsilon=1.0, narrow=False, **radial):  # 
         value = epsilon * 2 ** (1 - zeta) * (1 + l * cosine) ** zeta * p(r1) * p(r2)
         return value * p(r3) if narrow else value
 
-    return triple_energies(cell, tag, a, f)
+    return triple_energies(cell, tag, a, f, weighted=weighted)
 
 
 def behler_4(cell, tag, **parameters):
@@ -331,3 +368,42 @@ def sigmoid(cell, tag, *, a, dr, r0):
     return pair_energies(
         cell, tag, a, lambda r: (1 - np.tanh((r - r0) / dr / 2)) / 2 * fc(r, a, 0.0)
     )
+
+
+weighted_radial = partial(behler_2, weighted=True)
+weighted_angular = partial(behler_4, weighted=True)
+
+COMPACT_FORMS = {"p1": "poly1", "p2": "poly2", "p3": "poly3", "p4": "poly4", "e": "exponential"}
+
+
+def compact(low, high, form):
+    """f(|x - middle| / half width) between low and high, 0 elsewhere."""
+    core = CUTOFF_FUNCTIONS[COMPACT_FORMS[form[:2].rstrip("a")]]
+
+    def value(x):
+        y = np.minimum(np.abs(x - (low + high) / 2) / ((high - low) / 2), 1)
+        return core(y * (2 - y) if form.endswith("a") else y, 1.0, 0.0)
+
+    return value
+
+
+def polynomial_radial(cell, tag, *, low, a, form, weighted=False):
+    return pair_energies(cell, tag, a, compact(low, a, form), weighted=weighted)
+
+
+def polynomial_wide(
+    cell, tag, *, low, a, form, left, right, epsilon=1.0, narrow=False, weighted=False
+):
+    radial, angular = compact(low, a, form), compact(left, right, form.removesuffix("a"))
+
+    def f(r1, r2, r3, cosine):
+        value = epsilon * angular(np.degrees(np.arccos(cosine))) * radial(r1) * radial(r2)
+        return value * radial(r3) if narrow else value
+
+    return triple_energies(cell, tag, a, f, weighted=weighted)
+
+
+polynomial_narrow = partial(polynomial_wide, narrow=True)
+weighted_polynomial_radial = partial(polynomial_radial, weighted=True)
+weighted_polynomial_narrow = partial(polynomial_narrow, weighted=True)
+weighted_polynomial_wide = partial(polynomial_wide, weighted=True)

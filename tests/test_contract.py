@@ -22,7 +22,7 @@ ranged = pytest.mark.parametrize(
     "row", [row for row in contract.ROWS if row.n_bodies > 1], ids=lambda row: row.name
 )
 structures = pytest.mark.parametrize("name", contract.STRUCTURES)
-species = pytest.mark.parametrize("species", [None, "aaa", "aab", "bab", "bbb", "xaa", "axa"])
+species = pytest.mark.parametrize("species", [None, "CCC", "CCO", "OCO", "OOO", "XCC", "CXC"])
 
 
 def test_every_family_has_a_row():
@@ -50,7 +50,7 @@ def test_untagged_is_the_sum_over_tags(row):
     """All ordered species together are what the potential without a tag gives."""
     cell = contract.crystal()
     everything = kernel.eval(row.potential(), cell)
-    parts = kernel.eval([row.potential().copy(tag=tag) for tag in row.all_tags("ab")], cell)
+    parts = kernel.eval([row.potential().copy(tag=tag) for tag in row.all_tags("CO")], cell)
     scale = np.abs(everything.gradient).max()
     np.testing.assert_allclose(parts.energies, everything.energies, rtol=1e-11)
     np.testing.assert_allclose(parts.gradient, everything.gradient, atol=1e-11 * scale)
@@ -66,7 +66,7 @@ def test_gradient_is_the_slope(row, name):
 @rows
 def test_gradient_of_tagged_species_is_the_slope(row):
     """So they are where centre and neighbours differ."""
-    contract.assert_gradient_is_slope(row.potential(row.tag("b", "a", "b")), contract.crystal())
+    contract.assert_gradient_is_slope(row.potential(row.tag("O", "C", "O")), contract.crystal())
 
 
 @rows
@@ -84,7 +84,7 @@ def test_parts_of_atoms_are_slopes(row, name):
 
 
 @compiled_rows
-@pytest.mark.parametrize("species", [None, "bab", "abb"])
+@pytest.mark.parametrize("species", [None, "OCO", "OCC"])
 def test_jvp_and_vjp_are_adjoint_derivatives(row, species):
     """The two directions of differentiation agree, with each other and with differences."""
     tag = row.tag(*species) if species else None
@@ -109,7 +109,7 @@ def test_order_and_images_do_not_matter(row, name):
 def test_fractional_coordinates_may_be_anything(row):
     """Fractional 2.3 and -7.6 are 0.3 and 0.4."""
     inside, outside = (
-        Cell(3.9 * np.eye(3), [[0, 0, 0], [x, y, 0.5]], list("ab"))
+        Cell(3.9 * np.eye(3), [[0, 0, 0], [x, y, 0.5]], list("CO"))
         for x, y in ((0.3, 0.4), (2.3, -7.6))
     )
     expected, found = (contract.energy(row.potential(), cell) for cell in (inside, outside))
@@ -134,7 +134,7 @@ def test_the_cutoff_is_where_it_ends(row):
 def test_no_atom_and_one_atom(row, pbc):
     """Where nothing is to be summed, arrays have the right shapes and are zero but on site."""
     for n in (0, 1):
-        cell = Cell(50 * np.eye(3), np.full((n, 3), 0.3), ["a"] * n, pbc=pbc)
+        cell = Cell(50 * np.eye(3), np.full((n, 3), 0.3), ["C"] * n, pbc=pbc)
         result = kernel.eval(row.potential(), cell)
         assert result.energy == row.reference(cell).sum()
         np.testing.assert_array_equal(result.energies, row.reference(cell))
@@ -156,7 +156,7 @@ def test_collinear_triples_give_numbers(row, turn):
         assert np.isfinite(functions.jvp(table, centres, direction)).all()
     np.testing.assert_allclose(result.energies, row.reference(cell), rtol=1e-10, atol=1e-12)
     scale = np.abs(result.gradient).max()
-    np.testing.assert_allclose(np.cross(result.gradient, u), 0, atol=1e-6 * scale)
+    np.testing.assert_allclose(np.cross(result.gradient, u), 0, atol=1e-6 * scale + 1e-14)
 
 
 @ranged
@@ -183,10 +183,10 @@ def test_a_short_neighbour_list_is_refused(row):
 @rows
 def test_unknown_species_are_refused(row):
     """A misspelt species would be a silent zero; it may be asked for."""
-    potential = row.potential(row.tag("c", "a", "b"))
+    potential = row.potential(row.tag("N", "C", "O"))
     cell = contract.crystal()
     images = kernel.compute_images(cell, potential.cutoff)
-    sentence = f"{potential}: `c` is not a known species. Known: `a`, `b`"
+    sentence = f"{potential}: `N` is not a known species. Known: `C`, `O`"
     for call in (
         lambda: kernel.eval(potential, cell),
         lambda: images.eval(potential),
@@ -247,15 +247,15 @@ def test_derivatives_leave_inputs_alone(row):
 @compiled_rows
 def test_plain_data_make_the_same_potential(row):
     """What is saved comes back, tag included, and `copy` changes only the tag."""
-    potential = row.potential(row.tag("a", "b", "a"))
+    potential = row.potential(row.tag("C", "O", "C"))
     again = potential_from_state_dict(potential.state_dict())
     assert again == potential
     assert again.state_dict() == potential.state_dict()
-    other = potential.copy(tag=row.tag("b", "b", "b"))
+    other = potential.copy(tag=row.tag("O", "O", "O"))
     assert other.parameters == potential.parameters
-    assert other.tag == row.tag("b", "b", "b")
+    assert other.tag == row.tag("O", "O", "O")
     assert other.copy(tag=None) == row.potential()
-    assert potential.tag == row.tag("a", "b", "a")
+    assert potential.tag == row.tag("C", "O", "C")
     cell = contract.crystal()
     assert contract.energy(again, cell) == contract.energy(potential, cell)
 

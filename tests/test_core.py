@@ -215,6 +215,11 @@ def test_pairs_of_atoms_that_do_not_exist_are_refused(pairs, n_atoms):
             lambda: _core.AngularFunction(0, -1, -1, 1.0, 0.1, 1.0, 0.5, 0.0, 1, 0.0, 3.0, True),
             "`zeta` must be in [1, 256]",
         ),
+        (lambda: _core.RadialWindow(3, 0.0, 1.0, False), "`type` of a window is 4 to 8"),
+        (lambda: _core.RadialWindow(9, 0.0, 1.0, False), "`cutoff_type` is 9 but must be in"),
+        (lambda: _core.RadialWindow(4, 1.0, 1.0, False), "`low` must be below `cutoff`"),
+        (lambda: _core.AngleWindow(3, 0.0, 1.0), "`type` of a window is 4 to 8"),
+        (lambda: _core.AngleWindow(4, 0.0, 0.0), "`half_width` must be above 0"),
     ],
 )
 def test_numbers_out_of_range_are_refused(make, sentence):

@@ -39,7 +39,7 @@ def cell_of(case):
 
 def test_a_mixture_is_the_sum_over_bonds():
     """Pairs i < j of a cluster, each once, with the parameters of its two species."""
-    cell = contract.crystal(pbc=False)
+    cell = contract.lettered(pbc=False)
     positions = cell.cartesian()
     expected = 0.0
     for i, j in combinations(range(cell.size), 2):
@@ -61,7 +61,7 @@ def test_angles_are_counted_once():
         for m, pair in enumerate(("a-a", "b-a", "b-b"))
     }
     strengths["b-b-b"] = 0.0
-    cell = contract.crystal()
+    cell = contract.lettered()
     expected = np.zeros(cell.size)
     cutoff = SW3["a"] * SW3["sigma"]
     environments = reference.environments(cell, cutoff)
@@ -150,7 +150,7 @@ def test_a_gauge_left_out_is_found_for_the_whole():
     """The minimum of a bond is -epsilon, that given."""
     (potential,) = counted_once(
         sw2_potential_family,
-        {"a-a": {"epsilon": 0.7, "sigma": 2.0, "a": 1.8, "p": 4.0, "q": 0.0}},
+        {"C-C": {"epsilon": 0.7, "sigma": 2.0, "a": 1.8, "p": 4.0, "q": 0.0}},
     )
     cell = contract.molecule([2 ** (1 / 6) * 2.0, 0, 0])
     assert kernel.eval(potential, cell).energy == pytest.approx(-0.7, rel=1e-12)

@@ -33,7 +33,7 @@ def lj(tag):
 
 def calls(potentials, **options):
     """Both ways to forces on the atoms of the shared crystal."""
-    cell = contract.crystal()
+    cell = contract.lettered()
     return (
         lambda: kernel.eval(potentials, cell, **options),
         lambda: dyn.SkinForces(potentials, cell, **options)(cell.cartesian()),
@@ -55,7 +55,7 @@ def test_atoms_without_an_energy_are_refused_everywhere():
         with pytest.raises(ValueError, match=re.escape(sentence)):
             call()
     result, moving, state = (call() for call in calls(potentials, ignore_missing_species=True))
-    is_b = np.array(contract.crystal().values) == "b"
+    is_b = np.array(contract.lettered().values) == "b"
     assert (result.energies[is_b] == 0).all()
     assert (result.gradient[is_b] == 0).all()
     assert (result.energies[~is_b] != 0).all()
@@ -65,7 +65,7 @@ def test_atoms_without_an_energy_are_refused_everywhere():
 
 def test_every_atom_with_an_energy_is_enough():
     """An untagged potential is for all; a list without potentials is for none, and says so by 0."""
-    cell = contract.crystal()
+    cell = contract.lettered()
     kernel.eval([lj("a-a"), lj("b-b")], cell)
     kernel.eval([lj("a-a"), sw2_potential_family(**SW2)], cell)
     assert kernel.eval([], cell).energy == 0
@@ -76,7 +76,7 @@ def test_every_atom_with_an_energy_is_enough():
 )
 def test_half_of_a_bond_is_told(make):
     """The tag, and what it means; both halves, of whatever parameters, are silent."""
-    cell = contract.crystal()
+    cell = contract.lettered()
     sentence = (
         "acts on a-b but not on b-a: pairs are directed, and the half of the energy of each bond "
         "that the atom of b has is absent; `potentials.counted_once` makes both halves"
@@ -99,7 +99,7 @@ def test_half_of_a_bond_is_told(make):
 
 def test_another_family_is_no_partner():
     """Lennard-Jones on a-b and Stillinger-Weber on b-a are two halves of different bonds."""
-    cell = contract.crystal()
+    cell = contract.lettered()
     with pytest.warns(OneSidedPairWarning) as told:
         kernel.eval([lj("a-b"), sw2_potential_family("b-a", **SW2)], cell)
     assert [re.match(r"(.*) acts on (\S+)", str(w.message)).groups() for w in told] == [
@@ -119,7 +119,7 @@ from test_coverage import lj
 from miniff import kernel
 
 for _ in range(3):
-    kernel.eval([lj("a-b"), lj("b-b")], contract.crystal())
+    kernel.eval([lj("a-b"), lj("b-b")], contract.lettered())
 """
 
 

@@ -70,7 +70,7 @@ def test_adf_is_the_brute_sum(name):
 
 def test_many_values_come_in_parts(monkeypatch):
     """The size of a part changes nothing but rounding."""
-    images = compute_images(contract.crystal(), 4.0)
+    images = compute_images(contract.lettered(), 4.0)
     r, theta = np.linspace(0.5, 3, 30), np.linspace(0, np.pi, 30)
     whole = images.rdf(r, 0.1) | images.adf(theta, 0.1, 3.5)
     monkeypatch.setattr("miniff.kernel._distributions.MOST_VALUES", 7)
@@ -81,7 +81,7 @@ def test_many_values_come_in_parts(monkeypatch):
 
 def test_integrals_count_neighbours_and_triples():
     """The integral of 4 pi r^2 rdf is the number of neighbours; that of adf, of triples."""
-    cell = contract.crystal()
+    cell = contract.lettered()
     r = np.linspace(0.8, 3.4, 20001)
     found = compute_images(cell, 4.0).rdf(r, 0.01)
     for key, values in found.items():
@@ -149,19 +149,19 @@ def test_an_ideal_gas_has_its_density_everywhere():
 def test_means_over_structures():
     """The mean where all have the species; where some do not, over those that do."""
     a, b = (compute_images(c, 4.2) for c in (contract.crystal(), contract.crystal(pbc=False)))
-    alone = compute_images(contract.tiny(), 4.2)  # has no b
+    alone = compute_images(contract.tiny(), 4.2)  # has no O
     r, theta = np.linspace(1, 3, 9), np.linspace(0, np.pi, 9)
     one, two, three = (each.rdf(r, 0.1) for each in (a, b, alone))
     mean = batch_rdf([a, b, alone], r, 0.1)
-    assert list(mean) == ["a-a", "a-b", "b-b"]
-    np.testing.assert_allclose(mean["a-b"], (one["a-b"] + two["a-b"]) / 2)
-    np.testing.assert_allclose(mean["a-a"], (one["a-a"] + two["a-a"] + three["a-a"]) / 3)
+    assert list(mean) == ["C-C", "C-O", "O-O"]
+    np.testing.assert_allclose(mean["C-O"], (one["C-O"] + two["C-O"]) / 2)
+    np.testing.assert_allclose(mean["C-C"], (one["C-C"] + two["C-C"] + three["C-C"]) / 3)
     one, two = (each.adf(theta, 0.1, 3.0) for each in (a, b))
     mean = batch_adf([a, b], theta, 0.1, 3.0)
     for key, values in mean.items():
         np.testing.assert_allclose(values, (one[key] + two[key]) / 2)
     normalized = batch_rdf([a, alone], r, 0.1, normalize=True)
-    np.testing.assert_allclose(normalized["b-b"], a.rdf(r, 0.1, normalize=True)["b-b"])
+    np.testing.assert_allclose(normalized["O-O"], a.rdf(r, 0.1, normalize=True)["O-O"])
     assert batch_rdf([], r, 0.1) == {}
 
 
@@ -170,14 +170,14 @@ def test_no_atom_has_no_distribution():
     r = np.array([1.0])
     assert compute_images(Cell(np.eye(3), np.zeros((0, 3)), []), 3.0).rdf(r, 0.1) == {}
     lone = compute_images(contract.molecule(), 3.0)
-    np.testing.assert_array_equal(lone.rdf(r, 0.1)["a-a"], [0])
-    np.testing.assert_array_equal(lone.adf(r, 0.1, 2.0)["a-[a,a]"], [0])
+    np.testing.assert_array_equal(lone.rdf(r, 0.1)["C-C"], [0])
+    np.testing.assert_array_equal(lone.adf(r, 0.1, 2.0)["C-[C,C]"], [0])
 
 
 @pytest.mark.usefixtures("as_installed")
 def test_unfit_questions_are_refused():
     """Grids, widths, and lists too short for an answer."""
-    images = compute_images(contract.crystal(pbc=(True, True, False)), 4.0)
+    images = compute_images(contract.lettered(pbc=(True, True, False)), 4.0)
     r = np.array([1.0, 2.0])
     for call, sentence in (
         (lambda: images.rdf(r - 1, 0.1), "`r` goes down to 0.0 but must be in (0, inf)"),

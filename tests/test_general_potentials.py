@@ -62,7 +62,7 @@ def test_everything_agrees_with_the_compiled_family(python, compiled, parameters
         np.testing.assert_allclose(
             found.strain_derivative, expected.strain_derivative, rtol=1e-10, atol=1e-9 * scale
         )
-    images = kernel.compute_images(contract.crystal(), 5.0)  # longer than any cutoff
+    images = kernel.compute_images(contract.lettered(), 5.0)  # longer than any cutoff
     for name in ("kernel", "kernel_gradient"):
         found, expected = (images.eval([p, p.copy(tag)], name) for p in (ours, theirs))
         np.testing.assert_allclose(found, expected, atol=1e-11 * np.abs(expected).max())
@@ -70,7 +70,7 @@ def test_everything_agrees_with_the_compiled_family(python, compiled, parameters
 
 def test_profiles_and_moving_atoms_take_them():
     """Scans of strain, and forces with a list longer than the cutoff."""
-    cell = contract.crystal()
+    cell = contract.lettered()
     ours, theirs = (make(**LJ) for make in (python_potentials.lennard_jones, lj_potential_family))
     strain = np.array([0.95, 1.0, 1.1])
     np.testing.assert_allclose(
@@ -86,7 +86,7 @@ def test_profiles_and_moving_atoms_take_them():
 
 def test_triples_come_in_parts_of_bounded_size():
     """Each ordered triple once whatever the size of a part; unordered ones are half of them."""
-    table = kernel.compute_images(contract.crystal(), 3.5).table
+    table = kernel.compute_images(contract.lettered(), 3.5).table
     brute = {
         (p, q)
         for p, q in product(range(table.n_pairs), repeat=2)
@@ -107,7 +107,7 @@ def test_triples_come_in_parts_of_bounded_size():
 
 def test_arrays_are_given_whole():
     """On evaluation an array function is called once for all pairs; one of numbers for each."""
-    cell, calls = contract.crystal(), []
+    cell, calls = contract.lettered(), []
 
     def f(r):
         calls.append(np.shape(r))
@@ -140,7 +140,7 @@ def test_arrays_are_given_whole():
 )
 def test_constants_count_neighbours_however_they_are_written(f):
     """A number for an array is the value at each place, not their sum."""
-    cell = contract.crystal()
+    cell = contract.lettered()
     n = np.diff(kernel.compute_images(cell, 4.0).table.start)
     result = kernel.eval(pair(f), cell)
     np.testing.assert_allclose(result.energies, 2.5 * n, rtol=1e-14)
@@ -154,7 +154,7 @@ def test_arguments_may_be_written_to():
         r *= 2
         return r
 
-    cell = contract.crystal()
+    cell = contract.lettered()
     expected = reference.pair_energies(cell, None, 4.0, lambda r: 2 * r)
     np.testing.assert_allclose(kernel.eval(pair(f), cell).energies, expected, rtol=1e-12)
 
@@ -325,7 +325,7 @@ def test_they_are_no_descriptors_and_are_not_saved(tmp_path):
 def test_short_lists_and_wrong_tags_are_refused():
     """As for all families."""
     potential = pair(np.exp, a=3.0)
-    images = kernel.compute_images(contract.crystal(), 2.9)
+    images = kernel.compute_images(contract.lettered(), 2.9)
     for call in (
         lambda: kernel.eval(potential, images),
         lambda: images.eval(potential),

@@ -1,7 +1,7 @@
-"""Symmetry functions of types 2, 3 and 9 against n2p2.
+"""Symmetry functions of all local types against n2p2.
 
 `data/n2p2_golden` names the version that made the numbers. Lengths stay in whatever unit the files
-have. n2p2 sums j < k once (trap 11): epsilon = 1/2 where the neighbour species are equal.
+have. n2p2 sums j < k once (trap 11): epsilon = 1/2 where the neighbour species are equal or all.
 """
 
 import json
@@ -18,11 +18,44 @@ from miniff.potentials import (
     behler2_descriptor_family,
     behler4_descriptor_family,
     behler5_descriptor_family,
+    polynomial_narrow_descriptor_family,
+    polynomial_radial_descriptor_family,
+    polynomial_wide_descriptor_family,
+    weighted_angular_descriptor_family,
+    weighted_polynomial_narrow_descriptor_family,
+    weighted_polynomial_radial_descriptor_family,
+    weighted_polynomial_wide_descriptor_family,
+    weighted_radial_descriptor_family,
 )
 
 FOLDER = Path(__file__).parent / "data/n2p2_golden"
 CASES = sorted(path.name for path in FOLDER.iterdir() if path.is_dir())
-ANGULAR = {"3": behler4_descriptor_family, "9": behler5_descriptor_family}
+ANGLES = ("low", "a", "left", "right", "form")
+KINDS = {
+    2: (behler2_descriptor_family, 1, ("eta", "r_sphere", "a")),
+    3: (behler4_descriptor_family, 2, ("eta", "l", "zeta", "a", "r_sphere")),
+    9: (behler5_descriptor_family, 2, ("eta", "l", "zeta", "a", "r_sphere")),
+    12: (weighted_radial_descriptor_family, 0, ("eta", "r_sphere", "a")),
+    13: (weighted_angular_descriptor_family, 0, ("eta", "r_sphere", "l", "zeta", "a")),
+    20: (polynomial_radial_descriptor_family, 1, ("low", "a", "form")),
+    21: (polynomial_narrow_descriptor_family, 2, ANGLES),
+    22: (polynomial_wide_descriptor_family, 2, ANGLES),
+    23: (weighted_polynomial_radial_descriptor_family, 0, ("low", "a", "form")),
+    24: (weighted_polynomial_narrow_descriptor_family, 0, ANGLES),
+    25: (weighted_polynomial_wide_descriptor_family, 0, ANGLES),
+}
+"""Of each type the family, how many neighbour species it names, and the arguments in order."""
+
+GOLDEN_NAMES = {
+    "eta": "eta",
+    "r_sphere": "rs",
+    "a": "rc",
+    "l": "lam",
+    "zeta": "zeta",
+    "low": "rl",
+    "left": "al",
+    "right": "ar",
+}
 
 
 def read_input_data(path):
@@ -48,47 +81,37 @@ def read_input_nn(path):
 
 
 def function(words, cutoff):
-    """`C 2 N eta shift rc` or `C 3|9 N1 N2 eta lambda zeta rc [shift]`."""
-    centre, kind = words[:2]
-    if kind == "2":
-        eta, shift, rc = map(float, words[3:6])
-        tag = f"{centre}-{words[2]}"
-        return behler2_descriptor_family(tag=tag, a=rc, eta=eta, r_sphere=shift, **cutoff)
-    first, second = words[2:4]
-    eta, l, zeta, rc, shift = map(float, [*words[4:], "0"][:5])  # noqa: E741
-    return ANGULAR[kind](
-        tag=f"{centre}-{first}-{second}",
-        epsilon=0.5 if first == second else 1.0,
-        a=rc,
-        eta=eta,
-        l=l,
-        zeta=zeta,
-        r_sphere=shift,
-        **cutoff,
-    )
+    """The potential of `C type ...`; n2p2 sums j < k once."""
+    centre, kind = words[0], int(words[1])
+    family, n_names, names = KINDS[kind]
+    neighbors, numbers = words[2 : 2 + n_names], words[2 + n_names :]
+    given = dict(zip(names, numbers, strict=False))
+    parameters = {name: x if name == "form" else float(x) for name, x in given.items()}
+    if len(set(neighbors)) == 1 == n_names - 1 or kind in (13, 24, 25):
+        parameters["epsilon"] = 0.5
+    fc = cutoff if kind < 20 else {}
+    return family(tag="-".join([centre, *neighbors]), **parameters, **fc)
 
 
 def key_of(potential):
     """What tells functions apart; the order of the two neighbour species does not."""
     p, (centre, *neighbors) = potential.parameters, potential.species
-    numbers = [p[name] for name in ("eta", "r_sphere", "a")] + [p.get("l", 0), p.get("zeta", 0)]
-    return (potential.family.name, centre, *sorted(neighbors), *numbers)
+    numbers = [p.get(name, 0) for name in GOLDEN_NAMES]
+    return (potential.family.name, centre, *sorted(neighbors), *numbers, p.get("form", ""))
 
 
 def key_of_golden(centre, entry):
     """The same for an entry of `symfunc_order`."""
-    family = {"2": behler2_descriptor_family, **ANGULAR}[str(entry["type"])]
     neighbors = sorted(name for name in (entry["e1"], entry["e2"]) if name)
-    numbers = [entry[name] for name in ("eta", "rs", "rc", "lam", "zeta")]
-    return (family.name, centre, *neighbors, *numbers)
+    numbers = [entry[name] for name in GOLDEN_NAMES.values()]
+    return (KINDS[entry["type"]][0].name, centre, *neighbors, *numbers, entry["sub"])
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_functions_are_those_of_n2p2(name):
+def assert_functions_agree(folder):
     """Every function of every atom agrees to 1e-9."""
-    expected = json.loads((FOLDER / name / "expected.json").read_text())
-    cell = read_input_data(FOLDER / name / "input.data")
-    functions = {key_of(f): f for f in read_input_nn(FOLDER / name / "input.nn")}
+    expected = json.loads((folder / "expected.json").read_text())
+    cell = read_input_data(folder / "input.data")
+    functions = {key_of(f): f for f in read_input_nn(folder / "input.nn")}
     images = kernel.compute_images(cell, max(f.cutoff for f in functions.values()))
     assert len(functions) == sum(map(len, expected["symfunc_order"].values()))
     for centre, order in expected["symfunc_order"].items():
@@ -97,6 +120,18 @@ def test_functions_are_those_of_n2p2(name):
         golden = np.array([expected["G_raw"][atom] for atom in atoms])
         values = Functions(mine).values(images.table, atoms)
         np.testing.assert_allclose(values, golden, rtol=1e-9, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_functions_are_those_of_n2p2(name):
+    """All types, cutoff functions and forms."""
+    assert_functions_agree(FOLDER / name)
+
+
+@pytest.mark.parametrize("name", ["t20_t22_p2", "t20_t22_p3"])
+def test_further_forms_are_those_of_n2p2(name, shared_data):
+    """The forms of which the repository holds no numbers."""
+    assert_functions_agree(shared_data / "n2p2_golden" / name)
 
 
 @pytest.mark.parametrize("family", [behler4_descriptor_family, behler5_descriptor_family])

@@ -25,9 +25,9 @@ def test_on_site_terms_change_energies_only():
     """v0 for every atom of the species, no force, no stress, and pairs stay mutual."""
     cell = contract.large()
     pairs = lj_potential_family(epsilon=0.3, sigma=1.9, a=2.2)
-    levels = [on_site_potential_family("a", v0=-2.5), on_site_potential_family("b", v0=0.75)]
+    levels = [on_site_potential_family("C", v0=-2.5), on_site_potential_family("O", v0=0.75)]
     alone, both = kernel.eval(pairs, cell), kernel.eval([levels[0], pairs, levels[1]], cell)
-    shift = np.where(np.array(cell.values) == "a", -2.5, 0.75)
+    shift = np.where(np.array(cell.values) == "C", -2.5, 0.75)
     np.testing.assert_allclose(both.energies, alone.energies + shift, rtol=1e-13)
     # Bit by bit: the gradient is found in the same, faster way.
     np.testing.assert_array_equal(both.gradient, alone.gradient)
@@ -37,7 +37,7 @@ def test_on_site_terms_change_energies_only():
 @pytest.mark.parametrize("pbc", [True, False])
 def test_on_site_terms_need_no_neighbours(pbc):
     """A list of nothing else is evaluated without a search, with triples it adds to them."""
-    cell = contract.crystal(pbc=pbc)
+    cell = contract.lettered(pbc=pbc)
     level = on_site_potential_family("b", v0=1.25)
     expected = np.array([0, 1.25, 0, 0, 1.25])
     assert level.cutoff == 0
@@ -83,7 +83,7 @@ def test_a_sharp_sigmoid_is_a_step(dr):
 def test_a_wide_sigmoid_is_the_cutoff_function():
     """With r0 far away all neighbours count as the cutoff function says."""
     potential = sigmoid_descriptor_family(a=3.0, dr=0.3, r0=30.0)
-    cell = contract.crystal()
+    cell = contract.lettered()
     flat = behler2_descriptor_family(a=3.0, eta=0.0)
     expected, found = kernel.eval(flat, cell), kernel.eval(potential, cell)
     np.testing.assert_allclose(found.energies, expected.energies, rtol=1e-13)
@@ -93,7 +93,7 @@ def test_a_wide_sigmoid_is_the_cutoff_function():
 @pytest.mark.parametrize("eta", [(0.1, 0.1), (0.05, 0.7)])
 def test_behler_5x_is_a_sum_of_behler_5(eta):
     """With equal etas (c - c0)^2 = (1 + c)^2 for c0 = -1; exchanged etas change nothing."""
-    cell = contract.crystal()
+    cell = contract.lettered()
     eta1, eta2 = eta
     crossed, turned = (
         kernel.eval(behler5x_descriptor_family(a=4.0, eta1=e1, eta2=e2, cos_theta0=-1), cell)

@@ -57,14 +57,14 @@ def refuses(sentence, kind=ValueError):
 @tags
 def test_values_are_those_of_the_brute_sum(row, tag):
     """Lists are in the order of the tag."""
-    contract.assert_values_match_reference(row, contract.crystal(), tag)
+    contract.assert_values_match_reference(row, contract.lettered(), tag)
 
 
 @rows
 @pytest.mark.parametrize("tag", ["a-a-b", "b-a-b"])
 def test_derivatives_are_slopes(row, tag):
     """Forces, stresses and both directions of differentiation."""
-    potential, cell = row.potential(tag), contract.crystal()
+    potential, cell = row.potential(tag), contract.lettered()
     contract.assert_gradient_is_slope(potential, cell)
     contract.assert_strain_derivative_is_slope(potential, cell)
     contract.assert_jvp_is_slope_and_transpose_of_vjp(potential, cell)
@@ -78,14 +78,14 @@ def test_files_hold_lists(row, tmp_path):
     save_potentials(tmp_path / "file.pt", [potential])
     (again,) = load_potentials(tmp_path / "file.pt")
     assert again == potential
-    cell = contract.crystal()
+    cell = contract.lettered()
     assert contract.energy(again, cell) == contract.energy(potential, cell)
     assert len(str(potential)) < 1500
 
 
 def test_a_number_is_good_for_all_neighbours():
     """As lists of that number are."""
-    cell = contract.crystal()
+    cell = contract.lettered()
     lists = {name: [x] * 2 for name, x in TERSOFF.items() if name in ("A", "n", "beta")}
     lists |= {name: [[TERSOFF[name]] * 2] * 2 for name in ("R", "D", "c")}
     one, two = (
@@ -152,7 +152,7 @@ def test_tables_keep_their_last_value_up_to_the_cutoff():
 def test_exchanged_legs_are_those_of_the_other_neighbour():
     """Nothing changes where the legs are exchanged in parameters and tag."""
     (row,) = (row for row in contract.ROWS if row.name == "sw3-mixed")
-    cell, p = contract.crystal(), row.parameters
+    cell, p = contract.lettered(), row.parameters
     legs = product(("a", "sigma", "gamma"), (1, 2))
     swapped = p | {f"{name}_{n}": p[f"{name}_{3 - n}"] for name, n in legs}
     one = kernel.eval(sw3_mixed_potential_family("a-a-b", **p), cell, ignore_missing_species=True)

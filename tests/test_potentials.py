@@ -4,6 +4,7 @@ import pickle
 import re
 from copy import copy as shallow_copy
 from copy import deepcopy
+from fractions import Fraction
 from math import inf, nan
 
 import contract
@@ -336,21 +337,21 @@ def test_many_functions_at_once_are_those_one_by_one():
     """Grouping by species, cutoff and exponent changes no value and no derivative."""
     rng = np.random.default_rng(0)
     potentials = [
-        make(tag=f"b-{s}", a=a, eta=eta, **more)
+        make(tag=f"O-{s}", a=a, eta=eta, **more)
         for a in (3.0, 4.1)
         for eta in (0.0, 0.07, 0.3)
         for make, species, more in (
-            (behler2_descriptor_family, ("a", "b", "x"), {"r_sphere": 0.4}),
-            (behler4_descriptor_family, ("a-b", "b-a", "b-b"), {"l": -0.7, "zeta": 3}),
-            (behler5_descriptor_family, ("a-b", "a-a", "a-x"), {"l": 1, "zeta": 1.7}),
-            (behler5_descriptor_family, ("a-b", "a-a"), {"l": -1, "zeta": 17}),
+            (behler2_descriptor_family, ("C", "O", "X"), {"r_sphere": 0.4}),
+            (behler4_descriptor_family, ("C-O", "O-C", "O-O"), {"l": -0.7, "zeta": 3}),
+            (behler5_descriptor_family, ("C-O", "C-C", "C-X"), {"l": 1, "zeta": 1.7}),
+            (behler5_descriptor_family, ("C-O", "C-C"), {"l": -1, "zeta": 17}),
         )
         for s in species
     ]
     potentials = [potentials[i] for i in rng.permutation(len(potentials))]
     table = kernel.compute_images(contract.crystal(), 4.1).table
     together = Functions(potentials)
-    centres = table.atoms_of("b")
+    centres = table.atoms_of("O")
     weight = rng.normal(size=(2, len(potentials)))
     direction = rng.normal(size=(table.n_images, 3))
     values = together.values(table, centres)
@@ -370,7 +371,7 @@ def test_many_functions_at_once_are_those_one_by_one():
 
 
 @pytest.mark.filterwarnings("ignore::miniff.potentials.OneSidedPairWarning")
-@pytest.mark.parametrize("tags", [("a-b", "b-a"), ("a-a",), (None,)])
+@pytest.mark.parametrize("tags", [("C-O", "O-C"), ("C-C",), (None,)])
 def test_mutual_pairs_need_no_scattering(tags):
     """Where each pair has the same terms both ways, the sum is that of the parts that have not."""
     lj = {"epsilon": 0.3, "sigma": 1.9, "a": 2.2}
@@ -378,13 +379,35 @@ def test_mutual_pairs_need_no_scattering(tags):
     whole = kernel.eval(
         [lj_potential_family(tag, **lj) for tag in tags], cell, ignore_missing_species=True
     )
-    one_way = [tag for tag in ("a-b", "b-a", "a-a", "b-b") if None in tags or tag in tags]
+    one_way = [tag for tag in ("C-O", "O-C", "C-C", "O-O") if None in tags or tag in tags]
     # A triple term without strength makes every part go the general way.
     nothing = sw3_potential_family(epsilon=0.0, sigma=1.0, l=1.0, gamma=1.0, cos_theta0=0.0, a=2.0)
     parts = [kernel.eval([lj_potential_family(tag, **lj), nothing], cell) for tag in one_way]
     for name in ("energies", "gradient", "strain_derivative"):
         expected = sum(getattr(part, name) for part in parts)
         np.testing.assert_allclose(getattr(whole, name), expected, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "power", "coefficients"),
+    [
+        ("poly1", 2, (-3, 2)),
+        ("poly2", 3, (-10, 15, -6)),
+        ("poly3", 4, (-35, 84, -70, 20)),
+        ("poly4", 5, (-126, 420, -540, 315, -70)),
+    ],
+)
+def test_polynomial_cutoffs_keep_their_digits_to_the_end(name, power, coefficients):
+    """Where 1 + x^n (c0 + c1 x + ...) is 1e-13, it is right to 12 digits: in exact fractions."""
+    r, a = 4 - 2.0**-8, 4.0
+    potential = behler2_descriptor_family(a=a, eta=0.0, cutoff_function=name)
+    images = kernel.compute_images(contract.molecule([r, 0, 0]), a)
+    x = Fraction(r) / Fraction(a)
+    value = 1 + sum(c * x ** (power + k) for k, c in enumerate(coefficients))
+    slope = sum((power + k) * c * x ** (power + k - 1) for k, c in enumerate(coefficients)) / 4
+    np.testing.assert_allclose(images.eval(potential)[0], float(value), rtol=1e-12)
+    gradient = images.eval(potential, "kernel_gradient")[0, 1]
+    np.testing.assert_allclose(gradient, [float(slope), 0, 0], rtol=1e-12)
 
 
 FLAT = {"l": 0.0, "zeta": 1.0}

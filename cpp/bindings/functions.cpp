@@ -138,9 +138,31 @@ nb::class_<FunctionSet<T>> bind_set(nb::module_& m, const char* name) {
     return set;
 }
 
+/// Of a window, which is to be smooth in its middle.
+CutoffType window_type(int type) {
+    demand(type >= static_cast<int>(CutoffType::exponential), "`type` of a window is 4 to 8");
+    return cutoff_type(type);
+}
+
+void make_window(CutoffFunction* f, int type, double low, double cutoff, bool asymmetric) {
+    demand(low < cutoff, "`low` must be below `cutoff`");
+    new (f) CutoffFunction{window_type(type), 0.0, cutoff, true, low, asymmetric};
+}
+
+void make_angle_window(AngleWindow* f, int type, double centre, double half_width) {
+    demand(half_width > 0, "`half_width` must be above 0");
+    new (f) AngleWindow{window_type(type), centre, 1 / half_width};
+}
+
 void make_radial(RadialFunction* f, std::int64_t column, std::int32_t neighbor, double eta,
-                 double shift, int type, double alpha, double cutoff) {
-    new (f) RadialFunction{column, neighbor, eta, shift, {cutoff_type(type), alpha, cutoff}};
+                 double shift, int type, double alpha, double cutoff, double prefactor) {
+    const CutoffFunction fc{cutoff_type(type), alpha, cutoff};
+    new (f) RadialFunction{column, neighbor, prefactor, eta, shift, fc};
+}
+
+void make_compact_radial(RadialFunction* f, std::int64_t column, std::int32_t neighbor,
+                         double prefactor, const CutoffFunction& window) {
+    new (f) RadialFunction{column, neighbor, prefactor, 0.0, 0.0, window};
 }
 
 void make_angular(AngularFunction* f, std::int64_t column, std::int32_t first, std::int32_t second,
@@ -148,18 +170,33 @@ void make_angular(AngularFunction* f, std::int64_t column, std::int32_t first, s
                   double alpha, double cutoff, bool narrow) {
     demand(zeta >= 1 && zeta <= 256, "`zeta` must be in [1, 256]");
     const CutoffFunction fc{cutoff_type(type), alpha, cutoff};
-    new (f) AngularFunction{column, first, second, prefactor, eta, lambda, zeta, shift, fc, narrow};
+    new (f)
+        AngularFunction{column, first, second, prefactor, eta, {lambda, zeta}, shift, fc, narrow};
+}
+
+void make_compact_angular(AngularFunction* f, std::int64_t column, std::int32_t first,
+                          std::int32_t second, double prefactor, const CutoffFunction& window,
+                          const AngleWindow& angle, bool narrow) {
+    new (f) AngularFunction{column, first,  second, prefactor, 0.0, {0.0, 0.0, angle},
+                            0.0,    window, narrow};
 }
 
 }  // namespace
 
 void bind_functions(nb::module_& m) {
+    nb::class_<CutoffFunction>(m, "RadialWindow")
+        .def("__init__", &make_window, "type"_a, "low"_a, "cutoff"_a, "asymmetric"_a);
+    nb::class_<AngleWindow>(m, "AngleWindow")
+        .def("__init__", &make_angle_window, "type"_a, "centre"_a, "half_width"_a);
     nb::class_<RadialFunction>(m, "RadialFunction")
         .def("__init__", &make_radial, "column"_a, "neighbor"_a, "eta"_a, "shift"_a,
-             "cutoff_type"_a, "alpha"_a, "cutoff"_a);
+             "cutoff_type"_a, "alpha"_a, "cutoff"_a, "prefactor"_a = 1.0)
+        .def("__init__", &make_compact_radial, "column"_a, "neighbor"_a, "prefactor"_a, "window"_a);
     nb::class_<AngularFunction>(m, "AngularFunction")
         .def("__init__", &make_angular, "column"_a, "first"_a, "second"_a, "prefactor"_a, "eta"_a,
-             "lambda_"_a, "zeta"_a, "shift"_a, "cutoff_type"_a, "alpha"_a, "cutoff"_a, "narrow"_a);
+             "lambda_"_a, "zeta"_a, "shift"_a, "cutoff_type"_a, "alpha"_a, "cutoff"_a, "narrow"_a)
+        .def("__init__", &make_compact_angular, "column"_a, "first"_a, "second"_a, "prefactor"_a,
+             "window"_a, "angle"_a, "narrow"_a);
     nb::class_<StillingerWeberLeg>(m, "StillingerWeberLeg")
         .def(
             "__init__",

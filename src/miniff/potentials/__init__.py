@@ -20,6 +20,15 @@ from miniff.potentials._classical import (
     sw3_mixed_potential_family,
     sw3_potential_family,
 )
+from miniff.potentials._compact import (
+    COMPACT_FORMS,
+    polynomial_narrow_descriptor_family,
+    polynomial_radial_descriptor_family,
+    polynomial_wide_descriptor_family,
+    weighted_polynomial_narrow_descriptor_family,
+    weighted_polynomial_radial_descriptor_family,
+    weighted_polynomial_wide_descriptor_family,
+)
 from miniff.potentials._counting import counted_once
 from miniff.potentials._coverage import (
     OneSidedPairWarning,
@@ -55,9 +64,14 @@ from miniff.potentials._model import ModelBuilder, Precision
 from miniff.potentials._parameters import Choice, Numbers, Parameter
 from miniff.potentials._registry import known_families, potential_from_state_dict
 from miniff.potentials._tersoff import tersoff_potential_family
+from miniff.potentials._weighted import (
+    weighted_angular_descriptor_family,
+    weighted_radial_descriptor_family,
+)
 from miniff.potentials._zbl import zbl_potential_family
 
 __all__ = [
+    "COMPACT_FORMS",
     "CUTOFF_FUNCTIONS",
     "Choice",
     "CompiledPotentials",
@@ -92,6 +106,9 @@ __all__ = [
     "lj_potential_family",
     "morse_potential_family",
     "on_site_potential_family",
+    "polynomial_narrow_descriptor_family",
+    "polynomial_radial_descriptor_family",
+    "polynomial_wide_descriptor_family",
     "potential_from_state_dict",
     "potential_values",
     "refuse_short_table",
@@ -103,5 +120,10 @@ __all__ = [
     "sw3_mixed_potential_family",
     "sw3_potential_family",
     "tersoff_potential_family",
+    "weighted_angular_descriptor_family",
+    "weighted_polynomial_narrow_descriptor_family",
+    "weighted_polynomial_radial_descriptor_family",
+    "weighted_polynomial_wide_descriptor_family",
+    "weighted_radial_descriptor_family",
     "zbl_potential_family",
 ]

@@ -22,10 +22,15 @@ from miniff.potentials._functions import CoreBuilder, LocalPotentialFamily
 from miniff.potentials._parameters import Choice, Parameter, Value
 
 __all__ = [
+    "ANGULAR",
     "CUTOFF_FUNCTIONS",
+    "RADIAL",
+    "add_angular",
+    "add_radial",
     "behler2_descriptor_family",
     "behler4_descriptor_family",
     "behler5_descriptor_family",
+    "cutoff_of",
 ]
 
 CUTOFF_FUNCTIONS = (
@@ -45,7 +50,7 @@ LARGEST_ALPHA = 1 - 1e-9
 LARGEST_ETA, LARGEST_ZETA = 1e100, 256.0
 """Beyond these, numbers overflow."""
 
-_SHAPE: dict[str, Parameter | Choice] = {
+RADIAL: dict[str, Parameter | Choice] = {
     "a": Parameter(0.0, above=True, text="cutoff (length)"),
     "eta": Parameter(0.0, LARGEST_ETA, text="exponent of the Gaussian (1/length^2)"),
     "r_sphere": Parameter(0.0, default=0.0, text="centre of the Gaussian (length)"),
@@ -54,15 +59,15 @@ _SHAPE: dict[str, Parameter | Choice] = {
         0.0, LARGEST_ALPHA, 0.0, text="the cutoff function is 1 below this fraction of a"
     ),
 }
-_ANGULAR: dict[str, Parameter | Choice] = {
-    **_SHAPE,
+ANGULAR: dict[str, Parameter | Choice] = {
+    **RADIAL,
     "l": Parameter(-1.0, 1.0, text="lambda: sign and weight of the cosine"),
     "zeta": Parameter(1.0, LARGEST_ZETA, text="sharpness in the angle"),
     "epsilon": Parameter(default=1.0, text="prefactor"),
 }
 
 
-def _cutoff(p: Mapping[str, Value]) -> float:
+def cutoff_of(p: Mapping[str, Value]) -> float:
     return float(p["a"])
 
 
@@ -70,7 +75,14 @@ def _cutoff_type(p: Mapping[str, Value]) -> int:
     return CUTOFF_FUNCTIONS.index(str(p["cutoff_function"]))
 
 
-def _radial(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequence[int]) -> None:
+def add_radial(
+    builder: CoreBuilder,
+    p: Mapping[str, Value],
+    column: int,
+    on: Sequence[int],
+    weight: float = 1.0,
+) -> None:
+    """Behler 2 times a weight, for neighbours of the species with code ``on``."""
     builder.radial.append(
         _core.RadialFunction(
             column,
@@ -80,19 +92,27 @@ def _radial(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Seque
             cutoff_type=_cutoff_type(p),
             alpha=float(p["cutoff_alpha"]),
             cutoff=float(p["a"]),
+            prefactor=weight,
         )
     )
 
 
-def _angular(
-    builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequence[int], *, narrow: bool
+def add_angular(
+    builder: CoreBuilder,
+    p: Mapping[str, Value],
+    column: int,
+    on: Sequence[int],
+    weight: float = 1.0,
+    *,
+    narrow: bool,
 ) -> None:
+    """Behler 4 (narrow) or 5 times a weight, for neighbours of the two species ``on``."""
     builder.angular.append(
         _core.AngularFunction(
             column,
             first=on[0],
             second=on[1],
-            prefactor=float(p["epsilon"]),
+            prefactor=weight * float(p["epsilon"]),
             eta=float(p["eta"]),
             lambda_=float(p["l"]),
             zeta=float(p["zeta"]),
@@ -108,26 +128,26 @@ def _angular(
 behler2_descriptor_family = LocalPotentialFamily(
     name="Behler type 2",
     n_bodies=2,
-    parameters=_SHAPE,
-    cutoff_of=_cutoff,
-    compile=_radial,
+    parameters=RADIAL,
+    cutoff_of=cutoff_of,
+    compile=add_radial,
     formula="exp(-eta (r - r_sphere)^2) fc(r)",
 )
 
 behler4_descriptor_family = LocalPotentialFamily(
     name="Behler type 4",
     n_bodies=3,
-    parameters=_ANGULAR,
-    cutoff_of=_cutoff,
-    compile=partial(_angular, narrow=True),
+    parameters=ANGULAR,
+    cutoff_of=cutoff_of,
+    compile=partial(add_angular, narrow=True),
     formula="epsilon 2^(1-zeta) (1 + l cos t)^zeta p(r_ij) p(r_ik) p(r_jk)",
 )
 
 behler5_descriptor_family = LocalPotentialFamily(
     name="Behler type 5",
     n_bodies=3,
-    parameters=_ANGULAR,
-    cutoff_of=_cutoff,
-    compile=partial(_angular, narrow=False),
+    parameters=ANGULAR,
+    cutoff_of=cutoff_of,
+    compile=partial(add_angular, narrow=False),
     formula="epsilon 2^(1-zeta) (1 + l cos t)^zeta p(r_ij) p(r_ik)",
 )

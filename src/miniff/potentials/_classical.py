@@ -149,6 +149,7 @@ SW2_PARAMETERS = {
 on_site_potential_family = LocalPotentialFamily(
     name="on-site",
     n_bodies=1,
+    sees_neighbors=False,
     parameters={"v0": Parameter(text="energy of an atom (energy)")},
     cutoff_of=_no_cutoff,
     compile=_on_site,

@@ -44,8 +44,8 @@ class LocalPotentialFamily:
 
     Attributes:
         name: What files call it.
-        n_bodies: 1 for what needs no neighbour, 2 for sums over neighbours, 3 for sums over pairs
-            of neighbours. It is how many species a tag names.
+        n_bodies: How many species a tag names: 2 for sums over neighbours, 3 for sums over pairs of
+            neighbours, 1 where no neighbour counts, or those of all species, each with a weight.
         parameters: Names and ranges of the numbers the form needs.
         cutoff_of: The cutoff for given parameters (length).
         compile: Adds the form to a set of the core.
@@ -54,6 +54,8 @@ class LocalPotentialFamily:
         neighbors_of: Only for many-body energies, which are no sums over terms: how many species of
             neighbours given parameters tell apart, None if none. A tag then names the centre and
             all species of neighbours.
+        check: Refuses parameters that do not go together.
+        sees_neighbors: Whether the energy depends on neighbours at all.
     """
 
     name: str
@@ -64,6 +66,8 @@ class LocalPotentialFamily:
     formula: str = ""
     complete: Callable[[dict[str, object]], dict[str, object]] = dict
     neighbors_of: Callable[[Mapping[str, Value]], int | None] | None = None
+    check: Callable[[Mapping[str, Value]], object] = dict
+    sees_neighbors: bool = True
 
     def __call__(self, tag: str | None = None, **parameters: object) -> "FunctionPotential":
         """A potential of this family.
@@ -78,13 +82,14 @@ class LocalPotentialFamily:
             ValueError: Values out of range, or a tag of the wrong length.
         """
         values = check_parameters(self.name, self.parameters, self.complete(parameters))
+        self.check(values)
         self._check_tag(tag, values)
         return FunctionPotential(self, values, tag)
 
     @property
     def is_on_site(self) -> bool:
         """Whether it sees no neighbour."""
-        return self.n_bodies == 1
+        return not self.sees_neighbors
 
     @property
     def is_pair_sum(self) -> bool:
@@ -190,9 +195,16 @@ def _shown(value: Value) -> str:
 
 
 class CoreBuilder:
-    """Collects functions for one set of the core; symmetry functions go in together at the end."""
+    """Collects functions for one set of the core; symmetry functions go in together at the end.
 
-    def __init__(self, functions: _core.FunctionSet | _core.FunctionSet32) -> None:
+    Attributes:
+        names: The species of the tables to come, in the order of their codes.
+    """
+
+    def __init__(
+        self, functions: _core.FunctionSet | _core.FunctionSet32, names: tuple[str, ...]
+    ) -> None:
+        self.names = names
         self._functions = functions
         self.radial: list[_core.RadialFunction] = []
         self.angular: list[_core.AngularFunction] = []
@@ -327,7 +339,7 @@ def _fill(
 ) -> None:
     codes = {name: code for code, name in enumerate(names)}
     absent = len(codes)  # a code no atom has
-    builder = CoreBuilder(functions)
+    builder = CoreBuilder(functions, names)
     for column, p in enumerate(potentials):
         neighbors = (
             tuple(codes.get(name, absent) for name in p.species[1:])

@@ -18,6 +18,14 @@ from miniff.potentials._classical import (
     sw3_mixed_potential_family,
     sw3_potential_family,
 )
+from miniff.potentials._compact import (
+    polynomial_narrow_descriptor_family,
+    polynomial_radial_descriptor_family,
+    polynomial_wide_descriptor_family,
+    weighted_polynomial_narrow_descriptor_family,
+    weighted_polynomial_radial_descriptor_family,
+    weighted_polynomial_wide_descriptor_family,
+)
 from miniff.potentials._descriptors import (
     behler5x_descriptor_family,
     sigmoid_descriptor_family,
@@ -25,6 +33,10 @@ from miniff.potentials._descriptors import (
 from miniff.potentials._embedded_atom import eam_potential_family
 from miniff.potentials._functions import FunctionPotential, LocalPotentialFamily
 from miniff.potentials._tersoff import tersoff_potential_family
+from miniff.potentials._weighted import (
+    weighted_angular_descriptor_family,
+    weighted_radial_descriptor_family,
+)
 from miniff.potentials._zbl import zbl_potential_family
 
 __all__ = ["known_families", "potential_from_state_dict"]
@@ -43,11 +55,19 @@ known_families: dict[str, LocalPotentialFamily] = {
         morse_potential_family,
         on_site_potential_family,
         sigmoid_descriptor_family,
+        polynomial_narrow_descriptor_family,
+        polynomial_radial_descriptor_family,
+        polynomial_wide_descriptor_family,
         sw2_potential_family,
         sw3_mixed_potential_family,
         sw3_potential_family,
         zbl_potential_family,
         tersoff_potential_family,
+        weighted_angular_descriptor_family,
+        weighted_polynomial_narrow_descriptor_family,
+        weighted_polynomial_radial_descriptor_family,
+        weighted_polynomial_wide_descriptor_family,
+        weighted_radial_descriptor_family,
     )
 }
 
