@@ -44,7 +44,7 @@ public:
 
     /// Takes the derivatives of a centre's neighbourhood.
     template <class Builder>
-    void take(const Builder& builder, std::int64_t centre) {
+    void take(Builder& builder, std::int64_t centre) {
         if (direct_)
             builder.give_gradient(
                 centre, [this](std::int64_t image, Quad g) { add_quad(total_ + 4 * image, g); });

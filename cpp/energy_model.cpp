@@ -54,19 +54,20 @@ private:
 template <class T>
 class NetworkSumWorker final : public ContributionWorker {
 public:
-    NetworkSumWorker(const FunctionSet<T>& set, const Network<T>& network, const ImageTable& table,
-                     const Quads& places)
+    NetworkSumWorker(const FunctionSet<T>& set, const std::vector<Network<T>>& networks,
+                     const ImageTable& table, const Quads& places)
         : builder_(table, places, set.cutoff()),
           functions_(set),
-          network_(network),
+          networks_(networks.begin(), networks.end()),
           row_(static_cast<std::size_t>(set.n_functions())),
-          weight_(row_.size()) {}
+          weight_(row_.size()),
+          of_one_(row_.size()) {}
 
     double energy(std::int64_t i) override {
         std::fill(row_.begin(), row_.end(), T(0));
         functions_.begin(builder_.of(i));
         functions_.values(row_.data());
-        const double energy = network_.energy(row_.data(), weight_.data());
+        const double energy = mean_energy();
         functions_.vjp(weight_.data());
         return energy;
     }
@@ -75,30 +76,45 @@ public:
     }
 
 private:
+    /// Of the networks at the descriptors found; its derivatives by them become the weights.
+    double mean_energy() {
+        double energy = networks_[0].energy(row_.data(), weight_.data());
+        if (networks_.size() == 1) return energy;
+        for (std::size_t k = 1; k < networks_.size(); ++k) {
+            energy += networks_[k].energy(row_.data(), of_one_.data());
+            for (std::size_t f = 0; f < weight_.size(); ++f) weight_[f] += of_one_[f];
+        }
+        const double share = 1 / static_cast<double>(networks_.size());
+        for (T& weight : weight_) weight *= static_cast<T>(share);
+        return share * energy;
+    }
+
     NeighborhoodBuilder<T> builder_;
     SetWorker<T> functions_;
-    NetworkWorker<T> network_;
-    std::vector<T> row_, weight_;
+    std::vector<NetworkWorker<T>> networks_;
+    std::vector<T> row_, weight_, of_one_;
 };
 
 template <class T>
 class NetworkSum final : public Contribution {
 public:
-    NetworkSum(std::shared_ptr<const FunctionSet<T>> set, Network<T> network)
-        : set_(std::move(set)), network_(std::move(network)) {
-        if (network_.n_inputs() != set_->n_functions() || network_.n_outputs() != 1)
-            throw std::invalid_argument(
-                "the network must take one number per function and give one");
+    NetworkSum(std::shared_ptr<const FunctionSet<T>> set, std::vector<Network<T>> networks)
+        : set_(std::move(set)), networks_(std::move(networks)) {
+        if (networks_.empty()) throw std::invalid_argument("no network is given");
+        for (const Network<T>& network : networks_)
+            if (network.n_inputs() != set_->n_functions() || network.n_outputs() != 1)
+                throw std::invalid_argument(
+                    "the network must take one number per function and give one");
     }
     double cutoff() const override { return set_->cutoff(); }
     std::unique_ptr<ContributionWorker> worker(const ImageTable& table,
                                                const Quads& places) const override {
-        return std::make_unique<NetworkSumWorker<T>>(*set_, network_, table, places);
+        return std::make_unique<NetworkSumWorker<T>>(*set_, networks_, table, places);
     }
 
 private:
     std::shared_ptr<const FunctionSet<T>> set_;
-    Network<T> network_;
+    std::vector<Network<T>> networks_;
 };
 
 }  // namespace
@@ -109,13 +125,13 @@ std::unique_ptr<Contribution> sum_contribution(std::shared_ptr<const FunctionSet
 
 template <class T>
 std::unique_ptr<Contribution> network_contribution(std::shared_ptr<const FunctionSet<T>> set,
-                                                   Network<T> network) {
-    return std::make_unique<NetworkSum<T>>(std::move(set), std::move(network));
+                                                   std::vector<Network<T>> networks) {
+    return std::make_unique<NetworkSum<T>>(std::move(set), std::move(networks));
 }
 template std::unique_ptr<Contribution> network_contribution(
-    std::shared_ptr<const FunctionSet<double>>, Network<double>);
+    std::shared_ptr<const FunctionSet<double>>, std::vector<Network<double>>);
 template std::unique_ptr<Contribution> network_contribution(
-    std::shared_ptr<const FunctionSet<float>>, Network<float>);
+    std::shared_ptr<const FunctionSet<float>>, std::vector<Network<float>>);
 
 void EnergyModel::add(std::int64_t species, std::unique_ptr<Contribution> contribution) {
     of_species_.at(static_cast<std::size_t>(species)).push_back(std::move(contribution));

@@ -34,10 +34,10 @@ public:
 
 /// e_i = sum_f F[i, f]
 std::unique_ptr<Contribution> sum_contribution(std::shared_ptr<const FunctionSet<double>> set);
-/// e_i = network(F[i])
+/// e_i = mean of network(F[i]) over the networks
 template <class T>
 std::unique_ptr<Contribution> network_contribution(std::shared_ptr<const FunctionSet<T>> set,
-                                                   Network<T> network);
+                                                   std::vector<Network<T>> networks);
 
 /// Contributions by the species of the centre.
 class EnergyModel {

@@ -45,34 +45,109 @@ void for_neighbors(const Neighborhood<double>& nb, Use use) {
 /// One row at work: its blocks, with the derivatives that were found for the last of them.
 struct Jacobian::Row {
     const Jacobian& of;
+    const double* weight;  // [n_models, n_rows, n_functions]
+    const std::int64_t n_models;
+    std::vector<Quad> own = std::vector<Quad>(static_cast<std::size_t>(n_models));
     std::int64_t row = 0;
-    const double* weight = nullptr;
 
-    /// Calls add(image, derivatives by its position), for the centre at last.
+    /// Calls add(image and model, derivatives by its position), for the centre at last.
     template <class Add>
-    MINIFF_INLINE void give_gradient(std::int64_t centre, Add add) const {
-        constexpr std::int64_t size = block_size, n_v = n_packs(block_size);
-        Quad own{};
+    MINIFF_INLINE void give_gradient(std::int64_t centre, Add add) {
+        std::fill(own.begin(), own.end(), Quad{});
         for (std::int64_t b = of.start_[static_cast<std::size_t>(row)];
              b < of.start_[static_cast<std::size_t>(row) + 1]; ++b) {
-            const float* slope = of.slopes_.data() + b * of.n_functions_ * 3 * size;
-            Pack<double> sums[3][n_v] = {};
-            for (std::int64_t f = 0; f < of.n_functions_; ++f)
-                for (int x = 0; x < 3; ++x)
-                    for (std::int64_t v = 0; v < n_v; ++v, slope += width<double>)
-                        sums[x][v] += weight[f] * widened(slope);
+            std::int64_t m = 0;
+            for (; m + tile <= n_models; m += tile) give_block<tile>(b, m, add);
+            for (; m < n_models; ++m) give_block<1>(b, m, add);
+        }
+        for (std::int64_t m = 0; m < n_models; ++m)
+            add(centre * n_models + m, -own[static_cast<std::size_t>(m)]);
+    }
+
+    template <int count, class Add>
+    MINIFF_INLINE void give_block(std::int64_t block, std::int64_t first, Add add) {
+        constexpr std::int64_t size = block_size, n_v = n_packs(block_size);
+        const std::int64_t n_f = of.n_functions_;
+        const double* w[count];
+        for (int m = 0; m < count; ++m) w[m] = weight + ((first + m) * of.n_rows() + row) * n_f;
+        const float* slope = of.slopes_.data() + block * n_f * 3 * size;
+        Pack<double> sums[count][3][n_v] = {};
+        for (std::int64_t f = 0; f < n_f; ++f)
+            for (int x = 0; x < 3; ++x)
+                for (std::int64_t v = 0; v < n_v; ++v, slope += width<double>) {
+                    const Pack<double> one = widened(slope);
+                    for (int m = 0; m < count; ++m) sums[m][x][v] += w[m][f] * one;
+                }
+        const std::int32_t* const image = of.image_.data() + block * size;
+        for (int m = 0; m < count; ++m) {
             double g[3][size];
             for (int x = 0; x < 3; ++x)
                 for (std::int64_t v = 0; v < n_v; ++v)
-                    store<double>(g[x] + v * width<double>, sums[x][v]);
-            const std::int32_t* const image = of.image_.data() + b * size;
+                    store<double>(g[x] + v * width<double>, sums[m][x][v]);
+            Quad total = own[static_cast<std::size_t>(first + m)];
             for (std::int64_t l = 0; l < size; ++l) {
                 const Quad one{g[0][l], g[1][l], g[2][l], 0.0};
-                own += one;
-                add(static_cast<std::int64_t>(image[l]), one);
+                total += one;
+                add(image[l] * n_models + first + m, one);
             }
+            own[static_cast<std::size_t>(first + m)] = total;
         }
-        add(centre, -own);
+    }
+};
+
+/// The changes of a row's functions along directions.
+struct Jacobian::Changes {
+    const Jacobian& of;
+    const Quads& direction;  // [n_images, n_models, 4]
+    const std::int64_t n_models;
+    std::vector<double> sums =
+        std::vector<double>(static_cast<std::size_t>(of.n_functions_ * width<double> * n_models));
+
+    /// out [n_models, n_rows, n_functions]
+    void write(std::int64_t row, double* out) {
+        const std::int64_t n_f = of.n_functions_;
+        std::fill(sums.begin(), sums.end(), 0.0);
+        const auto place = static_cast<std::size_t>(row);
+        for (std::int64_t b = of.start_[place]; b < of.start_[place + 1]; ++b) {
+            std::int64_t m = 0;
+            for (; m + tile <= n_models; m += tile) add_block<tile>(b, m, of.centre_[place]);
+            for (; m < n_models; ++m) add_block<1>(b, m, of.centre_[place]);
+        }
+        const double* from = sums.data();
+        for (std::int64_t m = 0; m < n_models; ++m)
+            for (std::int64_t f = 0; f < n_f; ++f, from += width<double>)
+                out[(m * of.n_rows() + row) * n_f + f] = sum<double>(load<double>(from));
+    }
+
+    template <int count>
+    MINIFF_INLINE void add_block(std::int64_t block, std::int64_t first, std::int64_t centre) {
+        constexpr std::int64_t size = block_size, n_v = n_packs(block_size);
+        const std::int64_t n_f = of.n_functions_;
+        const std::int32_t* const image = of.image_.data() + block * size;
+        Pack<double> move[count][3][n_v];
+        for (int m = 0; m < count; ++m) {
+            const double* const from = direction.data() + 4 * (first + m);
+            const double* const own = from + 4 * n_models * centre;
+            double moves[3][size];
+            for (std::int64_t l = 0; l < size; ++l)
+                for (int x = 0; x < 3; ++x)
+                    moves[x][l] = from[4 * n_models * image[l] + x] - own[x];
+            for (int x = 0; x < 3; ++x)
+                for (std::int64_t v = 0; v < n_v; ++v)
+                    move[m][x][v] = load<double>(moves[x] + v * width<double>);
+        }
+        const float* slope = of.slopes_.data() + block * n_f * 3 * size;
+        double* const to = sums.data() + first * n_f * width<double>;
+        for (std::int64_t f = 0; f < n_f; ++f) {
+            Pack<double> total[count] = {};
+            for (int x = 0; x < 3; ++x)
+                for (std::int64_t v = 0; v < n_v; ++v, slope += width<double>) {
+                    const Pack<double> one = widened(slope);
+                    for (int m = 0; m < count; ++m) total[m] += one * move[m][x][v];
+                }
+            for (int m = 0; m < count; ++m)
+                add_to<double>(to + (m * n_f + f) * width<double>, total[m]);
+        }
     }
 };
 
@@ -126,49 +201,19 @@ Jacobian::Jacobian(const FunctionSet<double>& set, const ImageTable& table, cons
     });
 }
 
-void Jacobian::vjp(const double* weight, Quads& by_image) const {
+void Jacobian::vjp(const double* weight, std::int64_t n_models, Quads& by_image) const {
     for_centres_with_gradient(
-        n_rows(), by_image, [&] { return Row{*this}; },
+        n_rows(), by_image, [&] { return Row{*this, weight, n_models}; },
         [&](Row& worker, ImageGradient& gradient, std::int64_t row) {
             worker.row = row;
-            worker.weight = weight + row * n_functions_;
             gradient.take(worker, centre_[static_cast<std::size_t>(row)]);
         });
 }
 
-void Jacobian::jvp(const Quads& direction, double* out) const {
-    constexpr std::int64_t size = block_size, n_v = n_packs(block_size);
-    const auto make_sums = [&] {
-        return std::vector<double>(static_cast<std::size_t>(n_functions_ * width<double>));
-    };
-    for_centres(n_rows(), make_sums, [&](std::vector<double>& sums, std::int64_t row) {
-        std::fill(sums.begin(), sums.end(), 0.0);
-        const auto place = static_cast<std::size_t>(row);
-        const double* const own = direction.data() + 4 * centre_[place];
-        for (std::int64_t b = start_[place]; b < start_[place + 1]; ++b) {
-            const std::int32_t* const image = image_.data() + b * size;
-            double moves[3][size];
-            for (std::int64_t l = 0; l < size; ++l)
-                for (int x = 0; x < 3; ++x)
-                    moves[x][l] = direction[static_cast<std::size_t>(4 * image[l] + x)] - own[x];
-            Pack<double> move[3][n_v];
-            for (int x = 0; x < 3; ++x)
-                for (std::int64_t v = 0; v < n_v; ++v)
-                    move[x][v] = load<double>(moves[x] + v * width<double>);
-            const float* slope = slopes_.data() + b * n_functions_ * 3 * size;
-            double* const to = sums.data();
-            for (std::int64_t f = 0; f < n_functions_; ++f) {
-                Pack<double> total{};
-                for (int x = 0; x < 3; ++x)
-                    for (std::int64_t v = 0; v < n_v; ++v, slope += width<double>)
-                        total += widened(slope) * move[x][v];
-                add_to<double>(to + f * width<double>, total);
-            }
-        }
-        for (std::int64_t f = 0; f < n_functions_; ++f)
-            out[row * n_functions_ + f] =
-                sum<double>(load<double>(sums.data() + f * width<double>));
-    });
+void Jacobian::jvp(const Quads& direction, std::int64_t n_models, double* out) const {
+    for_centres(
+        n_rows(), [&] { return Changes{*this, direction, n_models}; },
+        [&](Changes& worker, std::int64_t row) { worker.write(row, out); });
 }
 
 }  // namespace miniff

@@ -12,7 +12,7 @@ from miniff.kernel import Cell, compute_images
 from miniff.kernel import eval as evaluate
 from miniff.ml._recipe import shortest_distances
 from miniff.ml_util import LossWeights, Properties
-from miniff.ml_util._training import typical_loss
+from miniff.ml_util._trainer import typical_loss
 
 FCC = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
 DIAMOND = np.vstack([FCC, FCC + 0.25])

@@ -157,7 +157,7 @@ def test_models_refuse_what_does_not_fit():
         with refuses("`species` must be in [0, n_species)"):
             model.add_sum(species, make_set())
     with refuses("the network must take one number per function and give one"):
-        model.add_network(0, make_set(), _core.Network())
+        model.add_networks(0, make_set(), [_core.Network()])
     network = _core.Network()
     network.add(np.zeros((2, 1)), np.zeros(2), "tanh")
     with refuses("a layer takes 3 numbers but the one before gives 2"):
@@ -167,7 +167,7 @@ def test_models_refuse_what_does_not_fit():
     with refuses("the core has no activation `gelu`"):
         network.add(np.zeros((1, 2)), np.zeros(1), "gelu")
     with refuses("the network must take one number per function and give one"):
-        model.add_network(0, make_set(), network)
+        model.add_networks(0, make_set(), [network])
     strain, other = np.zeros((1, 3, 3)), _core.EnergyModel(2)
     with refuses("the model is for another list of species"):
         other.evaluate(make_table(), PLACES, CELLS, rows, PLACES.copy(), strain)

@@ -69,7 +69,8 @@ def test_job_of_the_manual_runs_from_data_to_errors(silicon: Path) -> None:
     job = {"fit": JOB, "test-direct": {"prepare": {"fn_cells": "test.xyz"}}}
     fit, _ = ml_util.exec_workflows(job)
     report = json.loads(Path("fit.json").read_text())
-    assert set(report) == {"errors", "wall_time_s", "versions", "seed", "data_sha256"}
+    keys = {"errors", "wall_time_s", "versions", "seed", "data_sha256", "stress_offset"}
+    assert set(report) == keys
     assert set(report["errors"]) == {"train", "validation"}
     assert report["errors"]["train"] == fit.errors["train"].as_json()
     assert report["seed"] == 3

@@ -68,17 +68,23 @@ def size_of(dataset: Dataset) -> int:
 def products(
     environment: Environment, dataset: Dataset, kept: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """vjp and jvp with fixed random vectors."""
+    """vjp and jvp of three models with fixed random vectors."""
     assert dataset.derivatives is not None
     table = dataset.derivatives.table
     assert (environment.kept is not None) == kept
     rng = np.random.default_rng(5)
-    weight = rng.normal(size=(len(environment.centres), len(environment.functions)))
-    by_image = np.zeros((table.n_images, 3))
+    weight = rng.normal(size=(3, len(environment.centres), len(environment.functions)))
+    by_image = np.zeros((3, table.n_images, 3))
     environment.add_vjp(table, table.images, weight, by_image)
     direction = rng.normal(size=by_image.shape)
     changes = environment.jvp(table, table.images, direction)
-    np.testing.assert_allclose(np.vdot(by_image, direction), np.vdot(weight, changes), rtol=1e-10)
+    for k in range(3):
+        one = np.zeros((1, table.n_images, 3))
+        environment.add_vjp(table, table.images, weight[k : k + 1], one)
+        np.testing.assert_array_equal(by_image[k : k + 1], one)  # the same bits as alone
+        own = environment.jvp(table, table.images, direction[k : k + 1])
+        np.testing.assert_array_equal(changes[k : k + 1], own)
+        np.testing.assert_allclose(np.vdot(one, direction[k]), np.vdot(weight[k], own), rtol=1e-10)
     return by_image, changes
 
 
@@ -160,12 +166,14 @@ def test_moved_images_are_not_served(dataset: Dataset) -> None:
     dataset.keep_derivatives(1e9)
     table = dataset.derivatives.table
     environment = dataset.per_point_datasets[0].environment
-    weight = torch.ones(len(environment.centres), len(environment.functions), dtype=torch.float64)
+    shape = (1, len(environment.centres), len(environment.functions))
+    weight = torch.ones(shape, dtype=torch.float64)
     moved = torch.from_numpy(table.images * 1.01)
     found = image_gradient(moved, table, [environment], [weight])
     expected = np.zeros((table.n_images, 3))
-    environment.functions.vjp(table, environment.centres, weight.numpy(), expected, moved.numpy())
-    np.testing.assert_array_equal(found.numpy(), expected)
+    own = weight[0].numpy()
+    environment.functions.vjp(table, environment.centres, own, expected, moved.numpy())
+    np.testing.assert_array_equal(found[0].numpy(), expected)
 
 
 def test_threads_do_not_change_a_bit(dataset: Dataset) -> None:
@@ -194,12 +202,14 @@ def test_arrays_of_wrong_shapes_are_refused(dataset: Dataset) -> None:
     compiled = environment.functions.compiled(table.names)
     jacobian = _core.Jacobian(compiled, table.core, table.images, environment.centres)
     n_rows, n_images = jacobian.n_rows, table.n_images
-    with pytest.raises(ValueError, match=r"rows must be \[n_centres, n_functions\]"):
-        jacobian.vjp(np.zeros((n_rows + 1, n_functions)), np.zeros((n_images, 3)))
-    with pytest.raises(ValueError, match=r"`by_image` must be \[n_images, 3\]"):
-        jacobian.vjp(np.zeros((n_rows, n_functions)), np.zeros((n_images - 1, 3)))
-    with pytest.raises(ValueError, match=r"`direction` must be \[n_images, 3\]"):
-        jacobian.jvp(np.zeros((n_images + 1, 3)), np.zeros((n_rows, n_functions)))
+    with pytest.raises(ValueError, match=r"rows must be \[n_models, n_centres, n_functions\]"):
+        jacobian.vjp(np.zeros((1, n_rows + 1, n_functions)), np.zeros((1, n_images, 3)))
+    with pytest.raises(ValueError, match=r"images must be \[n_models, n_images, 3\]"):
+        jacobian.vjp(np.zeros((1, n_rows, n_functions)), np.zeros((1, n_images - 1, 3)))
+    with pytest.raises(ValueError, match=r"images must be \[n_models, n_images, 3\]"):
+        jacobian.jvp(np.zeros((1, n_images + 1, 3)), np.zeros((1, n_rows, n_functions)))
+    with pytest.raises(ValueError, match=r"rows and images must be of as many models"):
+        jacobian.jvp(np.zeros((2, n_images, 3)), np.zeros((1, n_rows, n_functions)))
     with pytest.raises(ValueError, match=r"`centres` must be indices of atoms in rising order"):
         _core.Jacobian(compiled, table.core, table.images, environment.centres[::-1].copy())
 

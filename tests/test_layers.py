@@ -19,7 +19,7 @@ from miniff.ml import (
     load_potentials,
     save_potentials,
 )
-from miniff.ml._core_network import core_network
+from miniff.ml._core_network import core_networks
 from miniff.ml._layers import network_from_state, network_state
 from miniff.ml_util import behler_nn
 from miniff.potentials import behler2_descriptor_family
@@ -176,13 +176,13 @@ def test_core_gives_what_torch_gives_or_nothing(layer: nn.Module) -> None:
     result = evaluate(potential, cell)
     np.testing.assert_allclose(result.energies, expected.energies, rtol=1e-12)
     if isinstance(layer, nn.Softplus) and layer.beta == 2:
-        assert core_network(network) is None
+        assert core_networks(network) is None
 
 
 def test_core_leaves_repeated_numbers_to_torch() -> None:
     """One scale for all descriptors is torch's way of writing, not a layer of width one."""
     one = Affine(torch.tensor([2.0]), torch.tensor([1.0]))
-    assert core_network(nn.Sequential(one, nn.Linear(3, 1))) is None
+    assert core_networks(nn.Sequential(one, nn.Linear(3, 1))) is None
 
 
 def test_files_of_format_1_are_read() -> None:

@@ -21,7 +21,7 @@ from miniff.ml import (
     learn_cauldron,
     potentials_from_ml_data,
 )
-from miniff.ml._core_network import core_network
+from miniff.ml._core_network import core_networks
 from miniff.ml_util import behler_nn
 from miniff.potentials import (
     FunctionPotential,
@@ -121,7 +121,7 @@ def test_image_gradient_and_gather_are_linear_with_the_right_transposes(dataset:
     table = dataset.derivatives.table
     environment = dataset.per_point_datasets[0].environment
     torch.manual_seed(1)
-    shape = (len(environment.centres), len(environment.functions))
+    shape = (2, len(environment.centres), len(environment.functions))
     weight = torch.randn(*shape, dtype=torch.float64, requires_grad=True)
     images = torch.from_numpy(table.images)
 
@@ -130,7 +130,7 @@ def test_image_gradient_and_gather_are_linear_with_the_right_transposes(dataset:
 
     assert torch.autograd.gradcheck(by_image, (weight,))
     assert torch.autograd.gradgradcheck(by_image, (weight,))
-    derivatives = torch.randn(table.n_images, 3, dtype=torch.float64, requires_grad=True)
+    derivatives = torch.randn(2, table.n_images, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda g: gather(g, table), (derivatives,))
     assert torch.autograd.gradgradcheck(lambda g: gather(g, table), (derivatives,))
 
@@ -213,7 +213,7 @@ def test_networks_of_the_core_are_those_of_torch(images: list[CellImages], name:
         Affine(torch.tensor([2.0]), torch.tensor([-100.0])),
     ).double()
     potential = NNPotential(network, descriptors_of("A"), "A")
-    assert (core_network(network) is None) == (name == "gelu")
+    assert (core_networks(network) is None) == (name == "gelu")
     result = evaluate(potential, images[0], ignore_missing_species=True)
     expected = potential.local_energies(images[0].table, gradient=True)
     gradient, strain = images[0].table.gather(expected.image_gradient)
@@ -227,7 +227,7 @@ def test_layers_without_a_place_in_the_core_stay_with_torch() -> None:
     own = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Softmax(dim=1))
     first = torch.nn.Sequential(torch.nn.Tanh(), torch.nn.Linear(2, 1))
     for network in (own, first, torch.nn.Sequential()):
-        assert core_network(network) is None
+        assert core_networks(network) is None
 
 
 def test_single_precision_is_nearly_double(

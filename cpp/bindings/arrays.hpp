@@ -34,9 +34,8 @@ std::int64_t length(const A& array) {
 
 /// Buffers of the calling thread, which keep their memory from call to call.
 Quads& scratch(int which);
-/// The first three of each four numbers, and the reverse.
+/// The first three of each four numbers.
 void copy_vectors(const Quads& from, Vectors<double> to);
-void widen_vectors(const double* from, std::int64_t count, Quads& to);
 /// Rows must be of different atoms of the table: a gradient is written by one thread only.
 void demand_centres(const ImageTable& table, const List<const std::int64_t>& centres);
 

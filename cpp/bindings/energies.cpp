@@ -1,5 +1,6 @@
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
 
 #include "arrays.hpp"
 #include "energy_model.hpp"
@@ -32,10 +33,10 @@ void demand_species(const EnergyModel& model, std::int64_t species) {
 }
 
 template <class T>
-void add_network(EnergyModel& model, std::int64_t species, std::shared_ptr<FunctionSet<T>> set,
-                 const Network<T>& network) {
+void add_networks(EnergyModel& model, std::int64_t species, std::shared_ptr<FunctionSet<T>> set,
+                  std::vector<Network<T>> networks) {
     demand_species(model, species);
-    model.add(species, network_contribution<T>(std::move(set), network));
+    model.add(species, network_contribution<T>(std::move(set), std::move(networks)));
 }
 
 void add_sum(EnergyModel& model, std::int64_t species, std::shared_ptr<FunctionSet<double>> set) {
@@ -65,8 +66,8 @@ void bind_energies(nb::module_& m) {
     nb::class_<EnergyModel>(m, "EnergyModel")
         .def(nb::init<std::int64_t>(), "n_species"_a)
         .def("add_sum", &add_sum, "species"_a, "functions"_a)
-        .def("add_network", &add_network<double>, "species"_a, "functions"_a, "network"_a)
-        .def("add_network", &add_network<float>, "species"_a, "functions"_a, "network"_a)
+        .def("add_networks", &add_networks<double>, "species"_a, "functions"_a, "networks"_a)
+        .def("add_networks", &add_networks<float>, "species"_a, "functions"_a, "networks"_a)
         .def("set_mutual", &EnergyModel::set_mutual)
         .def("evaluate", &evaluate, "table"_a, "positions"_a.noconvert(), "cells"_a.noconvert(),
              "energies"_a.noconvert(), "gradient"_a.noconvert(), "strain"_a.noconvert());

@@ -99,14 +99,6 @@ Quads& scratch(int which) {
     return quads[which];
 }
 
-void widen_vectors(const double* from, std::int64_t count, Quads& to) {
-    to.resize(static_cast<std::size_t>(4 * count));
-    for (std::int64_t n = 0; n < count; ++n) {
-        std::copy_n(from + 3 * n, 3, to.data() + 4 * n);
-        to[static_cast<std::size_t>(4 * n + 3)] = 0;
-    }
-}
-
 void demand_centres(const ImageTable& table, const List<const std::int64_t>& centres) {
     std::int64_t last = -1;
     for (std::int64_t row = 0; row < length(centres); ++row) {

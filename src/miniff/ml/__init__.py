@@ -12,8 +12,8 @@ from miniff.ml._descriptors import (
 )
 from miniff.ml._files import load_potentials, save_potentials
 from miniff.ml._filter import FilteredDescriptors, filter_descriptors
-from miniff.ml._forward import Prediction, forward_cauldron
-from miniff.ml._layers import Affine
+from miniff.ml._forward import Prediction, forward_cauldron, forward_committee
+from miniff.ml._layers import Affine, Mean
 from miniff.ml._learn import learn_cauldron
 from miniff.ml._networks import SequentialSoleEnergyNN
 from miniff.ml._normalization import ComponentChoice, Normalization
@@ -38,6 +38,7 @@ __all__ = [
     "DescriptorPlan",
     "Environment",
     "FilteredDescriptors",
+    "Mean",
     "NNPotential",
     "Normalization",
     "PerCellDataset",
@@ -50,6 +51,7 @@ __all__ = [
     "descriptor_values",
     "filter_descriptors",
     "forward_cauldron",
+    "forward_committee",
     "gather",
     "image_gradient",
     "image_positions",

@@ -1,6 +1,6 @@
 """Networks for the compiled core, which spares each evaluation torch's overhead."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy import ndarray
@@ -8,9 +8,11 @@ from torch import Tensor, nn
 
 from miniff import _core
 from miniff.ml._layers import network_state
-from miniff.potentials import Precision
+from miniff.potentials import CoreNetworks, Precision
 
-__all__ = ["core_network"]
+__all__ = ["core_networks"]
+
+Layer = Mapping[str, object]
 
 IN_CORE: dict[str, dict[str, float]] = {
     "identity": {},
@@ -23,14 +25,34 @@ IN_CORE: dict[str, dict[str, float]] = {
 """Activations that the core has, with the options it has them with."""
 
 
-def core_network(
-    network: nn.Module, precision: Precision = "double"
-) -> _core.Network | _core.Network32 | None:
-    """The same function in the core; None if it has layers that only torch knows."""
+def core_networks(network: nn.Module, precision: Precision = "double") -> CoreNetworks | None:
+    """Networks of the core whose mean is the same function; None if only torch can be."""
     try:
         layers = network_state(network)
     except ValueError:
         return None
+    found = [_core_network(member, precision) for member in _members(layers)]
+    return None if any(one is None for one in found) else found  # type: ignore[return-value]
+
+
+def _members(layers: Sequence[Layer]) -> list[list[Layer]]:
+    """The networks whose mean it is, each with the layers before and after the mean."""
+    for place, layer in enumerate(layers):
+        members = layer.get("members")
+        if isinstance(members, list):
+            if not all(_is_affine(after) for after in layers[place + 1 :]):
+                return [list(layers)]  # the mean is not the last but for a shift: torch's
+            return [
+                whole
+                for member in members
+                for whole in _members([*layers[:place], *member, *layers[place + 1 :]])
+            ]
+    return [list(layers)]
+
+
+def _core_network(
+    layers: Sequence[Layer], precision: Precision
+) -> _core.Network | _core.Network32 | None:
     if not all(_is_affine(layer) or _is_in_core(layer) for layer in layers):
         return None
     core = _core.Network32() if precision == "single" else _core.Network()
@@ -55,15 +77,15 @@ def core_network(
     return core
 
 
-def _is_affine(layer: Mapping[str, object]) -> bool:
+def _is_affine(layer: Layer) -> bool:
     return layer["layer"] in ("affine", "linear")
 
 
-def _is_in_core(layer: Mapping[str, object]) -> bool:
+def _is_in_core(layer: Layer) -> bool:
     return IN_CORE.get(str(layer["layer"])) == layer.get("options", {})
 
 
-def _numbers(layer: Mapping[str, object]) -> tuple[ndarray, ndarray]:
+def _numbers(layer: Layer) -> tuple[ndarray, ndarray]:
     """Weight [n_out, n_in] and shift of a layer without an activation."""
     tensors = {
         name: value.detach().double().numpy()

@@ -7,6 +7,7 @@ structures one after the other, with the structure each one belongs to. What is 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -14,6 +15,7 @@ from torch import Tensor
 from miniff._neighbors import PairTable
 from miniff.ml._kept import KeptDerivatives
 from miniff.ml._ops import Environment
+from miniff.potentials import Functions
 
 __all__ = ["Dataset", "Derivatives", "PerCellDataset", "PerPointDataset"]
 
@@ -44,6 +46,8 @@ class PerCellDataset:
         gradient: dE/dr (energy/length), [n_atoms, 3], or None.
         structure: Whose atom each row of ``gradient`` is.
         stress: Positive under tension, xx yy zz yz xz xy (energy/length^3), or None.
+        weight: How much energy, forces and stress of each structure count in a loss, [n_structures,
+            3]; 1 by default.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class PerCellDataset:
         energy_g: Tensor | None = None,
         *,
         stress: Tensor | None = None,
+        weight: Tensor | None = None,
     ) -> None:
         """Padded arrays.
 
@@ -61,6 +66,7 @@ class PerCellDataset:
             mask: [n_structures, most_atoms], 1 where there is an atom; needed with ``energy_g``.
             energy_g: [n_structures, most_atoms, 3] gradient (energy/length).
             stress: [n_structures, 6] (energy/length^3).
+            weight: [n_structures, 3], of energy, forces and stress.
 
         Raises:
             ValueError: Wrong shapes, or different types of numbers.
@@ -71,6 +77,8 @@ class PerCellDataset:
         self.stress = stress
         self.gradient: Tensor | None = None
         self.structure: Tensor = torch.zeros(0, dtype=torch.int64)
+        self.weight = energy.new_ones(n, 3) if weight is None else weight
+        _check("weight", self.weight, (n, 3))
         if stress is not None:
             _check("stress", stress, (n, 6))
         if energy_g is not None:
@@ -89,12 +97,29 @@ class PerCellDataset:
         gradient: Float[Tensor, "n_atoms 3"] | None,
         structure: Int64[Tensor, " n_atoms"],
         stress: Float[Tensor, "n_structures 6"] | None,
+        weight: Float[Tensor, "n_structures 3"] | None = None,
     ) -> "PerCellDataset":
         """From arrays as they are kept."""
-        data = PerCellDataset(energy, stress=stress)
+        data = PerCellDataset(energy, stress=stress, weight=weight)
         data.gradient, data.structure = gradient, structure
         _check_dtype(data._tensors())
         return data
+
+    @staticmethod
+    def join(parts: "Sequence[PerCellDataset]") -> "PerCellDataset":
+        """The structures of several data sets, one after the other; at least one."""
+        first = np.cumsum([0, *(len(part) for part in parts)])
+        gradients = [part.gradient for part in parts if part.gradient is not None]
+        stresses = [part.stress for part in parts if part.stress is not None]
+        return PerCellDataset.ragged(
+            energy=torch.cat([part.energy for part in parts]),
+            gradient=torch.cat(gradients) if len(gradients) == len(parts) else None,
+            structure=torch.cat(
+                [p.structure + int(n) for p, n in zip(parts, first[:-1], strict=True)]
+            ),
+            stress=torch.cat(stresses) if len(stresses) == len(parts) else None,
+            weight=torch.cat([part.weight for part in parts]),
+        )
 
     def __len__(self) -> int:
         return len(self.energy)
@@ -105,7 +130,8 @@ class PerCellDataset:
         return self.energy.dtype
 
     def _tensors(self) -> dict[str, Tensor | None]:
-        return {"energy": self.energy, "energy_g": self.gradient, "stress": self.stress}
+        own = {"energy": self.energy, "energy_g": self.gradient, "stress": self.stress}
+        return {**own, "weight": self.weight}
 
 
 class PerPointDataset:
@@ -115,7 +141,8 @@ class PerPointDataset:
         features: [n_points, n_features].
         structure: Whose atom each point is.
         weight: How much each point counts in its structure's energy; 1 for an atom.
-        environment: The descriptor functions behind the features; None if only values are known.
+        functions: The descriptors behind the features; None if only values are known.
+        environment: Their derivatives at the places of a table; None if only values are known.
         tag: The species.
     """
 
@@ -142,6 +169,7 @@ class PerPointDataset:
         self.features = features[present]
         self.structure: Tensor = present.nonzero()[:, 0]
         self.weight = mask[present]
+        self.functions: Functions | None = None
         self.environment: Environment | None = None
         self.tag = tag
 
@@ -158,7 +186,25 @@ class PerPointDataset:
         data.features, data.structure, data.n_structures = features, structure, n_structures
         data.weight = features.new_ones(len(features))
         data.environment = environment
+        data.functions = None if environment is None else environment.functions
         return data
+
+    @staticmethod
+    def join(parts: "Sequence[PerPointDataset]") -> "PerPointDataset":
+        """The points of several data sets, one after the other; their derivatives stay apart.
+
+        Args:
+            parts: Of the same species and features; at least one.
+        """
+        first = np.cumsum([0, *(part.n_structures for part in parts)])
+        shifted = [part.structure + int(n) for part, n in zip(parts, first[:-1], strict=True)]
+        features = torch.cat([part.features for part in parts])
+        joined = PerPointDataset.ragged(
+            features, torch.cat(shifted), int(first[-1]), tag=parts[0].tag
+        )
+        joined.weight = torch.cat([part.weight for part in parts])
+        joined.functions = parts[0].functions
+        return joined
 
     def __len__(self) -> int:
         return self.n_structures
@@ -167,6 +213,13 @@ class PerPointDataset:
     def dtype(self) -> torch.dtype:
         """Type of all numbers."""
         return self.features.dtype
+
+    def ranges(self) -> tuple[Float[Tensor, " n_features"], Float[Tensor, " n_features"]]:
+        """Least and greatest value of each feature; an empty range where there is no point."""
+        if len(self.features) == 0:
+            empty = self.features.new_full((self.features.shape[1],), torch.inf)
+            return empty, -empty
+        return self.features.amin(0), self.features.amax(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,6 +264,19 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.per_cell_dataset)
+
+    @staticmethod
+    def join(parts: "Sequence[Dataset]") -> "Dataset":
+        """The structures of several data sets, without derivatives: values, ranges, references.
+
+        Args:
+            parts: Of the same species and descriptors; at least one.
+        """
+        points = zip(*(part.per_point_datasets for part in parts), strict=True)
+        return Dataset(
+            PerCellDataset.join([part.per_cell_dataset for part in parts]),
+            *(PerPointDataset.join(of_species) for of_species in points),
+        )
 
     def n_atoms(self) -> Float[Tensor, "n_structures 1"]:
         """Atoms of each structure, counted by their weights."""

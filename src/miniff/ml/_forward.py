@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from miniff.ml._dataset import Dataset, sum_by_structure
+from miniff.ml._dataset import Dataset, Derivatives, sum_by_structure
 from miniff.ml._normalization import Normalization, unnormalized
 from miniff.ml._ops import Environment, gather, image_gradient
 
-__all__ = ["Prediction", "forward_cauldron"]
+__all__ = ["Prediction", "forward_cauldron", "forward_committee"]
 
 VOIGT = ((0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1))
 
@@ -50,20 +50,52 @@ def forward_cauldron(
         ValueError: Another number of networks than species, or derivatives of a data set that has
             only the values of its features.
     """
+    (prediction,) = forward_committee([modules], dataset, grad, normalization)
+    return prediction
+
+
+def forward_committee(
+    members: Sequence[Sequence[nn.Module]],
+    dataset: Dataset,
+    grad: bool = False,
+    normalization: Normalization | None = None,
+) -> list[Prediction]:
+    """What each of several models says; together they cost less than one after the other.
+
+    Args:
+        members: Networks of each model; see :func:`forward_cauldron` for all arguments.
+        dataset: The same for all.
+        grad: The same for all.
+        normalization: The same for all.
+
+    Raises:
+        ValueError: As :func:`forward_cauldron`.
+    """
     species = dataset.per_point_datasets
-    if len(modules) != len(species):
-        raise ValueError(f"{len(modules)} networks are given but there are {len(species)} species")
+    for modules in members:
+        if len(modules) != len(species):
+            raise ValueError(
+                f"{len(modules)} networks are given but there are {len(species)} species"
+            )
     if normalization is None:
         sizes = [points.features.shape[1] for points in species]
         normalization = unnormalized(sizes, dataset.per_cell_dataset.dtype)
     if not grad:
-        return Prediction(_energy(modules, dataset, normalization, [p.features for p in species]))
-    features = [points.features.detach().requires_grad_() for points in species]
+        plain = [points.features for points in species]
+        return [Prediction(_energy(m, dataset, normalization, plain)) for m in members]
+    if dataset.derivatives is None:
+        raise ValueError("the data set has only the values of its features, no derivatives")
     differentiable = torch.is_grad_enabled()
+    energies, weights = [], []
     with torch.enable_grad():
-        energy = _energy(modules, dataset, normalization, features)
-        weights = torch.autograd.grad(energy.sum(), features, create_graph=differentiable)
-    return _with_derivatives(energy if differentiable else energy.detach(), weights, dataset)
+        for modules in members:
+            features = [points.features.detach().requires_grad_() for points in species]
+            energy = _energy(modules, dataset, normalization, features)
+            weights.append(torch.autograd.grad(energy.sum(), features, create_graph=differentiable))
+            energies.append(energy if differentiable else energy.detach())
+    stacked = [torch.stack(of_species) for of_species in zip(*weights, strict=True)]
+    gradient, stress = _derivatives(stacked, dataset, dataset.derivatives)
+    return [Prediction(*parts) for parts in zip(energies, gradient, stress, strict=True)]
 
 
 def _energy(
@@ -81,19 +113,18 @@ def _energy(
     return sum_by_structure(energies, dataset)
 
 
-def _with_derivatives(energy: Tensor, weights: Sequence[Tensor], dataset: Dataset) -> Prediction:
-    """Adds gradient and stress from dE/dF."""
-    derivatives = dataset.derivatives
-    if derivatives is None:
-        raise ValueError("the data set has only the values of its features, no derivatives")
+def _derivatives(
+    weights: Sequence[Float[Tensor, "n_models _ _"]], dataset: Dataset, derivatives: Derivatives
+) -> tuple[Float[Tensor, "n_models n_atoms 3"], Float[Tensor, "n_models n_structures 6"]]:
+    """Gradient and stress of each model from dE/dF."""
     table = derivatives.table
     by_image = image_gradient(derivatives.images, table, _environments(dataset), weights)
     gradient, strain = gather(by_image, table)
     no_volume = torch.isnan(derivatives.volume)
     volume = torch.where(no_volume, 1.0, derivatives.volume)
-    symmetric = (strain + strain.transpose(1, 2)) / 2 / volume[:, None, None]
-    stress = symmetric[:, VOIGT[0], VOIGT[1]].masked_fill(no_volume[:, None], torch.nan)
-    return Prediction(energy, gradient, stress)
+    symmetric = (strain + strain.transpose(2, 3)) / 2 / volume[:, None, None]
+    stress = symmetric[..., VOIGT[0], VOIGT[1]].masked_fill(no_volume[:, None], torch.nan)
+    return gradient, stress
 
 
 def _environments(dataset: Dataset) -> list[Environment]:

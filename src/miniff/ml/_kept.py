@@ -52,17 +52,17 @@ class KeptDerivatives:
 
     def add_vjp(
         self,
-        weight: Float64[ndarray, "n_rows n_functions"],
-        by_image: Float64[ndarray, "n_images 3"],
+        weight: Float64[ndarray, "n_models n_rows n_functions"],
+        by_image: Float64[ndarray, "n_models n_images 3"],
     ) -> None:
-        """by_image += sum_if weight[i, f] dF[i, f]/dx"""
+        """by_image += sum_if weight[:, i, f] dF[i, f]/dx, in one reading for all models."""
         self._core.vjp(weight, by_image)
 
     def jvp(
-        self, direction: Float64[ndarray, "n_images 3"]
-    ) -> Float64[ndarray, "n_rows n_functions"]:
-        """The change of F when the images move along `direction`."""
-        out = np.empty((self.n_rows, self._n_functions))
+        self, direction: Float64[ndarray, "n_models n_images 3"]
+    ) -> Float64[ndarray, "n_models n_rows n_functions"]:
+        """The changes of F when the images move along the directions."""
+        out = np.empty((len(direction), self.n_rows, self._n_functions))
         self._core.jvp(direction, out)
         return out
 

@@ -5,12 +5,13 @@ Only layers listed here can be saved, so that what is read back is what was trai
 
 from collections.abc import Mapping, Sequence
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from miniff.ml._activations import SAVED, activation_from_options, activation_options
 
-__all__ = ["Affine", "network_from_state", "network_state"]
+__all__ = ["Affine", "Mean", "network_from_state", "network_state"]
 
 
 class Affine(nn.Module):
@@ -26,6 +27,24 @@ class Affine(nn.Module):
 
     def forward(self, x: Float[Tensor, "n_points _"]) -> Float[Tensor, "n_points _"]:
         return x * self.scale + self.shift
+
+
+class Mean(nn.Module):
+    """The mean of several networks: a committee, whose members were trained apart."""
+
+    def __init__(self, members: Sequence[nn.Module]) -> None:
+        """At least one member.
+
+        Raises:
+            ValueError: No member.
+        """
+        super().__init__()
+        if not members:
+            raise ValueError("a mean of networks needs at least one of them")
+        self.members = nn.ModuleList(members)
+
+    def forward(self, x: Float[Tensor, "n_points _"]) -> Float[Tensor, "n_points _"]:
+        return torch.stack([member(x) for member in self.members]).mean(0)
 
 
 def network_state(network: nn.Module) -> list[dict[str, object]]:
@@ -56,6 +75,8 @@ def _flat(network: nn.Module) -> list[nn.Module]:
 
 
 def _layer_state(layer: nn.Module) -> dict[str, object]:
+    if type(layer) is Mean:
+        return {"layer": "mean", "members": [network_state(member) for member in layer.members]}
     tensors = {name: tensor.detach().cpu().clone() for name, tensor in layer.state_dict().items()}
     if type(layer) is nn.Linear:
         return {"layer": "linear", **tensors}
@@ -64,7 +85,7 @@ def _layer_state(layer: nn.Module) -> dict[str, object]:
     named = activation_options(layer)
     if named is None:
         raise ValueError(
-            f"a network with the layer {layer} cannot be saved; known: linear, affine, "
+            f"a network with the layer {layer} cannot be saved; known: linear, affine, mean, "
             f"{', '.join(sorted(SAVED))}"
         )
     name, options = named
@@ -73,6 +94,9 @@ def _layer_state(layer: nn.Module) -> dict[str, object]:
 
 def _layer_from_state(state: Mapping[str, object]) -> nn.Module:
     kind, options = str(state.get("layer")), state.get("options", {})
+    members = state.get("members")
+    if kind == "mean" and isinstance(members, list):
+        return Mean([network_from_state(member) for member in members])
     tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
     if kind == "affine" and set(tensors) == {"scale", "shift"}:
         return Affine(tensors["scale"], tensors["shift"])

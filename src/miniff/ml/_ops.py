@@ -2,7 +2,8 @@
 
 For functions F[i, f] of the image positions x, ``values`` has the backward ``vjp`` and ``vjp`` has,
 in its weights, the backward ``jvp``. No Jacobian is stored. What is not there, the derivative of
-``vjp`` by the positions, raises when it is asked for.
+``vjp`` by the positions, raises when it is asked for. Products with the Jacobian are those of
+several models at once, along the first axis of arrays.
 """
 
 from collections.abc import Sequence
@@ -40,24 +41,37 @@ class Environment:
         return 0 if self.kept is None or not self.kept.serve(images) else self.kept.n_rows
 
     def add_vjp(
-        self, table: PairTable, images: ndarray, weight: ndarray, by_image: ndarray
+        self,
+        table: PairTable,
+        images: Float64[ndarray, "n_images 3"],
+        weight: Float64[ndarray, "n_models n_centres n_functions"],
+        by_image: Float64[ndarray, "n_models n_images 3"],
     ) -> None:
-        """by_image += sum_if weight[i, f] dF[i, f]/dx"""
+        """by_image += sum_if weight[:, i, f] dF[i, f]/dx"""
         n = self._n_kept(images)
         if self.kept is not None and n > 0:
-            self.kept.add_vjp(weight[:n], by_image)
+            self.kept.add_vjp(np.ascontiguousarray(weight[:, :n]), by_image)
         if n < len(self.centres):
-            self.functions.vjp(table, self.centres[n:], weight[n:], by_image, images)
+            for one, out in zip(weight, by_image, strict=True):
+                self.functions.vjp(table, self.centres[n:], one[n:], out, images)
 
-    def jvp(self, table: PairTable, images: ndarray, direction: ndarray) -> ndarray:
-        """The change of F when the images move along `direction`."""
+    def jvp(
+        self,
+        table: PairTable,
+        images: Float64[ndarray, "n_images 3"],
+        direction: Float64[ndarray, "n_models n_images 3"],
+    ) -> Float64[ndarray, "n_models n_centres n_functions"]:
+        """The changes of F when the images move along the directions."""
         n = self._n_kept(images)
-        parts = []
+        parts = [np.zeros((len(direction), 0, len(self.functions)))]
         if self.kept is not None and n > 0:
             parts.append(self.kept.jvp(direction))
         if n < len(self.centres):
-            parts.append(self.functions.jvp(table, self.centres[n:], direction, images))
-        return np.concatenate([*parts, np.zeros((0, len(self.functions)))])
+            rest = self.centres[n:]
+            parts.append(
+                np.stack([self.functions.jvp(table, rest, one, images) for one in direction])
+            )
+        return parts[-1] if len(parts) == 2 else np.concatenate(parts, axis=1)
 
 
 def image_positions(
@@ -85,9 +99,15 @@ def image_gradient(
     images: Float64[Tensor, "n_images 3"],
     table: PairTable,
     environments: Sequence[Environment],
-    weights: Sequence[Float64[Tensor, "_ _"]],
-) -> Float64[Tensor, "n_images 3"]:
-    """sum_if weights[i, f] dF[i, f]/dx over all environments; differentiable in the weights.
+    weights: Sequence[Float64[Tensor, "n_models _ _"]],
+) -> Float64[Tensor, "n_models n_images 3"]:
+    """sum_if weights[:, i, f] dF[i, f]/dx over all environments; differentiable in the weights.
+
+    Args:
+        images: Positions (length).
+        table: Whose images they are.
+        environments: Functions of the centres, for each species.
+        weights: For each environment, [n_models, n_centres, n_functions].
 
     Raises:
         NotImplementedError: On backward, if the gradient by ``images`` is asked for.
@@ -97,8 +117,8 @@ def image_gradient(
 
 
 def gather(
-    by_image: Float64[Tensor, "n_images 3"], table: PairTable
-) -> tuple[Float64[Tensor, "n_atoms 3"], Float64[Tensor, "n_structures 3 3"]]:
+    by_image: Float64[Tensor, "n_models n_images 3"], table: PairTable
+) -> tuple[Float64[Tensor, "n_models n_atoms 3"], Float64[Tensor, "n_models n_structures 3 3"]]:
     """dE/dr of the atoms and dE/d(strain) of the structures from dE/dx of the images."""
     gradient, strain = _Gather.apply(by_image, table)  # type: ignore[no-untyped-call]
     return gradient, strain
@@ -126,7 +146,8 @@ class _Values(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, weight: Tensor) -> tuple[Tensor, None, None]:
         (images,) = ctx.saved_tensors
-        return image_gradient(images, ctx.table, (ctx.environment,), (weight,)), None, None
+        by_image = image_gradient(images, ctx.table, (ctx.environment,), (weight[None],))
+        return by_image[0], None, None
 
 
 class _Vjp(torch.autograd.Function):
@@ -140,7 +161,8 @@ class _Vjp(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(images)
         ctx.table, ctx.environments = table, environments
-        places, by_image = _places(images), np.zeros((table.n_images, 3))
+        places = _places(images)
+        by_image = np.zeros((len(weights[0]), table.n_images, 3))
         for e, weight in zip(environments, weights, strict=True):
             e.add_vjp(table, places, _numpy(weight), by_image)
         return torch.from_numpy(by_image)
@@ -187,8 +209,9 @@ class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, by_image: Tensor, table: PairTable) -> tuple[Tensor, Tensor]:
         ctx.table = table
-        gradient, strain = table.gather(_numpy(by_image))
-        return torch.from_numpy(gradient), torch.from_numpy(strain)
+        parts = [table.gather(one) for one in _numpy(by_image)]
+        gradient, strain = (torch.from_numpy(np.stack(part)) for part in zip(*parts, strict=True))
+        return gradient, strain
 
     @staticmethod
     def backward(ctx: Any, by_atom: Tensor, by_strain: Tensor) -> tuple[Tensor, None]:
@@ -202,7 +225,8 @@ class _Scatter(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, by_atom: Tensor, by_strain: Tensor, table: PairTable) -> Tensor:
         ctx.table = table
-        return torch.from_numpy(table.spread(_numpy(by_atom), _numpy(by_strain)))
+        parts = zip(_numpy(by_atom), _numpy(by_strain), strict=True)
+        return torch.from_numpy(np.stack([table.spread(*part) for part in parts]))
 
     @staticmethod
     def backward(ctx: Any, by_image: Tensor) -> tuple[Tensor, Tensor, None]:

@@ -10,9 +10,9 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from miniff._neighbors import PairTable
-from miniff.ml._core_network import core_network
+from miniff.ml._core_network import core_networks
 from miniff.ml._dataset import Dataset
-from miniff.ml._layers import Affine, network_from_state, network_state
+from miniff.ml._layers import Affine, Mean, network_from_state, network_state
 from miniff.ml._normalization import Normalization
 from miniff.potentials import (
     FunctionPotential,
@@ -122,11 +122,18 @@ class NNPotential(LocalPotential):
         return output.detach()[:, 0].numpy(), weight.contiguous().numpy()
 
     def contribute(self, model: ModelBuilder) -> bool:
-        network = core_network(self.network, model.precision)
-        if network is None:
+        networks = core_networks(self.network, model.precision)
+        if networks is None:
             return False
-        model.add_network(self.tag or "", self._functions, network)
+        model.add_networks(self.tag or "", self._functions, networks)
         return True
+
+    def members(self) -> list["NNPotential"]:
+        """The potentials of a committee, whose mean this one is; itself if it is none."""
+        return [
+            NNPotential(network, self.descriptors, self.tag or "", ranges=self.ranges)
+            for network in members_of(self.network)
+        ]
 
     def outside_training(self, table: PairTable) -> Bool[ndarray, " n_atoms"]:
         """Atoms of this species with a descriptor beyond its range in the training set.
@@ -180,13 +187,24 @@ class NNPotential(LocalPotential):
         )
 
 
+def members_of(network: nn.Module) -> list[nn.Module]:
+    """The networks of a committee, with what all have in common; the network if it is none."""
+    parts = list(network) if isinstance(network, nn.Sequential) else [network]
+    for place, part in enumerate(parts):
+        if isinstance(part, Mean):
+            before, after = parts[:place], parts[place + 1 :]
+            return [nn.Sequential(*before, member, *after) for member in part.members]
+    return [network]
+
+
 def potentials_from_ml_data(
     networks: Sequence[nn.Module], dataset: Dataset, normalization: Normalization
 ) -> list[NNPotential]:
     """Potentials in physical units from trained networks.
 
     Args:
-        networks: One per species of the data set, in its order; copied.
+        networks: One per species of the data set, in its order; copied. For a committee each is
+            the :class:`Mean` of its members.
         dataset: The training set: descriptors and their ranges come from it.
         normalization: What the networks were trained with; becomes part of them.
 
@@ -195,7 +213,7 @@ def potentials_from_ml_data(
     """
     potentials = []
     for s, (network, points) in enumerate(zip(networks, dataset.per_point_datasets, strict=True)):
-        if points.environment is None:
+        if points.functions is None:
             raise ValueError("the data set has values of features but no descriptor functions")
         scale = normalization.features_scale[s]
         out_scale = torch.full((1,), normalization.energy_scale, dtype=scale.dtype)
@@ -205,13 +223,12 @@ def potentials_from_ml_data(
             *network_from_state(network_state(network)),
             Affine(out_scale, normalization.energy_offsets[s : s + 1]),
         )
-        low, high = _ranges(points.features)
         potentials.append(
             NNPotential(
                 whole,
-                points.environment.functions.potentials,
+                points.functions.potentials,
                 str(points.tag),
-                ranges=torch.stack([low, high]).double().numpy(),
+                ranges=torch.stack(points.ranges()).double().numpy(),
             )
         )
     return potentials
@@ -225,12 +242,3 @@ def _projection(normalization: Normalization, species: int) -> list[nn.Linear]:
     layer = nn.Linear(rows.shape[1], rows.shape[0], bias=False, device="meta")
     layer.load_state_dict({"weight": rows.clone()}, assign=True)
     return [layer]
-
-
-def _ranges(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Least and greatest values; an empty range where there is no atom."""
-    if len(features) == 0:
-        return features.new_full((features.shape[1],), torch.inf), features.new_full(
-            (features.shape[1],), -torch.inf
-        )
-    return features.amin(0), features.amax(0)

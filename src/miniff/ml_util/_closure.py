@@ -1,12 +1,4 @@
-"""The loss and the optimiser that lowers it.
-
-    L = w_energy  mean over structures  of ((E - E_ref) / N)^2
-      + w_forces  mean over components  of (F - F_ref)^2
-      + w_stress  mean over components  of (s - s_ref)^2
-
-All in physical units, over what the references have; each mean counts its own numbers, so that no
-padding and no missing value takes part, and large structures weigh as much as small ones.
-"""
+"""Networks, one data set and an optimiser of torch: training by hand, as the manual shows it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,30 +9,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from miniff.ml import Dataset, Normalization, Prediction, forward_cauldron
+from miniff.ml_util._loss import LossWeights, loss_terms, term_counts
 
-__all__ = ["LossResult", "LossWeights", "SimpleClosure", "simple_energy_closure"]
-
-
-@dataclass(frozen=True)
-class LossWeights:
-    """What a mean square error of one unit costs, of energy per atom, forces and stress."""
-
-    energy: float = 1.0
-    forces: float = 0.0
-    stress: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name in ("energy", "forces", "stress"):
-            weight = getattr(self, name)
-            if not 0 <= weight < float("inf"):
-                raise ValueError(f"`w_{name}` is {weight} but must be in [0, inf)")
-        if self.energy == self.forces == self.stress == 0:
-            raise ValueError("all weights are 0 but one of them must not be")
-
-    @property
-    def needs_gradient(self) -> bool:
-        """Whether forces or stress have a weight."""
-        return self.forces > 0 or self.stress > 0
+__all__ = ["LossResult", "SimpleClosure", "simple_energy_closure"]
 
 
 @dataclass(frozen=True)
@@ -73,38 +44,17 @@ def loss_of(
     Raises:
         ValueError: A data set that has nothing of what the weights ask for.
     """
-    reference = dataset.per_cell_dataset
     prediction = forward_cauldron(networks, dataset, weights.needs_gradient, normalization)
-    per_atom = (prediction.energy - reference.energy) / dataset.n_atoms()
-    terms = {"energy": _mean_square(per_atom, reference.energy)}
-    if prediction.gradient is not None and reference.gradient is not None:
-        terms["forces"] = _mean_square(prediction.gradient - reference.gradient, reference.gradient)
-    if prediction.stress is not None and reference.stress is not None:
-        known = torch.where(torch.isnan(prediction.stress), torch.nan, reference.stress)
-        terms["stress"] = _mean_square(prediction.stress - reference.stress, known)
-    weighted = [
-        getattr(weights, name) * term
-        for name, term in terms.items()
-        if term is not None and getattr(weights, name) > 0
-    ]
-    if not weighted:
-        raise ValueError("the data set has no references for what the weights ask for")
-    numbers = {
-        name: float("nan") if term is None else float(term.detach()) for name, term in terms.items()
-    }
+    counts = term_counts(dataset)
+    means = loss_terms(prediction, dataset) / counts
+    energy, forces, stress = means.detach().tolist()
     return LossResult(
-        loss_value=torch.stack(weighted).sum(),
-        energy=numbers["energy"],
-        forces=numbers.get("forces", float("nan")),
-        stress=numbers.get("stress", float("nan")),
+        loss_value=weights.where_known(counts).sum_of(means),
+        energy=energy,
+        forces=forces,
+        stress=stress,
         prediction=prediction,
     )
-
-
-def _mean_square(error: Tensor, reference: Tensor) -> Tensor | None:
-    """Mean over the components that have a reference; None if none has."""
-    known = ~torch.isnan(reference)
-    return error[known].square().mean() if bool(known.any()) else None
 
 
 class SimpleClosure:
@@ -119,7 +69,7 @@ class SimpleClosure:
         dataset: Dataset,
         *,
         normalization: Normalization | None = None,
-        weights: LossWeights = LossWeights(),
+        weights: LossWeights | None = None,
         optimizer: type[torch.optim.Optimizer] = torch.optim.LBFGS,
         optimizer_kwargs: Mapping[str, object] | None = None,
     ) -> None:
@@ -129,14 +79,14 @@ class SimpleClosure:
             networks: One per species of the data set, changed in place by the optimiser.
             dataset: The training set.
             normalization: What the networks see and give; as it stands in the data set by default.
-            weights: Of the terms of the loss.
+            weights: Of the terms of the loss: energies alone by default.
             optimizer: LBFGS with a strong-Wolfe line search by default.
             optimizer_kwargs: Passed to the optimiser.
         """
         self.networks = list(networks)
         self.dataset = dataset
         self.normalization = normalization
-        self.weights = weights
+        self.weights = LossWeights() if weights is None else weights
         self.n_evaluations = 0
         self._make_optimizer = optimizer
         defaults = LBFGS_DEFAULTS if optimizer is torch.optim.LBFGS else {}

@@ -1,5 +1,6 @@
 """How far predictions are from references: mean absolute and root mean square errors."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +53,19 @@ class Errors:
             for name, error in by_name.items()
         }
 
+    @staticmethod
+    def from_json(data: Mapping[str, Mapping[str, float] | None]) -> "Errors":
+        """The errors whose ``as_json`` this is."""
+        own = {name: data[name] for name in PROPERTIES}
+        return Errors(
+            **{
+                name: None
+                if error is None
+                else PropertyError(error["mae"], error["rmse"], int(error["n"]))
+                for name, error in own.items()
+            }
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Properties:
@@ -69,11 +83,45 @@ class Properties:
     forces: Float[ndarray, "n_all_atoms 3"]
     stress: Float[ndarray, "n_structures 6"]
 
+    @staticmethod
+    def join(parts: "Sequence[Properties]") -> "Properties":
+        """The structures of all parts, one after the other."""
+        return Properties(
+            *(np.concatenate(values) for values in zip(*map(_arrays, parts), strict=True))
+        )
+
+    @staticmethod
+    def mean(models: "Sequence[Properties]") -> "Properties":
+        """What several models say on average of the same structures."""
+        own = [_arrays(model)[1:] for model in models]
+        return Properties(
+            models[0].n_atoms, *(np.mean(values, axis=0) for values in zip(*own, strict=True))
+        )
+
+    @staticmethod
+    def spread(models: "Sequence[Properties]") -> "Properties":
+        """Standard deviations of what several models say of the same structures.
+
+        Raises:
+            ValueError: Fewer than two models.
+        """
+        if len(models) < 2:
+            raise ValueError(f"{len(models)} model has no spread: at least two are needed")
+        own = [_arrays(model)[1:] for model in models]
+        return Properties(
+            models[0].n_atoms,
+            *(np.std(values, axis=0, ddof=1) for values in zip(*own, strict=True)),
+        )
+
     @property
     def energy_per_atom(self) -> Float[ndarray, " n_structures"]:
         """Of each structure (energy)."""
         per_atom: ndarray = self.energy / self.n_atoms
         return per_atom
+
+
+def _arrays(properties: Properties) -> tuple[ndarray, ndarray, ndarray, ndarray]:
+    return properties.n_atoms, properties.energy, properties.forces, properties.stress
 
 
 def compare(reference: Properties, predicted: Properties) -> Errors:

@@ -26,6 +26,10 @@ DEFAULT_CUTOFF = 12 * 0.529177210903
 """12 bohr in angstrom (length)."""
 
 
+ATOMS_OF_PART = 4096
+"""At most so many are looked at together, or one structure."""
+
+
 def _problems_of_choice(choice: str | dict[str, Any]) -> list[Problem]:
     return [] if isinstance(choice, str) else descriptor_problems(choice)
 
@@ -89,8 +93,11 @@ class FeatureChoice:
 
     def datasets(
         self, sets: Mapping[str, Sequence[Cell]], reporter: Reporter
-    ) -> tuple[dict[str, Dataset], Normalization]:
+    ) -> tuple[dict[str, list[Dataset]], Normalization]:
         """Descriptors chosen from the training set and computed for all sets, and their scales.
+
+        Sets come in parts, each of at most so many atoms that what training needs at a time is
+        small.
 
         Raises:
             ValueError: A species that the training set lacks.
@@ -101,9 +108,12 @@ class FeatureChoice:
         functions = self.plan.functions([one.table for one in images["train"]], self.of_recipe)
         _refuse_unseen(functions, trained)
         functions = self._filtered(images["train"], functions, reporter)
-        datasets = {name: learn_cauldron(some, functions) for name, some in images.items()}
+        datasets = {
+            name: [learn_cauldron(part, functions) for part in _parts(some)]
+            for name, some in images.items()
+        }
         normalization = Normalization.from_dataset(
-            datasets["train"], pca_features=self.pca_features
+            Dataset.join(datasets["train"]), pca_features=self.pca_features
         )
         for s, (name, members) in enumerate(sorted(functions.items())):
             seen = normalization.n_inputs(s)
@@ -128,6 +138,16 @@ class FeatureChoice:
         for sentence in filtered.dropped:
             reporter.info(f"left out {sentence}")
         return filtered.kept
+
+
+def _parts(images: Sequence[CellImages]) -> list[list[CellImages]]:
+    """Structures one after the other, until they have enough atoms."""
+    parts: list[list[CellImages]] = [[]]
+    for one in images:
+        if parts[-1] and sum(i.cell.size for i in parts[-1]) + one.cell.size > ATOMS_OF_PART:
+            parts.append([])
+        parts[-1].append(one)
+    return parts
 
 
 def _species_of_training(sets: Mapping[str, Sequence[Cell]]) -> list[str]:

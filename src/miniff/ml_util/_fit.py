@@ -77,6 +77,7 @@ class FitWorkflow:
         min_independence: Fraction = 0.0,
         pca_features: ComponentArgument | None = None,
         baseline: BaselineArgument | None = None,
+        n_models: Count = 1,
     ) -> PreparedFit:
         """Reads structures, sets some aside, chooses descriptors and scales from the rest.
 
@@ -100,6 +101,8 @@ class FitWorkflow:
             baseline: Potentials under the networks, which then learn the difference and start from
                 none: one (``{family: lj, tag: Si-Si, epsilon: 0.1, sigma: 2.0, a: 2.5}``), a list,
                 or a file. What is saved, reported and compared is the sum.
+            n_models: Networks for each species that are trained side by side from different first
+                weights. What is saved is their mean; how far they differ says how sure it is.
 
         Raises:
             ValueError: Arguments or data that cannot be used; the message names the file and the
@@ -110,9 +113,12 @@ class FitWorkflow:
         features = FeatureChoice(
             plan_descriptors(descriptors), cutoff, min_spread, min_independence, pca_features
         )
+        if n_models < 1:
+            raise ValueError(f"`n_models` is {n_models} but must be in [1, inf)")
         under = baseline_potentials(baseline)
         with Reporter("fit", level=self.log) as reporter:
-            return self._prepare(reporter, fn_cells, test_set, validation_set, features, under)
+            sets = (fn_cells, test_set, validation_set)
+            return self._prepare(reporter, sets, features, under, n_models)
 
     @staticmethod
     def conflicts(prepare: Mapping[str, object]) -> list[Problem]:
@@ -122,12 +128,12 @@ class FitWorkflow:
     def _prepare(
         self,
         reporter: Reporter,
-        fn_cells: InputFiles,
-        test_set: float | InputFiles | None,
-        validation_set: float | InputFiles,
+        sets: tuple[InputFiles, float | InputFiles | None, float | InputFiles],
         features: FeatureChoice,
         under: Sequence[LocalPotential],
+        n_models: int,
     ) -> PreparedFit:
+        fn_cells, test_set, validation_set = sets
         files = [fn_cells, *(s for s in (test_set, validation_set) if isinstance(s, str | list))]
         parts = split(
             read_cells(fn_cells),
@@ -147,10 +153,10 @@ class FitWorkflow:
         datasets, normalization = features.datasets(left, reporter)
         return PreparedFit(
             log=self.log,
-            parts=parts,
+            cells=parts,
             datasets=datasets,
             normalization=normalization,
-            networks=self._networks(normalization, from_zero=bool(under)),
+            members=self._members(normalization, n_models, from_zero=bool(under)),
             baseline=baseline,
             settings={
                 "fn_cells": fn_cells,
@@ -158,6 +164,7 @@ class FitWorkflow:
                 "validation_set": validation_set,
                 **features.settings(),
                 "baseline": baseline.as_plain(),
+                "n_models": n_models,
             },
             provenance={
                 "seed": self.seed,
@@ -166,18 +173,21 @@ class FitWorkflow:
             },
         )
 
-    def _networks(self, normalization: Normalization, from_zero: bool) -> list[nn.Sequential]:
+    def _members(
+        self, normalization: Normalization, n_models: int, from_zero: bool
+    ) -> list[list[nn.Sequential]]:
         """Fresh networks, the same for the same seed whatever was drawn before."""
+        n_species = len(normalization.features_scale)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            networks: list[nn.Sequential] = [
-                behler_nn(normalization.n_inputs(s), HIDDEN_NODES)
-                for s in range(len(normalization.features_scale))
+            members: list[list[nn.Sequential]] = [
+                [behler_nn(normalization.n_inputs(s), HIDDEN_NODES) for s in range(n_species)]
+                for _ in range(n_models)
             ]
         if from_zero:  # the sum starts as the baseline, and stays so where that is exact
-            for network in networks:
+            for network in [network for member in members for network in member]:
                 nn.init.zeros_(list(network.parameters())[-2])
-        return networks
+        return members
 
 
 def _fraction_or_cells(given: float | InputFiles) -> float | list[Cell]:

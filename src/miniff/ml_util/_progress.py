@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -49,6 +49,20 @@ class EpochRecord:
     train: Errors
     validation: Errors | None
     wall_time_s: float
+
+    def as_plain(self) -> dict[str, object]:
+        """Plain data."""
+        errors = {"train": self.train, "validation": self.validation}
+        own = {name: error and error.as_json() for name, error in errors.items()}
+        return {**vars(self), **own}
+
+    @staticmethod
+    def from_plain(data: Mapping[str, Any]) -> "EpochRecord":
+        """The record whose ``as_plain`` this is."""
+        own = {
+            name: data[name] and Errors.from_json(data[name]) for name in ("train", "validation")
+        }
+        return EpochRecord(**{**data, **own})
 
 
 def error_text(errors: Errors) -> str:

@@ -60,7 +60,7 @@ from miniff.potentials._lammps import (
     setfl_potentials,
 )
 from miniff.potentials._local import LocalEnergies, LocalPotential, refuse_short_table
-from miniff.potentials._model import ModelBuilder, Precision
+from miniff.potentials._model import CoreNetworks, ModelBuilder, Precision
 from miniff.potentials._parameters import Choice, Numbers, Parameter
 from miniff.potentials._registry import known_families, potential_from_state_dict
 from miniff.potentials._tersoff import tersoff_potential_family
@@ -75,6 +75,7 @@ __all__ = [
     "CUTOFF_FUNCTIONS",
     "Choice",
     "CompiledPotentials",
+    "CoreNetworks",
     "FunctionPotential",
     "Functions",
     "GeneralPotential",

@@ -16,6 +16,9 @@ __all__ = ["ModelBuilder", "Precision"]
 
 Precision = Literal["double", "single"]
 
+CoreNetworks = list[_core.Network] | list[_core.Network32]
+"""Networks of the core, in the precision of the model."""
+
 
 class ModelBuilder:
     """Collects what potentials contribute to the energies of the atoms of each species.
@@ -30,14 +33,12 @@ class ModelBuilder:
         self.names = names
         self.formulas: list[FunctionPotential] = []
         self.precision = precision
-        self._networks: list[tuple[int, Functions, _core.Network | _core.Network32]] = []
+        self._networks: list[tuple[int, Functions, CoreNetworks]] = []
 
-    def add_network(
-        self, name: str, functions: Functions, network: _core.Network | _core.Network32
-    ) -> None:
-        """A network of functions for the atoms of one species, if there are such."""
+    def add_networks(self, name: str, functions: Functions, networks: CoreNetworks) -> None:
+        """The mean of networks of functions for the atoms of one species, if there are such."""
         if name in self.names:
-            self._networks.append((self.names.index(name), functions, network))
+            self._networks.append((self.names.index(name), functions, networks))
 
     def finish(self) -> _core.EnergyModel:
         """The model with all that was collected."""
@@ -46,12 +47,12 @@ class ModelBuilder:
             members = [p for p in self.formulas if centre_of(p) in (None, name)]
             if members:
                 model.add_sum(code, compiled_set(members, self.names))
-        for code, functions, network in self._networks:
-            if isinstance(network, _core.Network32):
+        for code, functions, networks in self._networks:
+            if self.precision == "single":
                 single = compiled_single_set(functions.potentials, self.names)
-                model.add_network(code, single, network)
+                model.add_networks(code, single, networks)  # type: ignore[arg-type]
             else:
-                model.add_network(code, functions.compiled(self.names), network)
+                model.add_networks(code, functions.compiled(self.names), networks)  # type: ignore[arg-type]
         if not self._networks and self._is_mutual():
             model.set_mutual()
         return model

@@ -1,0 +1,55 @@
+"""What a fit leaves behind."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from miniff.ml_util._errors import Errors, Properties, compare
+from miniff.ml_util._outputs import write_learning_curve, write_parities, write_report
+from miniff.ml_util._progress import EpochRecord
+from miniff.potentials import LocalPotential
+
+__all__ = ["NAME", "FitResult", "write_fit"]
+
+NAME = "fit"
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """Trained potentials and how good they are.
+
+    Attributes:
+        potentials: The baseline, if there is one; then a network per species, or the mean of
+            several, of those with the lowest validation loss.
+        records: One per epoch.
+        reference: Reference values of each set, by name.
+        predicted: What the potentials give for them.
+        spread: Standard deviation of what the members of a committee give; empty without one.
+        pressure: By how much the diagonal of the training set's stresses lies beside the
+            derivatives of its energies (energy/length^3); None where stress was not fitted.
+        wall_time_s: Time of the training.
+    """
+
+    potentials: list[LocalPotential]
+    records: list[EpochRecord]
+    reference: Mapping[str, Properties]
+    predicted: Mapping[str, Properties]
+    spread: Mapping[str, Properties]
+    pressure: float | None
+    wall_time_s: float
+
+    @property
+    def errors(self) -> dict[str, Errors]:
+        """Of each set, by name."""
+        return {
+            name: compare(self.reference[name], self.predicted[name]) for name in self.reference
+        }
+
+
+def write_fit(result: FitResult, provenance: Mapping[str, object]) -> None:
+    """`fit.json`, `fit-convergence.png` and `fit-parity.png`; no validation set is null."""
+    errors: dict[str, object] = {"train": None, "validation": None}
+    errors |= {part: error.as_json() for part, error in result.errors.items()}
+    more = {**provenance, "stress_offset": result.pressure}
+    write_report(NAME, errors, result.wall_time_s, more)
+    write_learning_curve(NAME, result.records)
+    write_parities(NAME, result.reference, result.predicted)

@@ -1,0 +1,131 @@
+"""The loss of several models and its gradient, over data sets that come in parts."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from numpy import ndarray
+from torch import Tensor, nn
+
+from miniff.ml import Dataset, Normalization, Prediction, forward_committee
+from miniff.ml_util._loss import FREEDOM, LossWeights, loss_terms, term_counts
+
+__all__ = ["Objective"]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is lowered: for each model a function of its parameters, in one list of numbers.
+
+    The numbers are the parameters of the networks, species by species, and at last the free
+    pressure in units of `pressure_unit`; see :mod:`miniff.ml_util._loss`.
+
+    Attributes:
+        networks: One per species: the form, whose parameters are put in.
+        parts: The training set.
+        normalization: What the networks see and give.
+        weights: Of the terms of the loss.
+        pressure_unit: What 1 stands for (energy/length^3); 0 if no pressure is free.
+    """
+
+    networks: Sequence[nn.Module]
+    parts: Sequence[Dataset]
+    normalization: Normalization
+    weights: LossWeights
+    pressure_unit: float = 0.0
+
+    def start(self, networks: Sequence[nn.Module]) -> Float64[ndarray, " n_parameters"]:
+        """The numbers for given networks, without a pressure."""
+        values = nn.utils.parameters_to_vector([p for n in networks for p in n.parameters()])
+        return np.append(values.detach().numpy(), 0.0)
+
+    def evaluate(
+        self,
+        points: Sequence[Float64[ndarray, " n_parameters"]],
+        parts: Sequence[int] | None = None,
+    ) -> list[tuple[float, Float64[ndarray, " n_parameters"]]]:
+        """Loss and gradient of several models at once.
+
+        Args:
+            points: The numbers of each model.
+            parts: Which parts of the data set to look at; all by default.
+
+        Raises:
+            ValueError: Parts that have no references for what the weights ask for.
+        """
+        chosen = [self.parts[i] for i in (range(len(self.parts)) if parts is None else parts)]
+        counts = torch.stack([term_counts(part) for part in chosen]).sum(0)
+        weights = self.weights.where_known(counts)
+        models = [_Model.at(self.networks, point, self.pressure_unit) for point in points]
+        losses = np.zeros(len(models))
+        for part in chosen:
+            predictions = forward_committee(
+                [model.networks for model in models],
+                part,
+                weights.needs_gradient,
+                self.normalization,
+            )
+            own = [
+                weights.sum_of(loss_terms(prediction, part, model.pressure) / counts)
+                for model, prediction in zip(models, predictions, strict=True)
+            ]
+            total = torch.stack(own).sum()
+            if total.requires_grad:
+                total.backward()
+            losses += [float(one.detach()) for one in own]
+        prices = [weights.stress * FREEDOM * model.pressure.square() for model in models]
+        torch.stack(prices).sum().backward()
+        return [
+            (float(loss + price.detach()), model.gradient())
+            for model, loss, price in zip(models, losses, prices, strict=True)
+        ]
+
+    def predict(
+        self, points: Sequence[Float64[ndarray, " n_parameters"]], part: Dataset, *, grad: bool
+    ) -> list[Prediction]:
+        """What each model says of a data set."""
+        models = [_Model.at(self.networks, point, self.pressure_unit) for point in points]
+        with torch.no_grad():
+            members = [model.networks for model in models]
+            return forward_committee(members, part, grad, self.normalization)
+
+    def pressure(self, point: Float64[ndarray, " n_parameters"]) -> float:
+        """The free pressure of a model (energy/length^3)."""
+        return float(point[-1]) * self.pressure_unit
+
+    def trained(self, point: Float64[ndarray, " n_parameters"]) -> list[nn.Module]:
+        """The networks of a model."""
+        return _Model.at(self.networks, point, self.pressure_unit).networks
+
+
+@dataclass(frozen=True)
+class _Model:
+    """Networks with the parameters of one model, ready to be differentiated."""
+
+    networks: list[nn.Module]
+    shift: nn.Parameter
+    pressure_unit: float
+
+    @staticmethod
+    def at(networks: Sequence[nn.Module], point: ndarray, pressure_unit: float) -> "_Model":
+        values = torch.tensor(point)
+        own = [deepcopy(network) for network in networks]
+        parameters = [p for network in own for p in network.parameters()]
+        nn.utils.vector_to_parameters(values[:-1], parameters)
+        return _Model(own, nn.Parameter(values[-1].clone()), pressure_unit)
+
+    @property
+    def pressure(self) -> Tensor:
+        return self.shift * self.pressure_unit
+
+    def gradient(self) -> ndarray:
+        """Of what was differentiated, by all numbers."""
+        parameters = [*(p for n in self.networks for p in n.parameters()), self.shift]
+        parts = [
+            torch.zeros_like(p).reshape(-1) if p.grad is None else p.grad.reshape(-1)
+            for p in parameters
+        ]
+        return torch.cat(parts).numpy()
