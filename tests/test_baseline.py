@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from test_fit import JOB, SILICON
+from silicon import SILICON
+from test_fit import JOB
 from test_fit import silicon as silicon  # a fixture
 
 from miniff import ml_util

@@ -10,43 +10,14 @@ import numpy as np
 import pytest
 import torch
 from numpy import testing
+from silicon import DIAMOND, SILICON, labelled
 
 from miniff import ml_util
 from miniff.io import Structure, write_extxyz
 from miniff.kernel import Cell
 from miniff.kernel import eval as evaluate
 from miniff.ml_util._data import split
-from miniff.potentials import lj_potential_family, sw2_potential_family, sw3_potential_family
-
-EV = {"epsilon": 2.1683 / 2, "sigma": 2.0951, "a": 1.8}
-SILICON = (
-    sw2_potential_family(gauge_a=7.049556277, gauge_b=0.6022245584, p=4, q=0, **EV),
-    sw3_potential_family(l=21, gamma=1.2, cos_theta0=-1 / 3, **EV),
-)
-FCC = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
-DIAMOND = np.vstack([FCC, FCC + 0.25])
-
-
-def labelled(n: int, seed: int) -> list[Structure]:
-    """Rattled, strained diamond cells with energy, forces and stress."""
-    rng = np.random.default_rng(seed)
-    structures = []
-    for _ in range(n):
-        vectors = 5.43 * (np.eye(3) + rng.normal(scale=0.03, size=(3, 3)))
-        coordinates = DIAMOND + rng.normal(scale=0.02, size=(8, 3))
-        result = evaluate(SILICON, Cell(vectors, coordinates, ["Si"] * 8))
-        structures.append(
-            Structure(
-                vectors=vectors,
-                positions=coordinates @ vectors,
-                species=("Si",) * 8,
-                periodic=(True, True, True),
-                energy=result.energy,
-                forces=result.forces,
-                stress=result.stress,
-            )
-        )
-    return structures
+from miniff.potentials import lj_potential_family
 
 
 @pytest.fixture

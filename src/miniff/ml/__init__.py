@@ -1,6 +1,7 @@
 """Machine learning: descriptors as torch operations, data sets, networks, network potentials."""
 
 from miniff.ml._activations import ACTIVATIONS, activation
+from miniff.ml._committee import CommitteeEvaluation, committee_members, eval_committee
 from miniff.ml._dataset import Dataset, Derivatives, PerCellDataset, PerPointDataset
 from miniff.ml._descriptors import (
     DescriptorChoice,
@@ -31,6 +32,7 @@ from miniff.ml._recipe import default_behler_descriptors
 __all__ = [
     "ACTIVATIONS",
     "Affine",
+    "CommitteeEvaluation",
     "ComponentChoice",
     "Dataset",
     "Derivatives",
@@ -46,9 +48,11 @@ __all__ = [
     "Prediction",
     "SequentialSoleEnergyNN",
     "activation",
+    "committee_members",
     "default_behler_descriptors",
     "descriptor_problems",
     "descriptor_values",
+    "eval_committee",
     "filter_descriptors",
     "forward_cauldron",
     "forward_committee",

@@ -9,7 +9,7 @@ import numpy as np
 
 from miniff._neighbors import PairTable, join
 from miniff.kernel import Cell, compute_images
-from miniff.ml import NNPotential, load_potentials
+from miniff.ml import NNPotential, committee_members, load_potentials
 from miniff.ml_util._data import hash_of_files, read_cells
 from miniff.ml_util._errors import Errors, Properties, compare
 from miniff.ml_util._outputs import (
@@ -105,10 +105,16 @@ class PreparedOneShot:
         """Evaluates all structures; writes numbers, a plot, and the structures with predictions."""
         start = perf_counter()
         tables = list(_batches(self.cells, self.potentials))
-        predicted = _concatenate([_predict(self.potentials, t, c) for t, c in tables])
+        predicted = Properties.join([_predict(self.potentials, t, c) for t, c in tables])
+        members = committee_members(self.potentials)
+        spread = None
+        if len(members) > 1:
+            parts = [Properties.join([_predict(own, t, c) for t, c in tables]) for own in members]
+            spread = Properties.spread(parts)
         reference = _reference(self.cells)
         outside = sum(_outside(self.potentials, table) for table, _ in tables)
-        result = OneShotResult(self.cells, reference, predicted, outside, perf_counter() - start)
+        seconds = perf_counter() - start
+        result = OneShotResult(self.cells, reference, predicted, spread, outside, seconds)
         with Reporter(NAME, level=self.workflow.log) as reporter:
             self._report(reporter, result)
         return result
@@ -123,8 +129,14 @@ class PreparedOneShot:
             )
         reporter.table("Errors", {"test": result.errors})
         provenance = {**self.provenance, "n_atoms_outside_training": result.n_outside}
+        if result.spread is not None:
+            provenance["spread"] = _typical(result.spread)
+            reporter.info(
+                "members of the committee differ by {energy:.3g} eV/atom and {forces:.3g} "
+                "eV/angstrom (root mean squares)".format(**_typical(result.spread))
+            )
         write_report(NAME, result.errors.as_json(), result.wall_time_s, provenance)
-        write_predictions(f"{NAME}.extxyz", self.cells, result.predicted)
+        write_predictions(f"{NAME}.extxyz", self.cells, result.predicted, result.spread)
         write_parities(NAME, {"test": result.reference}, {"test": result.predicted})
 
 
@@ -136,6 +148,7 @@ class OneShotResult:
         cells: The structures, as they were read.
         reference: Their reference values, nan where there is none.
         predicted: What the potentials give.
+        spread: Standard deviation of what the members of a committee give; None without one.
         n_outside: Atoms with a descriptor outside the range of the training set.
         wall_time_s: Time of the evaluation.
     """
@@ -143,6 +156,7 @@ class OneShotResult:
     cells: list[Cell]
     reference: Properties
     predicted: Properties
+    spread: Properties | None
     n_outside: int
     wall_time_s: float
 
@@ -188,6 +202,14 @@ def _outside(potentials: Sequence[LocalPotential], table: PairTable) -> int:
     return int(outside.sum())
 
 
+def _typical(spread: Properties) -> dict[str, float]:
+    """Root mean squares of standard deviations."""
+    return {
+        "energy": float(np.sqrt(np.mean(np.square(spread.energy_per_atom)))),
+        "forces": float(np.sqrt(np.mean(np.square(spread.forces)))),
+    }
+
+
 def _reference(cells: Sequence[Cell]) -> Properties:
     def label(cell: Cell, name: str, shape: tuple[int, ...]) -> np.ndarray:
         value = cell.meta.get(name)
@@ -198,13 +220,4 @@ def _reference(cells: Sequence[Cell]) -> Properties:
         energy=np.array([label(cell, "energy", ()) for cell in cells], float),
         forces=np.concatenate([label(cell, "forces", (cell.size, 3)) for cell in cells]),
         stress=np.stack([label(cell, "stress", (6,)) for cell in cells]),
-    )
-
-
-def _concatenate(parts: Sequence[Properties]) -> Properties:
-    return Properties(
-        **{
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in ("n_atoms", "energy", "forces", "stress")
-        }
     )

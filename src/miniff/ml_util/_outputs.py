@@ -99,8 +99,13 @@ def save_figure(figure: object, path: str) -> None:
         figure.savefig(temporary, dpi=200)
 
 
-def write_predictions(path: str, cells: Sequence[Cell], predicted: Properties) -> None:
-    """Structures as extended XYZ, predictions as ``*_pred`` beside the untouched references."""
+def write_predictions(
+    path: str, cells: Sequence[Cell], predicted: Properties, spread: Properties | None
+) -> None:
+    """Structures as extended XYZ, predictions as ``*_pred`` beside the untouched references.
+
+    How far the members of a committee differ is ``energy_std`` and ``forces_std``.
+    """
     first = np.cumsum([0, *predicted.n_atoms])
     structures = []
     for s, cell in enumerate(cells):
@@ -108,8 +113,12 @@ def write_predictions(path: str, cells: Sequence[Cell], predicted: Properties) -
         info: dict[str, object] = {"energy_pred": float(predicted.energy[s])}
         if not np.isnan(stress).any():
             info["stress_pred"] = stress
-        forces = predicted.forces[first[s] : first[s + 1]]
-        structures.append(_structure(cell, info, {"forces_pred": forces}))
+        own = slice(first[s], first[s + 1])
+        arrays = {"forces_pred": predicted.forces[own]}
+        if spread is not None:
+            info["energy_std"] = float(spread.energy[s])
+            arrays["forces_std"] = spread.forces[own]
+        structures.append(_structure(cell, info, arrays))
     write_extxyz(path, structures)
 
 

@@ -1,0 +1,79 @@
+"""Committees: how far potentials differ that learned the same from different beginnings.
+
+Behler, Int. J. Quantum Chem. 115, 1032 (2015), https://doi.org/10.1002/qua.24890
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
+
+from miniff.kernel import Cell, CellImages, Evaluation
+from miniff.kernel import eval as evaluate
+from miniff.ml._potential import NNPotential
+from miniff.potentials import LocalPotential
+
+__all__ = ["CommitteeEvaluation", "committee_members", "eval_committee"]
+
+
+@dataclass(frozen=True, eq=False)
+class CommitteeEvaluation:
+    """What a committee says of a structure, and how far its members differ.
+
+    Standard deviations over the members. They tell where the training data do not decide; where
+    all members err alike they are too small.
+
+    Attributes:
+        mean: Of the members: energy, forces, stress.
+        members: What each one gives.
+        energy_std: Of the total energy (energy).
+        forces_std: Of each component (energy/length).
+    """
+
+    mean: Evaluation
+    members: tuple[Evaluation, ...]
+    energy_std: float
+    forces_std: Float64[ndarray, "n_atoms 3"]
+
+
+def committee_members(potentials: Sequence[LocalPotential]) -> list[list[LocalPotential]]:
+    """The potentials once for each member: formulas as they are, networks one by one.
+
+    Raises:
+        ValueError: Committees of different sizes.
+    """
+    parts = [p.members() if isinstance(p, NNPotential) else [p] for p in potentials]
+    sizes = sorted({len(p) for p in parts if len(p) > 1})
+    if len(sizes) > 1:
+        raise ValueError(
+            f"there are committees of {' and of '.join(map(str, sizes))} members but all must have "
+            "as many"
+        )
+    n = sizes[0] if sizes else 1
+    return [[part[k] if len(part) > 1 else part[0] for part in parts] for k in range(n)]
+
+
+def eval_committee(
+    potentials: Sequence[LocalPotential], structure: Cell | CellImages
+) -> CommitteeEvaluation:
+    """Energy, forces and stress of a structure, with what the members make of them.
+
+    Args:
+        potentials: Networks with several members, as `fit` makes them with ``n_models``.
+        structure: With or without its neighbours.
+
+    Raises:
+        ValueError: No committee among the potentials.
+    """
+    lists = committee_members(potentials)
+    if len(lists) == 1:
+        raise ValueError("no potential has members that could differ: fit with `n_models`")
+    results = tuple(evaluate(own, structure) for own in lists)
+    return CommitteeEvaluation(
+        mean=evaluate(potentials, structure),
+        members=results,
+        energy_std=float(np.std([r.energy for r in results], ddof=1)),
+        forces_std=np.std([r.forces for r in results], axis=0, ddof=1),
+    )
