@@ -8,13 +8,15 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from miniff._neighbors import join
-from miniff.kernel import CellImages
+from miniff.kernel import Cell, CellImages
 from miniff.ml._dataset import Dataset, Derivatives, PerCellDataset, PerPointDataset
 from miniff.ml._descriptors import DescriptorChoice, plan_descriptors
 from miniff.ml._ops import Environment
 from miniff.potentials import Functions
 
 __all__ = ["learn_cauldron"]
+
+PROPERTIES = ("energy", "forces", "stress")
 
 
 def learn_cauldron(
@@ -24,7 +26,9 @@ def learn_cauldron(
 
     References are taken from ``meta`` of the cells: ``energy`` (energy), ``forces`` [n_atoms, 3]
     (energy/length), ``stress`` [6] (energy/length^3, positive under tension). Any of them may be
-    missing in any structure; it is nan in the data set.
+    missing in any structure; it is nan in the data set. How much a structure counts in a loss is
+    ``config_weight`` there, and ``config_energy_weight``, ``config_forces_weight`` and
+    ``config_stress_weight`` multiply it for one property.
 
     Args:
         images: Structures with neighbours up to the largest cutoff of the descriptors.
@@ -38,7 +42,8 @@ def learn_cauldron(
         Species in sorted order of their names.
 
     Raises:
-        ValueError: Atoms of a species without descriptors, or neighbour lists that are too short.
+        ValueError: Atoms of a species without descriptors, neighbour lists that are too short, or
+            weights that are negative or no numbers.
     """
     table = join([one.table for one in images])
     functions = plan_descriptors(descriptors).functions(
@@ -80,7 +85,24 @@ def _references(images: Sequence[CellImages]) -> PerCellDataset:
         gradient=torch.tensor(-np.concatenate([*forces, np.zeros((0, 3))])),
         structure=torch.from_numpy(structure),
         stress=torch.tensor(np.array(stress, float).reshape(len(cells), 6)),
+        weight=torch.tensor(np.array([_weights(cell) for cell in cells]).reshape(len(cells), 3)),
     )
+
+
+def _weights(cell: Cell) -> list[float]:
+    """Of energy, forces and stress of a structure."""
+    whole = _weight(cell, "config_weight")
+    return [whole * _weight(cell, f"config_{name}_weight") for name in PROPERTIES]
+
+
+def _weight(cell: Cell, key: str) -> float:
+    given = cell.meta.get(key, 1.0)
+    if isinstance(given, int | float | np.number) and not isinstance(given, bool):
+        weight = float(given)
+        if 0 <= weight < np.inf:
+            return weight
+    where = cell.meta.get("source", "a structure")
+    raise ValueError(f"{where}: `{key}` is {given!r} but must be a number in [0, inf)")
 
 
 def _label(

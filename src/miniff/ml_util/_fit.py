@@ -1,7 +1,8 @@
 """The workflow `fit`, first half: structures, their split, descriptors, scales, fresh networks."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import nn
@@ -10,6 +11,14 @@ from miniff.kernel import Cell
 from miniff.ml import Normalization, plan_descriptors
 from miniff.ml_util._baseline import BaselineArgument, baseline_potentials, subtract_baseline
 from miniff.ml_util._data import Split, hash_of_files, read_cells, split
+from miniff.ml_util._data_files import (
+    DataFiles,
+    GroupWeights,
+    names_of,
+    read_data,
+    report_weights,
+    weigh_groups,
+)
 from miniff.ml_util._features import (
     ComponentArgument,
     DescriptorArgument,
@@ -68,9 +77,10 @@ class FitWorkflow:
     def prepare(
         self,
         *,
-        fn_cells: InputFiles,
+        fn_cells: DataFiles,
         test_set: Fraction | InputFiles | None = None,
         validation_set: Fraction | InputFiles = 0.1,
+        group_weights: GroupWeights | None = None,
         descriptors: DescriptorArgument = "default",
         cutoff: Positive | None = None,
         min_spread: NonNegative = 0.0,
@@ -82,11 +92,17 @@ class FitWorkflow:
         """Reads structures, sets some aside, chooses descriptors and scales from the rest.
 
         Args:
-            fn_cells: Files with structures; patterns are allowed.
+            fn_cells: Files with structures; patterns are allowed. An entry that is a mapping gives
+                its ``files`` a ``weight`` in the loss, or an ``energy_weight``, ``forces_weight``,
+                ``stress_weight``; 0 leaves out.
             test_set: Fraction of them, or other files, for the test set, which nothing but the
                 final errors sees; none by default.
             validation_set: Fraction or files for the validation set, which decides which of the
                 networks on the way is kept.
+            group_weights: Weights in the loss of groups of structures, as their ``config_type`` or
+                ``group`` names them: a number, or one for each of ``energy``, ``forces``,
+                ``stress``. All weights multiply, also those that structures bring along as
+                ``config_weight``, ``config_energy_weight`` and so on.
             descriptors: ``"default"`` for the recipe; for each species a list of functions
                 (``{family: behler2, tag: Si-Si, eta: 0.1, a: 6.0}``), with ``default`` for those of
                 the recipe; or a file: JSON or YAML with such lists, or potentials whose descriptors
@@ -117,8 +133,22 @@ class FitWorkflow:
             raise ValueError(f"`n_models` is {n_models} but must be in [1, inf)")
         under = baseline_potentials(baseline)
         with Reporter("fit", level=self.log) as reporter:
-            sets = (fn_cells, test_set, validation_set)
-            return self._prepare(reporter, sets, features, under, n_models)
+            parts = split(
+                read_data(fn_cells),
+                validation=_fraction_or_cells(validation_set),
+                test=_fraction_or_cells(test_set or 0.0),
+                seed=self.seed,
+            )
+            parts = replace(parts, train=weigh_groups(parts.train, group_weights or {}))
+            _report_contents(reporter, parts)
+            choices = {
+                "fn_cells": fn_cells,
+                "test_set": test_set,
+                "validation_set": validation_set,
+                "group_weights": group_weights,
+                "n_models": n_models,
+            }
+            return self._prepare(reporter, parts, features, under, choices)
 
     @staticmethod
     def conflicts(prepare: Mapping[str, object]) -> list[Problem]:
@@ -128,29 +158,21 @@ class FitWorkflow:
     def _prepare(
         self,
         reporter: Reporter,
-        sets: tuple[InputFiles, float | InputFiles | None, float | InputFiles],
+        parts: Split,
         features: FeatureChoice,
         under: Sequence[LocalPotential],
-        n_models: int,
+        choices: Mapping[str, Any],
     ) -> PreparedFit:
-        fn_cells, test_set, validation_set = sets
-        files = [fn_cells, *(s for s in (test_set, validation_set) if isinstance(s, str | list))]
-        parts = split(
-            read_cells(fn_cells),
-            validation=_fraction_or_cells(validation_set),
-            test=_fraction_or_cells(test_set or 0.0),
-            seed=self.seed,
-        )
-        _report_contents(reporter, parts)
         if not any(cell.meta.get(name) is not None for cell in parts.train for name in LABELS):
             raise ValueError(
-                f"{fn_cells}: no structure for training has an energy, forces or a stress: "
-                "there is nothing to learn from"
+                f"{', '.join(names_of(choices['fn_cells']))}: no structure for training has an "
+                "energy, forces or a stress: there is nothing to learn from"
             )
         baseline, left = subtract_baseline(under, parts.sets)
         for potential in baseline.potentials:
             reporter.info(f"baseline: {potential}")
         datasets, normalization = features.datasets(left, reporter)
+        n_models = choices["n_models"]
         return PreparedFit(
             log=self.log,
             cells=parts,
@@ -158,18 +180,11 @@ class FitWorkflow:
             normalization=normalization,
             members=self._members(normalization, n_models, from_zero=bool(under)),
             baseline=baseline,
-            settings={
-                "fn_cells": fn_cells,
-                "test_set": test_set,
-                "validation_set": validation_set,
-                **features.settings(),
-                "baseline": baseline.as_plain(),
-                "n_models": n_models,
-            },
+            settings={**choices, **features.settings(), "baseline": baseline.as_plain()},
             provenance={
                 "seed": self.seed,
                 "versions": versions(),
-                "data_sha256": hash_of_files(*files),
+                "data_sha256": hash_of_files(*_files_of(choices)),
             },
         )
 
@@ -194,6 +209,12 @@ def _fraction_or_cells(given: float | InputFiles) -> float | list[Cell]:
     return read_cells(given) if isinstance(given, str | list) else given
 
 
+def _files_of(choices: Mapping[str, Any]) -> list[list[str]]:
+    """The files of each set that comes from files."""
+    sets = [choices[name] for name in ("fn_cells", "test_set", "validation_set")]
+    return [names_of(files) for files in sets if isinstance(files, str | list | dict)]
+
+
 def _report_contents(reporter: Reporter, parts: Split) -> None:
     """What was read, and what is missing in it."""
     for name, cells in parts.sets.items():
@@ -204,3 +225,4 @@ def _report_contents(reporter: Reporter, parts: Split) -> None:
             lacking = sum(cell.meta.get(label) is None for cell in cells)
             if lacking:
                 reporter.warning(f"{name}: {lacking} of {len(cells)} structures have no {label}")
+    report_weights(parts.train, reporter)

@@ -60,7 +60,7 @@ def _files(step: Step) -> list[_File]:
         hints = get_type_hints(function, include_extras=True)
         for name, parameter in inspect.signature(function).parameters.items():
             value = getattr(step, section).get(name, parameter.default)
-            names = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+            names = _names(value)
             key = (step.name, section, name)
             found_marks: list[Reads | Writes] = [
                 *marks(hints.get(name), Reads),
@@ -74,6 +74,15 @@ def _files(step: Step) -> list[_File]:
                 if names == [] and isinstance(value, list) and has_names:
                     found.append(_File(key, "", mark))
     return found
+
+
+def _names(value: object) -> list[object]:
+    """Texts that may name files, also in entries with settings of their own."""
+    if isinstance(value, dict):
+        return _names(value.get("files"))
+    if isinstance(value, list):
+        return [name for item in value for name in _names(item)]
+    return [value] if isinstance(value, str) else []
 
 
 def _existing(file: _File) -> list[str]:
