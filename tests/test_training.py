@@ -203,6 +203,23 @@ def test_models_that_become_no_better_stop(silicon: Path) -> None:
     assert again.errors == result.errors
 
 
+def test_forces_of_a_share_of_the_structures_are_used(silicon: Path) -> None:
+    """So many are compared; the others give their energies; a baseline stays where it was."""
+    (result,) = ml_util.exec_workflows(job(prepare={"forces_fraction": 0.25}))
+    train = result.errors["train"]
+    assert (train.energy.n, train.forces.n, train.stress.n) == (19, 5 * 24, 5 * 6)
+    assert train.energy.rmse < 0.02
+    pair = {"family": "sw2", "tag": "Si-Si", "gauge_a": 7.049556277, "gauge_b": 0.6022245584}
+    baseline = {**pair, "p": 4, "q": 0, "epsilon": 1.08415, "sigma": 2.0951, "a": 1.8}
+    (result,) = ml_util.exec_workflows(
+        job(prepare={"forces_fraction": 0.25, "baseline": baseline}, run={"n_epochs": 2})
+    )
+    expected = [s.energy for s in labelled(24, seed=0)]
+    assert set(result.reference["train"].energy.round(6)) <= set(np.round(expected, 6))
+    (other,) = ml_util.exec_workflows(job(prepare={"forces_fraction": 1e-9}, run={"n_epochs": 1}))
+    assert other.errors["train"].forces.n == 24  # at least one
+
+
 OFFSET = 0.015  # 2.4 GPa, what the published copper data have
 
 

@@ -67,9 +67,9 @@ def filter_descriptors(
 
 
 def _functions(points: PerPointDataset) -> Sequence[FunctionPotential]:
-    if points.environment is None:
+    if points.functions is None:
         raise ValueError("the data set has values of features but no descriptor functions")
-    return points.environment.functions.potentials
+    return points.functions.potentials
 
 
 def _by_spread(

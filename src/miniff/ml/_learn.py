@@ -20,7 +20,10 @@ PROPERTIES = ("energy", "forces", "stress")
 
 
 def learn_cauldron(
-    images: Sequence[CellImages], descriptors: DescriptorChoice = "default"
+    images: Sequence[CellImages],
+    descriptors: DescriptorChoice = "default",
+    *,
+    derivatives: bool = True,
 ) -> Dataset:
     """Descriptor values of all atoms beside the reference energies, gradients and stress.
 
@@ -36,7 +39,8 @@ def learn_cauldron(
             "Si-Si", "eta": 0.1, "a": 6.0}``); a file with such data, or with potentials whose
             descriptors are taken; or ``"default"``, the recipe with the cutoff of the neighbour
             lists. Use the recipe for the training set alone, and the functions it chose
-            (``points.environment.functions.potentials``) for any other set.
+            (``points.functions.potentials``) for any other set.
+        derivatives: Whether forces and stress can be predicted, and their references are taken.
 
     Returns:
         Species in sorted order of their names.
@@ -64,13 +68,17 @@ def learn_cauldron(
                 torch.from_numpy(values),
                 torch.from_numpy(table.structure[environment.centres]),
                 len(images),
-                environment,
+                environment if derivatives else None,
                 name,
             )
         )
-    volume = [one.cell.volume if any(one.cell.pbc) else np.nan for one in images]
-    derivatives = Derivatives(table, torch.tensor(volume, dtype=torch.float64))
-    return Dataset(_references(images), *species, derivatives=derivatives)
+        species[-1].functions = environment.functions
+    references = _references(images)
+    if not derivatives:
+        references.gradient = references.stress = None
+        return Dataset(references, *species)
+    volume = torch.tensor([c.volume if any(c.pbc) else np.nan for c in (i.cell for i in images)])
+    return Dataset(references, *species, derivatives=Derivatives(table, volume.double()))
 
 
 def _references(images: Sequence[CellImages]) -> PerCellDataset:

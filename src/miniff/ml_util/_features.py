@@ -92,12 +92,17 @@ class FeatureChoice:
         }
 
     def datasets(
-        self, sets: Mapping[str, Sequence[Cell]], reporter: Reporter
+        self, sets: Mapping[str, Sequence[Cell]], reporter: Reporter, n_with_forces: int
     ) -> tuple[dict[str, list[Dataset]], Normalization]:
         """Descriptors chosen from the training set and computed for all sets, and their scales.
 
         Sets come in parts, each of at most so many atoms that what training needs at a time is
         small.
+
+        Args:
+            sets: Structures by the name of their set.
+            reporter: Told what was chosen.
+            n_with_forces: So many of the first structures for training have their forces used.
 
         Raises:
             ValueError: A species that the training set lacks.
@@ -111,7 +116,13 @@ class FeatureChoice:
         datasets = {
             name: [learn_cauldron(part, functions) for part in _parts(some)]
             for name, some in images.items()
+            if name != "train"
         }
+        first, rest = images["train"][:n_with_forces], images["train"][n_with_forces:]
+        datasets["train"] = [
+            *(learn_cauldron(part, functions) for part in _parts(first)),
+            *(learn_cauldron(part, functions, derivatives=False) for part in _parts(rest)),
+        ]
         normalization = Normalization.from_dataset(
             Dataset.join(datasets["train"]), pca_features=self.pca_features
         )
@@ -142,10 +153,13 @@ class FeatureChoice:
 
 def _parts(images: Sequence[CellImages]) -> list[list[CellImages]]:
     """Structures one after the other, until they have enough atoms."""
-    parts: list[list[CellImages]] = [[]]
+    parts: list[list[CellImages]] = []
+    n_atoms = ATOMS_OF_PART
     for one in images:
-        if parts[-1] and sum(i.cell.size for i in parts[-1]) + one.cell.size > ATOMS_OF_PART:
+        n_atoms += one.cell.size
+        if n_atoms > ATOMS_OF_PART:
             parts.append([])
+            n_atoms = one.cell.size
         parts[-1].append(one)
     return parts
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -37,6 +38,7 @@ from miniff.ml_util._types import (
     Positive,
     Problem,
     Seed,
+    Share,
 )
 from miniff.potentials import LocalPotential
 
@@ -87,6 +89,7 @@ class FitWorkflow:
         min_independence: Fraction = 0.0,
         pca_features: ComponentArgument | None = None,
         baseline: BaselineArgument | None = None,
+        forces_fraction: Share = 1.0,
         n_models: Count = 1,
     ) -> PreparedFit:
         """Reads structures, sets some aside, chooses descriptors and scales from the rest.
@@ -117,6 +120,8 @@ class FitWorkflow:
             baseline: Potentials under the networks, which then learn the difference and start from
                 none: one (``{family: lj, tag: Si-Si, epsilon: 0.1, sigma: 2.0, a: 2.5}``), a list,
                 or a file. What is saved, reported and compared is the sum.
+            forces_fraction: Share of the structures for training, drawn by chance, whose forces and
+                stress are used; of the others only energies are, which is far cheaper.
             n_models: Networks for each species that are trained side by side from different first
                 weights. What is saved is their mean; how far they differ says how sure it is.
 
@@ -131,6 +136,8 @@ class FitWorkflow:
         )
         if n_models < 1:
             raise ValueError(f"`n_models` is {n_models} but must be in [1, inf)")
+        if not 0 < forces_fraction <= 1:
+            raise ValueError(f"`forces_fraction` is {forces_fraction} but must be in (0, 1]")
         under = baseline_potentials(baseline)
         with Reporter("fit", level=self.log) as reporter:
             parts = split(
@@ -146,6 +153,7 @@ class FitWorkflow:
                 "test_set": test_set,
                 "validation_set": validation_set,
                 "group_weights": group_weights,
+                "forces_fraction": forces_fraction,
                 "n_models": n_models,
             }
             return self._prepare(reporter, parts, features, under, choices)
@@ -168,10 +176,11 @@ class FitWorkflow:
                 f"{', '.join(names_of(choices['fn_cells']))}: no structure for training has an "
                 "energy, forces or a stress: there is nothing to learn from"
             )
+        parts, n_with_forces = self._with_forces_first(parts, choices["forces_fraction"])
         baseline, left = subtract_baseline(under, parts.sets)
         for potential in baseline.potentials:
             reporter.info(f"baseline: {potential}")
-        datasets, normalization = features.datasets(left, reporter)
+        datasets, normalization = features.datasets(left, reporter, n_with_forces)
         n_models = choices["n_models"]
         return PreparedFit(
             log=self.log,
@@ -187,6 +196,14 @@ class FitWorkflow:
                 "data_sha256": hash_of_files(*_files_of(choices)),
             },
         )
+
+    def _with_forces_first(self, parts: Split, fraction: float) -> tuple[Split, int]:
+        """Structures for training whose forces are used first, and how many they are."""
+        n = len(parts.train)
+        drawn = max(1, round(fraction * n))
+        order = np.random.default_rng((self.seed, 1)).permutation(n)
+        first, rest = sorted(order[:drawn].tolist()), sorted(order[drawn:].tolist())
+        return replace(parts, train=[parts.train[i] for i in first + rest]), drawn
 
     def _members(
         self, normalization: Normalization, n_models: int, from_zero: bool

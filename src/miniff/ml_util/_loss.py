@@ -87,7 +87,7 @@ def loss_terms(
     """Sums of squared errors of energy per atom, forces and stress, by weights of structures.
 
     Args:
-        prediction: Of the structures of the data set; what it lacks is compared to nan.
+        prediction: Of the structures of the data set; of what it lacks the sum is nan.
         dataset: With the references.
         pressure: Added to the diagonal of the predicted stress (energy/length^3).
     """
@@ -102,7 +102,7 @@ def loss_terms(
     sums = []
     for error, (known, weight) in zip(errors, _references(dataset), strict=True):
         if error is None:
-            sums.append(reference.energy.new_tensor(torch.nan))
+            sums.append(reference.energy.new_tensor(torch.nan if bool(known.any()) else 0.0))
         else:
             squares = torch.where(known, error, 0.0).square()
             sums.append((squares * weight).sum())

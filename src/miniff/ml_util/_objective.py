@@ -65,7 +65,7 @@ class Objective:
             predictions = forward_committee(
                 [model.networks for model in models],
                 part,
-                weights.needs_gradient,
+                weights.needs_gradient and part.derivatives is not None,
                 self.normalization,
             )
             own = [
@@ -86,11 +86,12 @@ class Objective:
     def predict(
         self, points: Sequence[Float64[ndarray, " n_parameters"]], part: Dataset, *, grad: bool
     ) -> list[Prediction]:
-        """What each model says of a data set."""
+        """What each model says of a data set; gradients where it has derivatives."""
         models = [_Model.at(self.networks, point, self.pressure_unit) for point in points]
         with torch.no_grad():
             members = [model.networks for model in models]
-            return forward_committee(members, part, grad, self.normalization)
+            has = part.derivatives is not None
+            return forward_committee(members, part, grad and has, self.normalization)
 
     def pressure(self, point: Float64[ndarray, " n_parameters"]) -> float:
         """The free pressure of a model (energy/length^3)."""

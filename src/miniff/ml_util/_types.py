@@ -18,6 +18,7 @@ __all__ = [
     "Problem",
     "Reads",
     "Seed",
+    "Share",
     "Writes",
 ]
 
@@ -68,6 +69,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 """Of a generator of random numbers."""
 Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 """A share of something, but not all of it."""
+Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+"""A part of something, or all of it."""
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 """A number above 0."""
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
