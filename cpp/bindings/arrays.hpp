@@ -45,5 +45,6 @@ void bind_many_body(nanobind::module_& m);
 void bind_functions(nanobind::module_& m);
 void bind_energies(nanobind::module_& m);
 void bind_jacobian(nanobind::module_& m);
+void bind_network_training(nanobind::module_& m);
 
 }  // namespace miniff::bindings

@@ -39,4 +39,5 @@ NB_MODULE(MINIFF_MODULE, m) {
     miniff::bindings::bind_functions(m);
     miniff::bindings::bind_energies(m);
     miniff::bindings::bind_jacobian(m);
+    miniff::bindings::bind_network_training(m);
 }

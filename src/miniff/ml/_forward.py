@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from miniff.ml._dataset import Dataset, Derivatives, sum_by_structure
+from miniff.ml._network_op import outputs_and_slopes
 from miniff.ml._normalization import Normalization, unnormalized
 from miniff.ml._ops import Environment, gather, image_gradient
 
@@ -81,35 +82,28 @@ def forward_committee(
         sizes = [points.features.shape[1] for points in species]
         normalization = unnormalized(sizes, dataset.per_cell_dataset.dtype)
     if not grad:
-        plain = [points.features for points in species]
-        return [Prediction(_energy(m, dataset, normalization, plain)) for m in members]
+        return [Prediction(_energy(m, dataset, normalization)) for m in members]
     if dataset.derivatives is None:
         raise ValueError("the data set has only the values of its features, no derivatives")
-    differentiable = torch.is_grad_enabled()
     energies, weights = [], []
-    with torch.enable_grad():
-        for modules in members:
-            features = [points.features.detach().requires_grad_() for points in species]
-            energy = _energy(modules, dataset, normalization, features)
-            weights.append(torch.autograd.grad(energy.sum(), features, create_graph=differentiable))
-            energies.append(energy if differentiable else energy.detach())
+    for modules in members:
+        parts, slopes = [], []
+        for s, (module, points) in enumerate(zip(modules, species, strict=True)):
+            output, slope = outputs_and_slopes(module, normalization.features(s, points.features))
+            parts.append(points.weight * normalization.energies(s, output))
+            slopes.append(points.weight[:, None] * normalization.slopes(s, slope))
+        energies.append(sum_by_structure(parts, dataset))
+        weights.append(slopes)
     stacked = [torch.stack(of_species) for of_species in zip(*weights, strict=True)]
     gradient, stress = _derivatives(stacked, dataset, dataset.derivatives)
     return [Prediction(*parts) for parts in zip(energies, gradient, stress, strict=True)]
 
 
-def _energy(
-    modules: Sequence[nn.Module],
-    dataset: Dataset,
-    normalization: Normalization,
-    features: Sequence[Tensor],
-) -> Tensor:
-    """Total energies at given features."""
+def _energy(modules: Sequence[nn.Module], dataset: Dataset, normalization: Normalization) -> Tensor:
     energies = []
-    for s, (module, values) in enumerate(zip(modules, features, strict=True)):
-        output = module(normalization.features(s, values))[:, 0]
-        weight = dataset.per_point_datasets[s].weight
-        energies.append(weight * normalization.energies(s, output))
+    for s, (module, points) in enumerate(zip(modules, dataset.per_point_datasets, strict=True)):
+        output = module(normalization.features(s, points.features))[:, 0]
+        energies.append(points.weight * normalization.energies(s, output))
     return sum_by_structure(energies, dataset)
 
 

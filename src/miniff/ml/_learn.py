@@ -77,8 +77,9 @@ def learn_cauldron(
     if not derivatives:
         references.gradient = references.stress = None
         return Dataset(references, *species)
-    volume = torch.tensor([c.volume if any(c.pbc) else np.nan for c in (i.cell for i in images)])
-    return Dataset(references, *species, derivatives=Derivatives(table, volume.double()))
+    volume = [one.cell.volume if any(one.cell.pbc) else np.nan for one in images]
+    of_table = Derivatives(table, torch.tensor(volume, dtype=torch.float64))
+    return Dataset(references, *species, derivatives=of_table)
 
 
 def _references(images: Sequence[CellImages]) -> PerCellDataset:

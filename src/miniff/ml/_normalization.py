@@ -105,6 +105,15 @@ class Normalization:
         """Energy of each atom from the output of its network (energy)."""
         return self.energy_offsets[species] + self.energy_scale * output
 
+    def slopes(
+        self, species: int, by_input: Float[Tensor, "n_points _"]
+    ) -> Float[Tensor, "n_points n_features"]:
+        """Derivatives of energies by features from those of the output by what the network sees."""
+        by_x = (
+            by_input @ self.features_projection[species] if self.features_projection else by_input
+        )
+        return by_x * (self.energy_scale / self.features_scale[species])
+
 
 def _size(energy: Tensor) -> float:
     return float(energy.abs().max()) if len(energy) else 1.0
