@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from torch import Tensor
 
-from miniff.io import Structure, atomic_write, check_extxyz, write_extxyz
+from miniff.io import atomic_write, check_extxyz, write_extxyz
 from miniff.kernel import Cell
 from miniff.ml import Dataset, Prediction
 from miniff.ml_util._errors import Properties
@@ -109,7 +110,9 @@ def write_predictions(path: str, cells: Sequence[Cell], predicted: Properties) -
         if not np.isnan(stress).any():
             info["stress_pred"] = stress
         forces = predicted.forces[first[s] : first[s + 1]]
-        structures.append(_structure(cell, info, {"forces_pred": forces}))
+        known = cell.to_structure()
+        arrays = {**known.arrays, "forces_pred": forces}
+        structures.append(replace(known, info={**known.info, **info}, arrays=arrays))
     write_extxyz(path, structures)
 
 
@@ -119,33 +122,4 @@ def refuse_unwritable(cells: Sequence[Cell]) -> None:
     Raises:
         StructureError: Species or data that extended XYZ cannot hold; the message names both.
     """
-    check_extxyz([_structure(cell, {}, {}) for cell in cells])
-
-
-def _structure(
-    cell: Cell, info: Mapping[str, object], arrays: Mapping[str, np.ndarray]
-) -> Structure:
-    """A cell with its references as they are, and more."""
-    own = {k: v for k, v in cell.meta.items() if k not in ("energy", "forces", "stress")}
-    return Structure(
-        vectors=cell.vectors if any(cell.pbc) else np.zeros((3, 3)),
-        positions=cell.cartesian(),
-        species=cell.values,
-        periodic=cell.pbc,
-        energy=number_or_none(cell, "energy"),
-        forces=array_or_none(cell, "forces"),
-        stress=array_or_none(cell, "stress"),
-        info={**own, **info},
-        arrays=arrays,
-        source=str(cell.meta.get("source", "structure")),
-    )
-
-
-def number_or_none(cell: Cell, name: str) -> float | None:
-    value = array_or_none(cell, name)
-    return None if value is None else float(value)
-
-
-def array_or_none(cell: Cell, name: str) -> np.ndarray | None:
-    value = cell.meta.get(name)
-    return None if value is None else np.asarray(value, float)
+    check_extxyz([cell.to_structure() for cell in cells])
