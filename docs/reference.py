@@ -120,9 +120,10 @@ def job_files() -> str:
         "Each has up to three sections, `init`, `prepare` and `run`; what is left out has its "
         "default. A key that is not listed here, a value of another kind or a file that is not "
         "there is refused before anything runs.\n",
-        "With `-v` (or `-vv`, the same) the job is first shown with every key, those that were left "
-        "out too, and so can be copied. With `log: warning` only warnings are shown; WORKFLOW.log "
-        "has all messages in any case. `python -m miniff --version` says which release this is.\n",
+        "With `-v` (or `-vv`, the same) the job is first shown with every key, also those that "
+        "were left out, as a job file to copy from. With `log: warning` only warnings are shown; "
+        "WORKFLOW.log has all messages in any case. `python -m miniff --version` says which "
+        "release this is.\n",
         "Energies are in eV, lengths in angstrom, stresses in eV/angstrom^3 (positive under "
         "tension). File names are relative to the folder in which the command is run.\n",
     ]
