@@ -34,6 +34,7 @@ from miniff.potentials._coverage import (
     OneSidedPairWarning,
     refuse_uncovered_species,
     refuse_unknown_species,
+    warn_of_one_sided_pairs,
 )
 from miniff.potentials._descriptors import (
     behler5x_descriptor_family,
@@ -120,6 +121,7 @@ __all__ = [
     "sw3_mixed_potential_family",
     "sw3_potential_family",
     "tersoff_potential_family",
+    "warn_of_one_sided_pairs",
     "weighted_angular_descriptor_family",
     "weighted_polynomial_narrow_descriptor_family",
     "weighted_polynomial_radial_descriptor_family",
