@@ -65,6 +65,7 @@ from miniff.potentials._model import ModelBuilder, Precision
 from miniff.potentials._parameters import Choice, Numbers, Parameter
 from miniff.potentials._registry import known_families, potential_from_state_dict
 from miniff.potentials._tersoff import tersoff_potential_family
+from miniff.potentials._turning_point import behler_turning_point
 from miniff.potentials._weighted import (
     weighted_angular_descriptor_family,
     weighted_radial_descriptor_family,
@@ -92,6 +93,7 @@ __all__ = [
     "behler4_descriptor_family",
     "behler5_descriptor_family",
     "behler5x_descriptor_family",
+    "behler_turning_point",
     "buckingham_potential_family",
     "counted_once",
     "eam_potential_family",
