@@ -56,6 +56,7 @@ class LocalPotentialFamily:
             all species of neighbours.
         check: Refuses parameters that do not go together.
         sees_neighbors: Whether the energy depends on neighbours at all.
+        scaled_by: What ``scales`` are, where they are not ``epsilon``.
     """
 
     name: str
@@ -68,6 +69,7 @@ class LocalPotentialFamily:
     neighbors_of: Callable[[Mapping[str, Value]], int | None] | None = None
     check: Callable[[Mapping[str, Value]], object] = dict
     sees_neighbors: bool = True
+    scaled_by: tuple[str, ...] = ()
 
     def __call__(self, tag: str | None = None, **parameters: object) -> "FunctionPotential":
         """A potential of this family.
@@ -85,6 +87,14 @@ class LocalPotentialFamily:
         self.check(values)
         self._check_tag(tag, values)
         return FunctionPotential(self, values, tag)
+
+    @property
+    def scales(self) -> tuple[str, ...]:
+        """Parameters to which, together, the energy is proportional; mostly ``epsilon`` alone.
+
+        Empty where there are none.
+        """
+        return self.scaled_by or tuple(name for name in ("epsilon",) if name in self.parameters)
 
     @property
     def is_on_site(self) -> bool:
