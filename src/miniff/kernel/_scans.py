@@ -13,6 +13,7 @@ from miniff.kernel._cell import Cell
 from miniff.kernel._images import compute_images
 from miniff.potentials import (
     LocalPotential,
+    listed_potentials,
     potential_values,
     refuse_uncovered_species,
     refuse_unknown_species,
@@ -43,6 +44,9 @@ def profile(
         ValueError: An unknown species, or atoms of a species to which no potential gives an energy.
     """
     cells = [cell_at(*point) for point in product(*grids)]
+    for cell in cells:
+        if not isinstance(cell, Cell):
+            raise TypeError(f"`cell_at` gives {type(cell).__name__} but must give a Cell")
     energies = _energies(potentials, cells, ignore_missing_species)
     return energies.reshape([len(grid) for grid in grids])
 
@@ -111,7 +115,7 @@ def _energies(
     ignore_missing_species: bool,
 ) -> ndarray:
     """Total energies of many structures, evaluated as one table."""
-    several = [potentials] if isinstance(potentials, LocalPotential) else list(potentials)
+    several = listed_potentials(potentials)
     cutoff = max((p.cutoff for p in several), default=0.0)
     table = join([compute_images(cell, cutoff).table for cell in cells])
     if cells and not ignore_missing_species:

@@ -60,7 +60,12 @@ from miniff.potentials._lammps import (
     lammps_tersoff_potentials,
     setfl_potentials,
 )
-from miniff.potentials._local import LocalEnergies, LocalPotential, refuse_short_table
+from miniff.potentials._local import (
+    LocalEnergies,
+    LocalPotential,
+    listed_potentials,
+    refuse_short_table,
+)
 from miniff.potentials._model import ModelBuilder, Precision
 from miniff.potentials._parameters import Choice, Numbers, Parameter
 from miniff.potentials._registry import known_families, potential_from_state_dict
@@ -106,6 +111,7 @@ __all__ = [
     "known_families",
     "lammps_sw_potentials",
     "lammps_tersoff_potentials",
+    "listed_potentials",
     "lj_potential_family",
     "morse_potential_family",
     "on_site_potential_family",

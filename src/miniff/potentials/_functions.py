@@ -188,6 +188,8 @@ def _check_many_body_tag(tag: str | None, n_neighbors: int | None) -> None:
                 "parameters tell them apart"
             )
         return
+    if not isinstance(tag, str):
+        raise TypeError(f"`tag` is {tag!r} but must be text like 'a-a-b'")
     centre, *neighbors = tag.split("-")
     fits = len(neighbors) == n_neighbors if n_neighbors is not None else bool(neighbors)
     if not (fits and centre and all(neighbors)):

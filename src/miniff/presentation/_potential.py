@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from miniff._neighbors import join
 from miniff.kernel import Cell, compute_images, profile_directed_strain
-from miniff.potentials import LocalPotential, potential_values
+from miniff.potentials import LocalPotential, listed_potentials, potential_values
 from miniff.presentation._style import new_axes, tidy
 from miniff.units import factor
 
@@ -47,7 +47,7 @@ def plot_potential_2(
         ValueError: Limits that are no range, an unknown unit, potentials without a cutoff, or a
             pair that none of them acts on.
     """
-    several = [potentials] if isinstance(potentials, LocalPotential) else list(potentials)
+    several = listed_potentials(potentials)
     low, high = _limits(several, limits)
     species = pair or _pair_of(several)
     if not any(_acts_on(p, species) for p in several):
