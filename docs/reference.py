@@ -150,6 +150,7 @@ def families() -> str:
         "species, the centre first; without one it acts on all. Sums run over the neighbours of "
         "every atom, so that a bond is counted from both its ends: see "
         "[potentials](../library/potentials.md).\n",
+        SYMBOLS,
     ]
     names = {id(value): name for name, value in vars(potentials).items()}
     for label, family in known_families.items():
@@ -195,7 +196,8 @@ def names() -> str:
         for name in sorted(module.__all__, key=str.lower):
             value = getattr(module, name)
             if name in potential_families():
-                text = f"the family [{value.name}](families.md)"
+                place = value.name.lower().replace(" ", "-").replace(",", "")
+                text = f"the family [{value.name}](families.md#{place})"
             elif inspect.isclass(value) or callable(value):
                 text = summary(value)
             else:
@@ -216,6 +218,37 @@ def constant(value: object) -> str:
 def potential_families() -> set[str]:
     known = {id(family) for family in known_families.values()}
     return {name for name, value in vars(potentials).items() if id(value) in known}
+
+
+SYMBOLS = """\
+What the formulas have in common:
+
+| symbol | meaning |
+|---|---|
+| r, r_ij | distance of centre i and neighbour j, below the cutoff |
+| r_jk | distance of two neighbours of one centre |
+| t | angle at the centre between its neighbours j and k, theta |
+| fc(r) | the cutoff function, 1 at r = 0 and 0 at r = a |
+| p(r) | exp(-eta (r - r_sphere)^2) fc(r) |
+| h1(r), h2(r) | exp(-eta1 r^2) fc(r) and exp(-eta2 r^2) fc(r) |
+| C(r), A(t) | windows: 1 midway between `low` and `a` or `left` and `right`, 0 at both ends |
+| Z | atomic number |
+
+Cutoff functions (`cutoff_function`), of x = (r/a - cutoff_alpha) / (1 - cutoff_alpha), and 1 where
+x is negative:
+
+| name | fc | type in n2p2 |
+|---|---|---|
+| `none` | 1 | 0 |
+| `cosine` | (1 + cos(pi x)) / 2 | 1 |
+| `tanh3` | tanh(1 - r/a)^3 | 2 |
+| `tanh3_one` | tanh(1 - r/a)^3 / tanh(1)^3 | 3 |
+| `exponential` | exp(1 - 1/(1 - x^2)) | 4 |
+| `poly1` | 1 + x^2 (2 x - 3) | 5 |
+| `poly2` | 1 + x^3 (-6 x^2 + 15 x - 10) | 6 |
+| `poly3` | 1 + x^4 (20 x^3 - 70 x^2 + 84 x - 35) | 7 |
+| `poly4` | 1 + x^5 (-70 x^4 + 315 x^3 - 540 x^2 + 420 x - 126) | 8 |
+"""
 
 
 PAGES = {"job-files.md": job_files, "families.md": families, "names.md": names}

@@ -76,7 +76,13 @@ def test_links_lead_somewhere(tutorial):
     """Other pages and pictures that are named are there."""
     for target in re.findall(r"\]\(([^)]+)\)", tutorial.read_text()):
         if not target.startswith("https://") and not target.startswith("`"):
-            assert (tutorial.parent / target).exists(), target
+            file, _, place = target.partition("#")
+            assert (tutorial.parent / file).exists(), target
+            if place:
+                text = (tutorial.parent / file).read_text()
+                headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+                places = [h.lower().replace(" ", "-").replace(",", "") for h in headings]
+                assert place in places, target
 
 
 def test_a_picture_that_nothing_draws_is_refused(pictures, tmp_path):
