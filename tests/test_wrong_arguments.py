@@ -6,7 +6,8 @@ import contract
 import numpy as np
 import pytest
 
-from miniff import dyn, kernel
+from miniff import dyn, kernel, ml, ml_util
+from miniff.io import find_files
 from miniff.potentials import (
     general_pair_potential_family,
     general_triple_potential_family,
@@ -75,3 +76,25 @@ def test_functions_take_what_they_are_given():
     with refuses("`df_dt` takes (r) but must take (r1, r2, cos_t): too many positional arguments"):
         general_triple_potential_family(f=lambda r1, r2, t: r1 * r2 * t, df_dt=lambda r: r, a=3.0)
     general_pair_potential_family(f=np.exp, a=3.0)
+
+
+def test_learning_takes_structures_with_neighbours():
+    """Not cells alone, and descriptors by species."""
+    cell = contract.crystal()
+    with refuses("`images` has Cell but must have CellImages: structures with neighbours, as"):
+        ml.learn_cauldron([cell])
+    with refuses("`descriptors` is list but must be a mapping from species to lists of"):
+        ml.learn_cauldron([kernel.compute_images(cell, 3.0)], [LJ])
+
+
+def test_files_and_jobs_are_named_by_text(folder):
+    """A cell is no file, and a file no job; a file of other things is quoted in short."""
+    with pytest.raises(ValueError, match="Cell is no name of a file with structures"):
+        find_files([contract.crystal()])
+    sentence = "a job is 'jobs.yml' but must be a mapping of workflows; `run_job_file` runs those"
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        ml_util.exec_workflows("jobs.yml")
+    kernel.Cell.save(contract.crystal(), "cells.json")
+    with pytest.raises(ValueError, match="must be a mapping with a `family`") as told:
+        ml.load_potentials("cells.json")
+    assert len(str(told.value)) < 250
