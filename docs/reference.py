@@ -8,8 +8,10 @@ than the code.
 import importlib
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from miniff import ml_util, potentials
@@ -158,6 +160,7 @@ def families() -> str:
         parts.append(f"`miniff.potentials.{names[id(family)]}`\n")
         if family.formula:
             parts.append(f"    {family.formula}\n")
+        parts += [f"{paper}\n" for paper in papers_of(family)]
         rows = []
         for name, parameter in family.parameters.items():
             default = getattr(parameter, "default", None)
@@ -165,6 +168,33 @@ def families() -> str:
             rows.append((f"`{name}`", range_of(parameter), shown, plain(parameter.text)))
         parts.append(table(("parameter", "values", "default", "meaning"), iter(rows)))
     return "\n".join(parts)
+
+
+PAPER = re.compile(
+    r"(?P<authors>[A-Z]\w+(?:, [A-Z]\w+)*(?: and [A-Z]\w+)?, )"
+    r"(?P<journal>[A-Z][\w. :]*? \d+, \d+ \(\d{4}\)), (?P<link>https://doi\.org/[\w./-]*\w)"
+)
+
+
+def papers_of(family: object) -> Iterator[str]:
+    """The papers that the module of a family cites; of several families, that of its authors."""
+    home = next(
+        module
+        for name, module in sys.modules.items()
+        if name.startswith("miniff.potentials._") and family in _families_made_in(module)
+    )
+    found = list(PAPER.finditer(" ".join((home.__doc__ or "").split())))
+    one_each = len(found) > 1
+    for paper in found:
+        first = re.split(r"[ ,]", paper["authors"])[0]
+        if not one_each or first in family.name:  # type: ignore[attr-defined]
+            yield f"{paper['authors']}[{paper['journal']}]({paper['link']})"
+
+
+def _families_made_in(module: ModuleType) -> list[object]:
+    text = inspect.getsource(module)
+    names = re.findall(r"^(\w+_family) = ", text, re.MULTILINE)
+    return [getattr(module, name) for name in names]
 
 
 def range_of(parameter: Any) -> str:
