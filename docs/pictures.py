@@ -1,24 +1,26 @@
-"""Runs the tutorials and draws their pictures: ``python docs/pictures.py``.
+"""Runs tutorials and library pages and draws their pictures: ``python docs/pictures.py``.
 
 A picture is what pyplot's figure shows after a block of code; it gets the name that the text below
 the block gives it.
 """
 
 import re
+from contextlib import chdir
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import matplotlib as mpl
 
 mpl.use("Agg")
 from matplotlib import pyplot
 
-FOLDER = Path(__file__).parent / "tutorials"
+FOLDERS = [Path(__file__).resolve().parent / name for name in ("tutorials", "library")]
 PARTS = re.compile(r"^```python\n(?P<code>.*?)^```$|!\[[^\]]*\]\((?P<picture>[^)]+)\)", re.M | re.S)
 STYLE = {"figure.figsize": (4.6, 3.1), "font.size": 9, "savefig.dpi": 150, "axes.grid": False}
 
 
 def run(tutorial: Path, pictures: Path) -> list[str]:
-    """Executes a tutorial's blocks one after the other; returns the names of the pictures drawn.
+    """Executes a page's blocks one after the other; returns the names of the pictures drawn.
 
     Raises:
         ValueError: A picture is named where nothing was drawn, or drawn and not named.
@@ -43,5 +45,7 @@ def run(tutorial: Path, pictures: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    for path in sorted(FOLDER.glob("*.md")):
-        print(path.name, *run(path, FOLDER))
+    for folder in FOLDERS:
+        for path in sorted(folder.glob("*.md")):
+            with TemporaryDirectory() as scratch, chdir(scratch):
+                print(path.name, *run(path, folder))

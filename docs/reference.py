@@ -8,8 +8,10 @@ than the code.
 import importlib
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from miniff import ml_util, potentials
@@ -120,6 +122,10 @@ def job_files() -> str:
         "Each has up to three sections, `init`, `prepare` and `run`; what is left out has its "
         "default. A key that is not listed here, a value of another kind or a file that is not "
         "there is refused before anything runs.\n",
+        "With `-v` (or `-vv`, the same) the job is first shown with every key, also those that "
+        "were left out, as a job file to copy from. With `log: warning` only warnings are shown; "
+        "WORKFLOW.log has all messages in any case. `python -m miniff --version` says which "
+        "release this is.\n",
         "Energies are in eV, lengths in angstrom, stresses in eV/angstrom^3 (positive under "
         "tension). File names are relative to the folder in which the command is run.\n",
     ]
@@ -146,6 +152,7 @@ def families() -> str:
         "species, the centre first; without one it acts on all. Sums run over the neighbours of "
         "every atom, so that a bond is counted from both its ends: see "
         "[potentials](../library/potentials.md).\n",
+        SYMBOLS,
     ]
     names = {id(value): name for name, value in vars(potentials).items()}
     for label, family in known_families.items():
@@ -153,6 +160,7 @@ def families() -> str:
         parts.append(f"`miniff.potentials.{names[id(family)]}`\n")
         if family.formula:
             parts.append(f"    {family.formula}\n")
+        parts += [f"{paper}\n" for paper in papers_of(family)]
         rows = []
         for name, parameter in family.parameters.items():
             default = getattr(parameter, "default", None)
@@ -160,6 +168,33 @@ def families() -> str:
             rows.append((f"`{name}`", range_of(parameter), shown, plain(parameter.text)))
         parts.append(table(("parameter", "values", "default", "meaning"), iter(rows)))
     return "\n".join(parts)
+
+
+PAPER = re.compile(
+    r"(?P<authors>[A-Z]\w+(?:, [A-Z]\w+)*(?: and [A-Z]\w+)?, )"
+    r"(?P<journal>[A-Z][\w. :]*? \d+, \d+ \(\d{4}\)), (?P<link>https://doi\.org/[\w./-]*\w)"
+)
+
+
+def papers_of(family: object) -> Iterator[str]:
+    """The papers that the module of a family cites; of several families, that of its authors."""
+    home = next(
+        module
+        for name, module in sys.modules.items()
+        if name.startswith("miniff.potentials._") and family in _families_made_in(module)
+    )
+    found = list(PAPER.finditer(" ".join((home.__doc__ or "").split())))
+    one_each = len(found) > 1
+    for paper in found:
+        first = re.split(r"[ ,]", paper["authors"])[0]
+        if not one_each or first in family.name:  # type: ignore[attr-defined]
+            yield f"{paper['authors']}[{paper['journal']}]({paper['link']})"
+
+
+def _families_made_in(module: ModuleType) -> list[object]:
+    text = inspect.getsource(module)
+    names = re.findall(r"^(\w+_family) = ", text, re.MULTILINE)
+    return [getattr(module, name) for name in names]
 
 
 def range_of(parameter: Any) -> str:
@@ -191,7 +226,8 @@ def names() -> str:
         for name in sorted(module.__all__, key=str.lower):
             value = getattr(module, name)
             if name in potential_families():
-                text = f"the family [{value.name}](families.md)"
+                place = value.name.lower().replace(" ", "-").replace(",", "")
+                text = f"the family [{value.name}](families.md#{place})"
             elif inspect.isclass(value) or callable(value):
                 text = summary(value)
             else:
@@ -212,6 +248,37 @@ def constant(value: object) -> str:
 def potential_families() -> set[str]:
     known = {id(family) for family in known_families.values()}
     return {name for name, value in vars(potentials).items() if id(value) in known}
+
+
+SYMBOLS = """\
+What the formulas have in common:
+
+| symbol | meaning |
+|---|---|
+| r, r_ij | distance of centre i and neighbour j, below the cutoff |
+| r_jk | distance of two neighbours of one centre |
+| t | angle at the centre between its neighbours j and k, theta |
+| fc(r) | the cutoff function, 1 at r = 0 and 0 at r = a |
+| p(r) | exp(-eta (r - r_sphere)^2) fc(r) |
+| h1(r), h2(r) | exp(-eta1 r^2) fc(r) and exp(-eta2 r^2) fc(r) |
+| C(r), A(t) | windows: 1 midway between `low` and `a` or `left` and `right`, 0 at both ends |
+| Z | atomic number |
+
+Cutoff functions (`cutoff_function`), of x = (r/a - cutoff_alpha) / (1 - cutoff_alpha), and 1 where
+x is negative:
+
+| name | fc | type in n2p2 |
+|---|---|---|
+| `none` | 1 | 0 |
+| `cosine` | (1 + cos(pi x)) / 2 | 1 |
+| `tanh3` | tanh(1 - r/a)^3 | 2 |
+| `tanh3_one` | tanh(1 - r/a)^3 / tanh(1)^3 | 3 |
+| `exponential` | exp(1 - 1/(1 - x^2)) | 4 |
+| `poly1` | 1 + x^2 (2 x - 3) | 5 |
+| `poly2` | 1 + x^3 (-6 x^2 + 15 x - 10) | 6 |
+| `poly3` | 1 + x^4 (20 x^3 - 70 x^2 + 84 x - 35) | 7 |
+| `poly4` | 1 + x^5 (-70 x^4 + 315 x^3 - 540 x^2 + 420 x - 126) | 8 |
+"""
 
 
 PAGES = {"job-files.md": job_files, "families.md": families, "names.md": names}

@@ -51,3 +51,9 @@ def test_an_unknown_name_meets_the_nearest_known_one():
         "`zzz` is not a known workflow. Known: `fit`, `test-direct`"
     )
     assert unknown_name("workflow", "fit", []) == "`fit` is not a known workflow. Known: none"
+
+
+def test_a_name_in_other_letters_is_found():
+    """Capitals are a common slip; the name comes as it is spelt."""
+    assert "did you mean `eV`?" in unknown_name("unit", "ev", ["eV", "meV", "Ry"])
+    assert "did you mean `Hartree`?" in unknown_name("unit", "HARTREE", ["eV", "Hartree"])

@@ -15,14 +15,26 @@ from miniff import kernel
 from miniff.kernel import Cell
 from miniff.potentials import (
     behler2_descriptor_family,
+    buckingham_potential_family,
     counted_once,
+    general_pair_potential_family,
     general_triple_potential_family,
     lj_potential_family,
+    morse_potential_family,
+    on_site_potential_family,
     sw2_potential_family,
+    sw3_mixed_potential_family,
     sw3_potential_family,
+    tersoff_potential_family,
+    weighted_angular_descriptor_family,
+    zbl_potential_family,
 )
 
-GOLDEN = json.loads((Path(__file__).parent / "data/lammps_golden/golden.json").read_text())
+GOLDEN, ZBL = (
+    json.loads((Path(__file__).parent / "data" / folder / "golden.json").read_text())
+    for folder in ("lammps_golden", "lammps_zbl")
+)
+Z = {"Si": 14.0, "C": 6.0}
 LJ = {
     "a-a": {"epsilon": 0.3, "sigma": 1.9, "a": 2.2},
     "b-a": {"epsilon": 0.5, "sigma": 1.7, "a": 2.3},
@@ -146,6 +158,78 @@ def test_gallium_nitride_is_that_of_lammps(shared_data):
     np.testing.assert_allclose(result.stress, stress, atol=1e-9 * np.abs(stress).max())
 
 
+@pytest.mark.parametrize(
+    ("name", "family", "parameters"),
+    [
+        (
+            "morse_Cu32",
+            morse_potential_family,
+            {"Cu-Cu": {"d0": 0.3429, "alpha": 1.3588, "r0": 2.866, "a": 6.0}},
+        ),
+        (
+            "buck_NaCl8",
+            buckingham_potential_family,
+            {
+                "Cl-Cl": {"amplitude": 1227.2, "rho": 0.3214, "c": 0.0, "a": 6.0},
+                "Na-Cl": {"amplitude": 2500.0, "rho": 0.30, "c": 20.0, "a": 6.0},
+                "Na-Na": {"amplitude": 3485.0, "rho": 0.33, "c": 72.4, "a": 6.0},
+            },
+        ),
+        (
+            "zbl_SiC8",
+            zbl_potential_family,
+            {
+                f"{one}-{two}": {"z1": Z[one], "z2": Z[two], "a_inner": 2.5, "a": 4.0}
+                for one, two in (("Si", "Si"), ("Si", "C"), ("C", "C"))
+            },
+        ),
+    ],
+)
+def test_parameters_of_lammps_are_taken_as_they_stand(name, family, parameters):
+    """Whatever the parameters are called that the energy is proportional to."""
+    (case,) = [c for c in GOLDEN["cases"] + ZBL["cases"] if c["name"].startswith(name)]
+    result = kernel.eval(counted_once(family, parameters), cell_of(case))
+    assert result.energy == pytest.approx(case["energy"], rel=1e-9)
+    forces = np.array(case["forces"])
+    np.testing.assert_allclose(result.forces, forces, atol=1e-9 * np.abs(forces).max())
+
+
+def test_legs_of_an_angle_stay_with_their_species():
+    """In whichever order the two neighbours are named, each has its own leg."""
+    base = {"epsilon": 1.3, "l": 21.0, "cos_theta0": -1 / 3}
+    short = {"sigma": 1.7, "gamma": 1.2, "a": 1.8}
+    long = {"sigma": 2.3, "gamma": 0.9, "a": 1.7}
+
+    def legs(one, other):
+        numbers = [(one, 1), (other, 2)]
+        return base | {f"{name}_{n}": value for leg, n in numbers for name, value in leg.items()}
+
+    cell, nothing = contract.lettered(), dict.fromkeys(("a-a-a", "a-b-b", "b-a-a", "b-b-b"))
+    other = {"b-a-b": None}
+    energies = [
+        kernel.eval(
+            counted_once(sw3_mixed_potential_family, {**nothing, **other, tag: parameters}),
+            cell,
+            ignore_missing_species=True,
+        ).energies
+        for tag, parameters in (("a-a-b", legs(short, long)), ("a-b-a", legs(long, short)))
+    ]
+    assert energies[0].any()
+    np.testing.assert_allclose(energies[0], energies[1], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in contract.COMPILED if row.make.scales], ids=lambda row: row.name
+)
+def test_energies_are_proportional_to_the_scales(row):
+    """Of every family: three times the scales, three times each energy."""
+    potential = row.potential()
+    scales = {name: 3.0 * potential.parameters[name] for name in row.make.scales}
+    larger = row.make(**{**potential.parameters, **scales})
+    images = kernel.compute_images(contract.STRUCTURES["periodic"](), potential.cutoff)
+    np.testing.assert_allclose(images.eval(larger), 3 * images.eval(potential), rtol=1e-12)
+
+
 def test_a_gauge_left_out_is_found_for_the_whole():
     """The minimum of a bond is -epsilon, that given."""
     (potential,) = counted_once(
@@ -187,11 +271,33 @@ def test_a_gauge_left_out_is_found_for_the_whole():
         (
             behler2_descriptor_family,
             {},
-            "Behler type 2: only pairs and triples with a scale `epsilon` can be counted once",
+            "Behler type 2 has no parameter that its energy is proportional to, so that no half of "
+            "it can be made: it is a descriptor, which is tagged for each centre and neighbour",
+            TypeError,
+        ),
+        (
+            tersoff_potential_family,
+            {},
+            "Tersoff is no sum over bonds: take its parameters as they are published",
+            TypeError,
+        ),
+        (
+            weighted_angular_descriptor_family,
+            {},
+            "weighted angular has no bonds or angles between named species that could be counted",
+            TypeError,
+        ),
+        (on_site_potential_family, {}, "on-site has no bonds or angles", TypeError),
+        (
+            general_pair_potential_family,
+            {},
+            "`family` is 'general_pair_potential_family' but must be a family of formulas; write "
+            "the share of each bond or angle into the Python function itself",
             TypeError,
         ),
     ],
 )
+@pytest.mark.usefixtures("as_installed")
 def test_incomplete_and_contradictory_sets_are_refused(family, parameters, sentence, kind):
     """Nothing is guessed."""
     with pytest.raises(kind, match=re.escape(sentence)):

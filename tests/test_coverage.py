@@ -44,23 +44,35 @@ def calls(potentials, **options):
             timestep=1.0,
             **options,
         ),
+        lambda: kernel.profile_strain(potentials, cell, np.array([0.9, 1.0]), **options),
+        lambda: kernel.profile_directed_strain(
+            potentials, cell, np.array([0.9, 1.0]), (1, 1, 0), **options
+        ),
+        lambda: kernel.profile(
+            potentials, lambda n: cell.repeated(int(n), 1, 1), np.array([1.0, 2.0]), **options
+        ),
     )
 
 
 def test_atoms_without_an_energy_are_refused_everywhere():
     """Species and the way out are named; asked for, such atoms have none."""
     potentials = [lj("a-a")]
-    for call, names in zip(calls(potentials), ("ba", "ba", ["C", "Si"]), strict=True):
+    for n, call in enumerate(calls(potentials)):
+        names = ["C", "Si"] if n == 2 else ["b", "a"]
         sentence = UNCOVERED.replace(" b ", f" {names[0]} ").replace(" a;", f" {names[1]};")
         with pytest.raises(ValueError, match=re.escape(sentence)):
             call()
-    result, moving, state = (call() for call in calls(potentials, ignore_missing_species=True))
+    result, moving, state, *scans = (
+        call() for call in calls(potentials, ignore_missing_species=True)
+    )
     is_b = np.array(contract.lettered().values) == "b"
     assert (result.energies[is_b] == 0).all()
     assert (result.gradient[is_b] == 0).all()
     assert (result.energies[~is_b] != 0).all()
     np.testing.assert_allclose(moving.gradient, result.gradient, atol=1e-9)
     assert state.potential_energy == pytest.approx(result.energy)
+    for scan, points, factor in zip(scans, (-1, -1, 1), (1, 1, 2), strict=True):
+        assert scan[points] == pytest.approx(factor * result.energy)
 
 
 def test_every_atom_with_an_energy_is_enough():
@@ -79,13 +91,15 @@ def test_half_of_a_bond_is_told(make):
     cell = contract.lettered()
     sentence = (
         "acts on a-b but not on b-a: pairs are directed, and the half of the energy of each bond "
-        "that the atom of b has is absent; `potentials.counted_once` makes both halves"
+        "that the atom of b has is absent; "
     )
+    sentence += "`potentials.counted_once` makes" if make is lj else "make another for it"
     others = [make("a-a"), make("b-b")]
     for call in (
         lambda: kernel.eval([make("a-b"), *others], cell),
         lambda: CompiledPotentials([make("a-b"), *others], ("a", "b")),
         lambda: dyn.SkinForces([make("a-b"), *others], cell),
+        lambda: kernel.profile_strain([make("a-b"), *others], cell, np.linspace(0.9, 1.1, 5)),
     ):
         with pytest.warns(OneSidedPairWarning, match=re.escape(sentence)) as told:
             call()
@@ -133,3 +147,18 @@ def test_a_warning_is_told_once():
         text=True,
     ).stderr
     assert told.count("Lennard-Jones acts on a-b but not on b-a") == 1
+
+
+def test_scans_know_species_that_any_of_their_structures_has():
+    """A scan from one species to another; what is in none of them is a misspelt name."""
+
+    def mixed(n):
+        return Cell(8 * np.eye(3), [[0, 0, 0], [0.25, 0, 0]], ["a" if n == 0 else "b", "a"])
+
+    potentials = [lj(tag) for tag in ("a-a", "a-b", "b-a", "b-b")]
+    found = kernel.profile(potentials, mixed, np.array([0.0, 1.0]))
+    np.testing.assert_allclose(found, kernel.eval(potentials[0], mixed(0)).energy)
+    with pytest.raises(ValueError, match="`c` is not a known species"):
+        kernel.profile([*potentials, lj("c-c")], mixed, np.array([0.0, 1.0]))
+    with pytest.raises(ValueError, match=r"`direction` has shape \(2,\) but must be \(3,\)"):
+        kernel.profile_directed_strain(potentials, mixed(1), np.ones(2), (1, 1))

@@ -42,8 +42,10 @@ def test_tutorial_runs(tutorial, pictures, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("page", LIBRARY, ids=lambda path: path.stem)
 def test_page_runs(page, pictures, folder):
-    """Every block, in an empty folder."""
-    assert pictures.run(page, folder) == []
+    """Every block, in an empty folder; pictures are in the repository."""
+    for name in pictures.run(page, folder):
+        assert (folder / name).stat().st_size > 3000
+        assert (page.parent / name).exists()
 
 
 @pytest.mark.parametrize("name", ["job-files.md", "families.md", "names.md"])
@@ -74,7 +76,13 @@ def test_links_lead_somewhere(tutorial):
     """Other pages and pictures that are named are there."""
     for target in re.findall(r"\]\(([^)]+)\)", tutorial.read_text()):
         if not target.startswith("https://") and not target.startswith("`"):
-            assert (tutorial.parent / target).exists(), target
+            file, _, place = target.partition("#")
+            assert (tutorial.parent / file).exists(), target
+            if place:
+                text = (tutorial.parent / file).read_text()
+                headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+                places = [h.lower().replace(" ", "-").replace(",", "") for h in headings]
+                assert place in places, target
 
 
 def test_a_picture_that_nothing_draws_is_refused(pictures, tmp_path):

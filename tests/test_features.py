@@ -11,7 +11,7 @@ from test_fit import JOB, labelled
 from test_fit import silicon as silicon  # a fixture
 
 from miniff import ml_util
-from miniff.kernel import compute_images
+from miniff.kernel import Cell, compute_images
 from miniff.kernel import eval as evaluate
 from miniff.ml import (
     Dataset,
@@ -26,7 +26,6 @@ from miniff.ml import (
     save_potentials,
 )
 from miniff.ml_util import JobError, behler_nn
-from miniff.ml_util._data import cell_of
 from miniff.potentials import behler2_descriptor_family
 
 
@@ -39,7 +38,7 @@ def dataset_of(features: np.ndarray) -> Dataset:
 
 
 def silicon_dataset(etas: tuple[float, ...]) -> Dataset:
-    images = [compute_images(cell_of(structure), 4.5) for structure in labelled(4, 0)]
+    images = [compute_images(Cell.from_structure(structure), 4.5) for structure in labelled(4, 0)]
     functions = [behler2_descriptor_family("Si-Si", a=4.5, eta=eta) for eta in etas]
     return learn_cauldron(images, {"Si": functions})
 
@@ -125,7 +124,7 @@ def test_components_become_a_layer_of_the_potential(folder: Path) -> None:
     prediction = forward_cauldron(networks, dataset, True, normal)
     first = 0
     for s, structure in enumerate(labelled(4, 0)):
-        result = evaluate(potentials, cell_of(structure))
+        result = evaluate(potentials, Cell.from_structure(structure))
         np.testing.assert_allclose(result.energy, prediction.energy[s, 0].item(), rtol=1e-12)
         gradient = prediction.gradient[first : first + 8].detach().numpy()
         np.testing.assert_allclose(result.gradient, gradient, atol=1e-10)

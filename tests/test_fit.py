@@ -163,8 +163,8 @@ def test_atoms_without_a_potential_are_refused(silicon: Path) -> None:
     [
         ({"values": ["Si", "Six"]}, "odd.json, structure 1 (counted from 0): species 'Six' is not"),
         (
-            {"meta": {"group": None}},
-            "odd.json, structure 1 (counted from 0): `group` of `info` is None, which reads as",
+            {"meta": {"virial": [0.0] * 6}},
+            "odd.json, structure 1 (counted from 0): `virial` of `info` is list, which extended",
         ),
     ],
 )

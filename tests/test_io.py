@@ -86,10 +86,30 @@ def test_blank_lines_between_structures_hide_nothing(folder):
 
 @pytest.mark.parametrize("name", ["train.xyz", "train.extxyz", "train.xyz.gz", "train.xyz.xz"])
 def test_extended_xyz_survives_writing_and_reading(folder, name):
-    """What is written comes back: energy and stress to the bit, atoms to eight decimals."""
+    """What is written comes back to the bit, of whatever kind it is."""
     extras = {
-        "info": {"group": "hot", "run": 7, "stress_pred": STRESS, "history": {"a": [1, "x"]}},
-        "arrays": {"forces_pred": np.arange(9.0).reshape(3, 3), "tags": np.array([1, 2, 3])},
+        "info": {
+            "group": "hot",
+            "run": 7,
+            "stress_pred": STRESS,
+            "history": {"a": [1, "x"]},
+            "name": "7",
+            "answer": "true",
+            "text": 'two\nlines, "quoted" = {\\',
+            "key = of words": np.float32(0.1),
+            "one": np.array([0.1]),
+            "nothing": None,
+            "virial": np.array([[0.1, 0.2, 0.3], [0.2, 1, 2], [0.4, 5, 6]]),
+            "is_new": np.bool_(True),
+        },
+        "arrays": {
+            "forces_pred": np.arange(9.0).reshape(3, 3) / 7,
+            "tags": np.array([1, 2, 3]),
+            "partial-energy": np.array([0.1, -1e-17, 1e300]),
+            "charges": np.array([0.1, 0.2, -0.3]),
+            "is_free": np.array([True, False, True]),
+            "labels": np.array(["a", "b1", "c"]),
+        },
     }
     originals = [
         make_structure(0, **extras),
@@ -109,17 +129,17 @@ def assert_same(found, expected):
             other.energy,
         )
         np.testing.assert_array_equal(one.vectors, other.vectors)
-        np.testing.assert_allclose(one.positions, other.positions, rtol=0, atol=6e-9)
+        np.testing.assert_array_equal(one.positions, other.positions)
         for a, b in ((one.forces, other.forces), (one.stress, other.stress)):
             assert (a is None) == (b is None)
             if a is not None:
-                np.testing.assert_allclose(a, b, rtol=0, atol=6e-9)
+                np.testing.assert_array_equal(a, b)
         assert one.info.keys() == other.info.keys()
         for key, value in one.info.items():
             np.testing.assert_array_equal(value, other.info[key])
         assert one.arrays.keys() == other.arrays.keys()
         for key, array in one.arrays.items():
-            np.testing.assert_allclose(array, other.arrays[key], rtol=0, atol=6e-9)
+            np.testing.assert_array_equal(array, other.arrays[key])
 
 
 def test_written_files_are_what_ase_reads(folder):
@@ -128,7 +148,7 @@ def test_written_files_are_what_ase_reads(folder):
     write_extxyz("one.xyz", [structure])
     atoms = ase.io.read("one.xyz")
     assert atoms.get_potential_energy() == structure.energy
-    np.testing.assert_allclose(atoms.get_forces(), structure.forces, atol=6e-9)
+    np.testing.assert_array_equal(atoms.get_forces(), structure.forces)
     np.testing.assert_allclose(atoms.get_stress(), structure.stress)
     np.testing.assert_array_equal(atoms.pbc, structure.periodic)
 
@@ -361,7 +381,19 @@ def test_a_lopsided_stress_is_refused():
     [
         ({"species": ("BC", "O", "O")}, "structure: species 'BC' is not a chemical symbol"),
         ({"info": {"f": print}}, "`f` of `info` is builtin_function_or_method, which extended XYZ"),
-        ({"info": {"f": None}}, "`f` of `info` is None, which reads as true"),
+        ({"info": {"virial": np.zeros(6)}}, "`virial` of `info` is ndarray, which extended XYZ"),
+        ({"info": {"pbc": True}}, "`pbc` is no name for an entry of `info` in extended XYZ"),
+        ({"arrays": {"a b": np.zeros(3)}}, "`a b` of `arrays` is no name for a column"),
+        ({"arrays": {"pos": np.zeros((3, 3))}}, "`pos` of `arrays` is no name for a column"),
+        (
+            {"arrays": {"q": np.zeros((3, 2, 2))}},
+            "`q` of `arrays` is float64 of shape (3, 2, 2), which extended XYZ cannot hold",
+        ),
+        ({"arrays": {"q": np.zeros(3, complex)}}, "`q` of `arrays` is complex128 of shape (3,)"),
+        (
+            {"arrays": {"names": np.array(["a b", "c", "d"])}},
+            "`names` of `arrays` must be words, each without a blank",
+        ),
     ],
 )
 def test_what_extended_xyz_cannot_hold_is_refused(folder, changes, sentence):

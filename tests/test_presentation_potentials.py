@@ -37,13 +37,13 @@ def curve_of(ax):
     return line.get_xydata().T
 
 
-@pytest.mark.parametrize(("tag", "count"), [(None, 2), ("a-a", 2), ("a-b", 1)])
-def test_two_atoms_have_the_energy_of_the_formula(tag, count):
-    """Twice where both see each other, once where only one does."""
+@pytest.mark.parametrize("tag", [None, "a-a", "a-b"])
+def test_the_curve_is_the_formula(tag):
+    """Once, whatever the species are: of a bond both atoms have their share."""
     ax = plot_potential_2(lj_potential_family(tag, **LJ))
     r, energy = curve_of(ax)
     assert (r[0], r[-1]) == (0.5, 5.0)
-    np.testing.assert_allclose(energy[:-1], count * lennard_jones(r[:-1]), rtol=1e-9)
+    np.testing.assert_allclose(energy[:-1], lennard_jones(r[:-1]), rtol=1e-9)
     assert ax.get_xlabel() == "r (angstrom)"
     assert ax.get_ylabel() == "energy (eV)"
 
@@ -55,24 +55,28 @@ def test_units_limits_and_several_potentials():
     r, energy = curve_of(ax)
     bohr, rydberg = factor("bohr"), factor("Ry")
     np.testing.assert_allclose((r[0] * bohr, r[-1] * bohr), (1.9, 4.0))
-    np.testing.assert_allclose(energy * rydberg, 4 * lennard_jones(r * bohr), rtol=1e-9)
+    np.testing.assert_allclose(energy * rydberg, 2 * lennard_jones(r * bohr), rtol=1e-9)
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["2 x"]
 
 
 def test_a_steep_wall_does_not_flatten_the_well():
     """At a tenth of the cutoff the energy is 1e7 times the depth: the axis shows the well."""
     low, high = plot_potential_2(lj_potential_family(**LJ)).get_ylim()
-    assert low < -1.0
+    assert low < -0.5
     assert high < 5.0
 
 
 def test_pair_chooses_the_species():
-    """A potential on a-b is drawn for whichever of the two comes first."""
-    potential = lj_potential_family("a-b", **LJ)
-    same, turned = (
-        curve_of(plot_potential_2(potential, pair=tuple(pair))) for pair in ("ab", "ba")
+    """Potentials on other pairs add nothing; where there is none for a pair, nothing is drawn."""
+    potentials = [lj_potential_family(tag, **LJ) for tag in ("a-b", "b-b", None)]
+    for pair, count in (("ab", 2), ("bb", 2), ("ba", 1)):
+        r, energy = curve_of(plot_potential_2(potentials, pair=tuple(pair)))
+        np.testing.assert_allclose(energy[:-1], count * lennard_jones(r[:-1]), rtol=1e-9)
+    sentence = (
+        r"`pair` is \('b', 'a'\) but no potential gives atoms of b an energy for neighbours of a"
     )
-    np.testing.assert_allclose(same, turned)
+    with pytest.raises(ValueError, match=sentence):
+        plot_potential_2(potentials[:2], pair=("b", "a"))
 
 
 @pytest.mark.parametrize(

@@ -54,13 +54,18 @@ def test_table_has_mae_and_rmse(folder: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_quiet_levels_are_quiet(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """At level `warning` only warnings are told."""
+    """At level `warning` only warnings are shown; the log has all of it."""
     with Reporter("fit", level="warning") as reporter:
         reporter.debug("a")
         reporter.info("b")
+        reporter.table("Errors", {"train": ERRORS})
+        with reporter.training(1) as progress:
+            progress.update(record(1))
         reporter.warning("c")
     assert capsys.readouterr().out == "fit: warning: c\n"
-    assert Path("fit.log").read_text().endswith("warning: c\n")
+    logged = Path("fit.log").read_text()
+    for text in (" a\n", " b\n", "train", "epoch 1/1", "warning: c\n"):
+        assert text in logged
 
 
 def test_live_bar_shows_loss_and_errors(folder: Path) -> None:

@@ -45,7 +45,8 @@ def unknown_name(what: str, given: str, known: Iterable[str]) -> str:
         known: All names that would do.
     """
     names = sorted(known)
-    nearest = get_close_matches(given, names, n=1)
-    hint = f"; did you mean `{nearest[0]}`?" if nearest else "."
+    spelt = {name.lower(): name for name in names}
+    nearest = get_close_matches(given, names, n=1) or get_close_matches(given.lower(), spelt, n=1)
+    hint = f"; did you mean `{spelt[nearest[0].lower()]}`?" if nearest else "."
     listed = ", ".join(f"`{name}`" for name in names) or "none"
     return f"`{given}` is not a known {what}{hint} Known: {listed}"

@@ -172,6 +172,8 @@ def find_pairs(
         ValueError: Two atoms at the same place, one at no place or absurdly far away, or a cutoff
             that is not a positive number.
     """
+    if not isinstance(cutoff, int | float | np.integer | np.floating):
+        raise TypeError(f"`cutoff` is {cutoff!r:.60} but must be a number")
     if not 0 <= cutoff < inf:
         raise ValueError(f"`cutoff` is {cutoff} but must be in [0, inf)")
     names = tuple(sorted(set(species)))

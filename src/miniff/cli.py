@@ -32,6 +32,16 @@ def run(
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Say the version."),
     ] = False,
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "-v",
+            "--verbose",
+            count=True,
+            show_default=False,
+            help="Show every key of the job with its value, unless its `log` says otherwise.",
+        ),
+    ] = 0,
     traceback: Annotated[
         bool, typer.Option("--traceback", help="Show where in the code an error came from.")
     ] = False,
@@ -51,7 +61,7 @@ def run(
     from miniff.ml_util import run_job_file
 
     try:
-        run_job_file(job)
+        run_job_file(job, log="debug" if verbose else None)
     except KeyboardInterrupt:
         typer.echo("miniff: interrupted; what was saved until now is complete", err=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -14,6 +14,7 @@ from miniff.potentials import (
     LocalPotential,
     Precision,
     TableEvaluation,
+    listed_potentials,
     refuse_uncovered_species,
     refuse_unknown_species,
 )
@@ -55,7 +56,7 @@ class SkinForces:
         """
         if not 0 < skin < inf:
             raise ValueError(f"`skin` is {skin} but must be in (0, inf)")
-        several = [potentials] if isinstance(potentials, LocalPotential) else list(potentials)
+        several = listed_potentials(potentials)
         if not several:
             raise ValueError("`potentials` is empty but atoms need a potential to have forces")
         self.cell = cell

@@ -6,8 +6,7 @@ the header does not name, and goes back and forth in packed files, which takes m
 
 import os
 import re
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ import numpy as np
 from numpy import ndarray
 
 from miniff.io._atomic import atomic_write
+from miniff.io._extxyz_text import extxyz_text
 from miniff.io._structure import (
     LABELS,
     Structure,
@@ -76,7 +76,7 @@ def _sort_data(
     atoms: "Atoms",
 ) -> tuple[dict[str, object], dict[str, object], dict[str, ndarray]]:
     """Labels, info and arrays of an ASE structure."""
-    info = dict(atoms.info)
+    info = {name: _words(value) for name, value in atoms.info.items()}
     arrays = {
         name: array for name, array in atoms.arrays.items() if name not in ("numbers", "positions")
     }
@@ -90,6 +90,13 @@ def _sort_data(
         else:
             info[name] = value
     return labels, info, arrays
+
+
+def _words(value: object) -> object:
+    """The symbol of a space group, which ASE's reader of CIF makes an object."""
+    from ase.spacegroup import Spacegroup
+
+    return value.symbol if isinstance(value, Spacegroup) else value
 
 
 def _single(name: str, places: Sequence[dict[str, object] | dict[str, ndarray]]) -> object:
@@ -211,7 +218,8 @@ def _frames(lines: list[str], name: str) -> Iterator[tuple[list[str], str]]:
 
 def _n_columns(comment: str) -> int:
     """Number of columns that the comment line of extended XYZ announces."""
-    announced = re.search(r"""\bProperties=["']?(\w+:[A-Z]:\d+(?::\w+:[A-Z]:\d+)*)""", comment)
+    one = r"[\w-]+:[A-Z]:\d+"
+    announced = re.search(rf"""\bProperties=["']?({one}(?::{one})*)""", comment)
     return sum(map(int, announced[1].split(":")[2::3])) if announced else 4
 
 
@@ -234,46 +242,29 @@ def _describe(error: Exception) -> str:
 def write_extxyz(path: str | os.PathLike[str], structures: Sequence[Structure]) -> None:
     """Write structures as extended XYZ, packed if the name ends in .gz, .bz2 or .xz.
 
-    Energy, stress and ``info`` keep all digits, what belongs to atoms eight decimals. Species must
-    be chemical symbols.
-    """
-    from ase.io import write
+    Every number keeps all its digits. Species must be chemical symbols.
 
+    Raises:
+        StructureError: No structure, or species, ``info`` or ``arrays`` that extended XYZ cannot
+            hold; the message names the structure.
+    """
     if not structures:
         raise StructureError(f"{path}: no structure to write")
-    images = [_checked_ase(structure) for structure in structures]
+    text = "".join(map(_checked_text, structures))
     with atomic_write(path) as temporary:
-        write(temporary, images, format="extxyz", parallel=False)
+        write_text(temporary, text)
 
 
 def check_extxyz(structures: Sequence[Structure]) -> None:
     """Refuses what :func:`write_extxyz` would refuse.
 
     Raises:
-        StructureError: Species or ``info`` that extended XYZ cannot hold; the message names both.
+        StructureError: Species or data that extended XYZ cannot hold; the message names both.
     """
     for structure in structures:
-        _checked_ase(structure)
+        _checked_text(structure)
 
 
-def _checked_ase(structure: Structure) -> "Atoms":
-    _check_info(structure.info, structure.source)
-    return structure_to_ase(structure)
-
-
-def _check_info(info: Mapping[str, object], source: str) -> None:
-    """Refuse what ASE would leave out or turn into something else."""
-    from ase.io.extxyz import key_val_dict_to_str
-
-    for name, value in info.items():
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            try:
-                key_val_dict_to_str({name: value})
-            except Exception as error:
-                raise StructureError(
-                    f"{source}: `{name}` of `info` is {type(value).__name__}, "
-                    "which extended XYZ cannot hold"
-                ) from error
-        if value is None:
-            raise StructureError(f"{source}: `{name}` of `info` is None, which reads as true")
+def _checked_text(structure: Structure) -> str:
+    structure_to_ase(structure)  # refuses what is no chemical symbol
+    return extxyz_text(structure)

@@ -38,7 +38,10 @@ def find_files(patterns: str | Path | Sequence[str | Path]) -> list[Path]:
         raise StructureError("no file with structures is named: the list is empty")
     named_by: dict[str, str] = {}
     files = []
-    for pattern in map(str, listed):
+    for given in listed:
+        if not isinstance(given, str | os.PathLike):
+            raise StructureError(f"{type(given).__name__} is no name of a file with structures")
+        pattern = os.fspath(given)
         for path in _expand(pattern):
             real = os.path.realpath(path)
             if real in named_by:

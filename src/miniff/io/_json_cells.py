@@ -40,6 +40,7 @@ __all__ = [
 _KEYS = ("type", "vectors", "coordinates", "values", "meta", "c_basis")
 _TYPES = ("dfttools.utypes.CrystalCell", "dfttools.types.UnitCell")
 _PER_ATOM_META = ("charges", "partial-energy")
+_PLAIN_KINDS = "biufcU"
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +78,11 @@ def read_json_cells(path: str | os.PathLike[str]) -> list[CellRecord]:
 
 
 def write_json_cells(path: str | os.PathLike[str], cells: Sequence[CellRecord]) -> None:
-    """Write cells as a JSON list, packed or not; every digit of every number is kept."""
+    """Write cells as a JSON list, packed or not; every digit of every number is kept.
+
+    Raises:
+        StructureError: ``meta`` that JSON cannot hold; the message names the entry.
+    """
     data = [_encode_cell(cell) for cell in cells]
     with atomic_write(path) as temporary:
         write_text(temporary, json.dumps(data) + "\n")
@@ -102,6 +107,8 @@ def structure_from_cell(cell: CellRecord) -> Structure:
     """The cell as a structure that repeats along all three vectors."""
     meta = dict(cell.meta)
     try:
+        if "energy" in meta:
+            raise ValueError("`energy` of `meta` must be called `total-energy` in such a file")
         energy = number_from("total-energy", meta.pop("total-energy", None))
         forces = array_from("forces", meta.pop("forces", None))
         stress = stress_from(meta.pop("stress", None))
@@ -118,6 +125,7 @@ def structure_from_cell(cell: CellRecord) -> Structure:
         stress=stress,
         info=meta,
         arrays=arrays,
+        coordinates=cell.coordinates,
         source=cell.source,
     )
 
@@ -203,13 +211,16 @@ def _decode(name: str, value: object) -> object:
 
 
 def _encode_cell(cell: CellRecord) -> dict[str, object]:
-    return {
-        "type": _TYPES[0],
-        "vectors": _encode("vectors", cell.vectors),
-        "coordinates": _encode("coordinates", cell.coordinates),
-        "values": list(cell.values),
-        "meta": {key: _encode(key, value) for key, value in cell.meta.items()},
-    }
+    try:
+        return {
+            "type": _TYPES[0],
+            "vectors": _encode("vectors", cell.vectors),
+            "coordinates": _encode("coordinates", cell.coordinates),
+            "values": list(cell.values),
+            "meta": _encode("meta", cell.meta),
+        }
+    except ValueError as error:
+        raise StructureError(f"{cell.source}: {error}") from None
 
 
 def _encode(name: str, value: object) -> object:
@@ -217,13 +228,17 @@ def _encode(name: str, value: object) -> object:
     if isinstance(value, np.generic):
         return _encode(name, value.item())
     if isinstance(value, Mapping):
-        return {str(key): _encode(str(key), item) for key, item in value.items()}
+        for key in value:
+            if not isinstance(key, str) or key == "_type":
+                raise ValueError(f"`{name}` has the key {key!r}, which json cannot hold")
+        return {key: _encode(key, item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_encode(name, item) for item in value]
-    if isinstance(value, ndarray):
+    if isinstance(value, ndarray) and value.dtype.kind in _PLAIN_KINDS:
         is_complex = value.dtype.kind == "c"
         plain = np.stack([value.real, value.imag], axis=-1) if is_complex else value
         return {"_type": "numpy", "data": plain.tolist(), "complex": is_complex, "units": None}
     if value is None or isinstance(value, str | int | float | bool):
         return value
-    raise StructureError(f"`{name}` is {type(value).__name__}, which json cannot hold")
+    kind = f"array of {value.dtype}" if isinstance(value, ndarray) else type(value).__name__
+    raise ValueError(f"`{name}` is {kind}, which json cannot hold")

@@ -40,6 +40,7 @@ class Structure:
         stress: +dE/dstrain / volume, positive under tension, xx yy zz yz xz xy (energy/length^3).
         info: Whatever else is known about the structure: its group, its name.
         arrays: Whatever else is known about the atoms; the first axis counts them.
+        coordinates: Fractional, where the file has these: positions = coordinates @ vectors.
         source: Where it comes from, for messages.
     """
 
@@ -52,6 +53,7 @@ class Structure:
     stress: Float[ndarray, " 6"] | None = None
     info: Mapping[str, object] = field(default_factory=dict)
     arrays: Mapping[str, ndarray] = field(default_factory=dict)
+    coordinates: Float[ndarray, "n_atoms 3"] | None = None
     source: str = "structure"
 
     def __post_init__(self) -> None:
@@ -64,6 +66,11 @@ class Structure:
         n_atoms = len(self.species)
         self._check_field("vectors", (3, 3))
         self._check_field("positions", (n_atoms, 3))
+        self._check_field("coordinates", (n_atoms, 3))
+        if self.coordinates is not None and not np.allclose(
+            self.coordinates @ self.vectors, self.positions
+        ):
+            raise ValueError("`coordinates` @ `vectors` differ from `positions` but must be them")
         self._check_field("energy", ())
         self._check_field("forces", (n_atoms, 3))
         self._check_field("stress", (6,))

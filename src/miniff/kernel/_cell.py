@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,9 @@ from jaxtyping import Float, Float64
 from numpy import ndarray
 
 from miniff._checks import check_finite, check_shape
+from miniff.io import Structure, read_structures, structure_from_ase, structure_to_ase
+from miniff.kernel._meta import knowledge_of, meta_of
+from miniff.kernel._saving import save_cells
 
 if TYPE_CHECKING:
     import ase
@@ -129,34 +133,85 @@ class Cell:
         )
 
     @staticmethod
+    def load(path: str | Path | Sequence[str | Path]) -> "list[Cell]":
+        """All structures of a file, or of several.
+
+        Reads extended XYZ, the JSON cells of the manual, and whatever else ASE reads. Energy
+        (energy), forces (energy/length) and stress (energy/length^3, positive under tension) come
+        into ``meta`` under these names, with all else that the file says of the structure or its
+        atoms; ``source`` says where it was read.
+
+        Args:
+            path: A file name or glob, or a list of them.
+
+        Raises:
+            StructureError: A file or structure that cannot be used; the message names it.
+        """
+        return [Cell.from_structure(structure) for structure in read_structures(path)]
+
+    @staticmethod
+    def save(cells: "Cell | Sequence[Cell]", path: str | Path) -> None:
+        """Writes cells to a file, which is complete or, if this fails, stays as it was.
+
+        Names in ``.json`` get the manual's format, in which structures repeat along all three
+        vectors and energies are called ``total-energy``; those in ``.xyz`` or ``.extxyz`` extended
+        XYZ, with cartesian positions. Both keep all digits, and can be packed (``.json.gz``).
+        :meth:`load` gives the same cells back, with ``source`` anew; of lists and arrays in
+        ``meta`` one may come back for the other.
+
+        Args:
+            cells: One or several.
+            path: Of the file; its ending says the format.
+
+        Raises:
+            ValueError: No cell, an unknown ending, or content that the format cannot hold.
+        """
+        save_cells([cells] if isinstance(cells, Cell) else cells, path)
+
+    @staticmethod
+    def from_structure(structure: Structure) -> "Cell":
+        """The cell of a structure read from a file, with all that is known of it in ``meta``.
+
+        Cell vectors that are zero become unit vectors; nothing repeats there. A stress where
+        nothing repeats has no meaning and is left out.
+
+        Raises:
+            StructureError: One name for something of the structure and something of its atoms.
+        """
+        return _cell(structure, {**meta_of(structure), "source": structure.source})
+
+    def to_structure(self) -> Structure:
+        """What is written to files; :meth:`from_structure` makes the cell again.
+
+        Of ``meta`` what has a row for each atom becomes one of ``arrays``. A box that is the unit
+        cube and does not repeat is none, as that of a molecule.
+
+        Raises:
+            StructureError: Energy, forces or stress that are none.
+        """
+        no_box = not any(self.pbc) and np.array_equal(self.vectors, np.eye(3))
+        return Structure(
+            vectors=np.zeros((3, 3)) if no_box else self.vectors,
+            positions=self.cartesian(),
+            species=self.values,
+            periodic=self.pbc,
+            coordinates=None if no_box else self.coordinates,
+            source=str(self.meta.get("source", "structure")),
+            **vars(knowledge_of(self.meta, self.size)),
+        )
+
+    @staticmethod
     def from_ase(atoms: "ase.Atoms") -> "Cell":
-        """The cell of ASE's atoms, with energy, forces and stress where a calculator has them.
+        """The cell of ASE's atoms; ``meta`` has what they know, as :meth:`load` would.
 
         Cell vectors that are zero, as a molecule's, become unit vectors; nothing repeats there.
         """
-        vectors = atoms.cell.complete()[:]
-        meta = dict(atoms.info)
-        if atoms.calc is not None:
-            for name in ("energy", "forces", "stress"):
-                if atoms.calc.calculation_required(atoms, [name]):
-                    continue
-                meta[name] = atoms.calc.get_property(name, atoms)
-        coordinates = np.linalg.solve(vectors.T, atoms.positions.T).T
-        names = atoms.get_chemical_symbols()
-        return Cell(vectors, coordinates, names, meta, pbc=atoms.pbc.tolist())
+        structure = structure_from_ase(atoms)
+        return _cell(structure, meta_of(structure))
 
     def to_ase(self) -> "ase.Atoms":
         """ASE's atoms; energy, forces and stress from ``meta`` come as a calculator's results."""
-        from ase import Atoms
-        from ase.calculators.singlepoint import SinglePointCalculator
-
-        atoms = Atoms(self.values, cell=self.vectors, scaled_positions=self.coordinates)
-        atoms.pbc = self.pbc
-        results = {k: v for k, v in self.meta.items() if k in ("energy", "forces", "stress")}
-        atoms.info = {k: v for k, v in self.meta.items() if k not in results}
-        if results:
-            atoms.calc = SinglePointCalculator(atoms, **results)
-        return atoms
+        return structure_to_ase(self.to_structure())
 
     def _description(self) -> dict[str, object]:
         """What stays true of a cell that is made from this one."""
@@ -165,6 +220,18 @@ class Cell:
     def _is_flat(self) -> bool:
         longest = np.linalg.norm(self.vectors, axis=1).max()
         return bool(self.volume <= SMALLEST_HEIGHT * longest**3)
+
+
+def _cell(structure: Structure, meta: Mapping[str, object]) -> Cell:
+    """With a box where there is none."""
+    vectors, coordinates = structure.vectors, structure.coordinates
+    if np.linalg.matrix_rank(vectors) < 3:
+        from ase.cell import Cell as AseCell
+
+        vectors = AseCell(vectors).complete()[:]
+    if coordinates is None:
+        coordinates = np.linalg.solve(vectors.T, structure.positions.T).T
+    return Cell(vectors, coordinates, structure.species, meta, pbc=structure.periodic)
 
 
 def as_directions(pbc: bool | Sequence[bool]) -> tuple[bool, bool, bool]:

@@ -14,6 +14,7 @@ from miniff.potentials import (
     CompiledPotentials,
     LocalPotential,
     Precision,
+    listed_potentials,
     refuse_short_table,
     refuse_uncovered_species,
     refuse_unknown_species,
@@ -141,7 +142,11 @@ def _ready(
     ignore_missing_species: bool,
 ) -> tuple[list[LocalPotential], CellImages]:
     """A list of potentials and neighbours, with species that fit each other."""
-    several = [potentials] if isinstance(potentials, LocalPotential) else list(potentials)
+    several = listed_potentials(potentials)
+    if not isinstance(structure, Cell | CellImages):
+        raise TypeError(
+            f"`structure` is {type(structure).__name__} but must be one Cell, or its CellImages"
+        )
     images = (
         structure
         if isinstance(structure, CellImages)

@@ -15,6 +15,7 @@ from miniff.kernel._cell import Cell, as_directions
 from miniff.kernel._distributions import angular_distribution, radial_distribution
 from miniff.potentials import (
     LocalPotential,
+    listed_potentials,
     potential_values,
     refuse_short_table,
     refuse_unknown_species,
@@ -106,7 +107,7 @@ class CellImages:
         if kernel not in KERNELS:
             raise ValueError(unknown_name("kernel", kernel, KERNELS))
         single = isinstance(potentials, LocalPotential)
-        several = [potentials] if isinstance(potentials, LocalPotential) else list(potentials)
+        several = listed_potentials(potentials)
         if not ignore_missing_species:
             refuse_unknown_species(several, self.table.names)
         if kernel == "kernel":

@@ -93,8 +93,13 @@ def plan_descriptors(choice: DescriptorChoice) -> DescriptorPlan:
         FileNotFoundError: There is no such file.
         ValueError: All that is wrong with it, a line each.
     """
-    if choice == RECIPE:
+    if isinstance(choice, str) and choice == RECIPE:
         return DescriptorPlan({}, recipe_for_rest=True)
+    if not isinstance(choice, str | Path | Mapping):
+        raise TypeError(
+            f"`descriptors` is {type(choice).__name__} but must be a mapping from species to "
+            "lists of descriptors, a file, or 'default'"
+        )
     if not isinstance(choice, Mapping):
         functions = load_descriptors(choice)
         return DescriptorPlan({n: tuple(f) for n, f in functions.items()}, recipe_for_rest=False)

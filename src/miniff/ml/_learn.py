@@ -49,6 +49,12 @@ def learn_cauldron(
         ValueError: Atoms of a species without descriptors, neighbour lists that are too short, or
             weights that are negative or no numbers.
     """
+    for one in images:
+        if not isinstance(one, CellImages):
+            raise TypeError(
+                f"`images` has {type(one).__name__} but must have CellImages: structures with "
+                "neighbours, as `kernel.compute_images` makes them"
+            )
     table = join([one.table for one in images])
     functions = plan_descriptors(descriptors).functions(
         [one.table for one in images], min((one.cutoff for one in images), default=0.0)

@@ -52,7 +52,9 @@ def potential_from_plain(data: object) -> FunctionPotential:
             f"{data} cannot be a descriptor or a baseline: only families of the compiled core can"
         )
     if not isinstance(data, Mapping) or not isinstance(data.get("family"), str):
-        raise ValueError(f"it is {data!r} but must be a mapping with a `family` and its parameters")
+        raise ValueError(
+            f"it is {data!r:.80} but must be a mapping with a `family` and its parameters"
+        )
     rest = {name: value for name, value in data.items() if name not in ("family", "tag")}
     name, tag, known = data["family"], data.get("tag"), families()
     if name not in known:

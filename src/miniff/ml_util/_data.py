@@ -8,31 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from miniff.io import Structure, find_files, read_structures
+from miniff.io import find_files
 from miniff.kernel import Cell
 
-__all__ = ["Split", "cell_of", "hash_of_files", "read_cells", "split"]
-
-
-def cell_of(structure: Structure) -> Cell:
-    """The cell of a structure read from a file, with what is known of it in ``meta``.
-
-    A molecule without a box gets one of edge 1, which does not repeat.
-    """
-    vectors = structure.vectors if structure.vectors.any() else np.eye(3)
-    if abs(np.linalg.det(vectors)) == 0:
-        from ase.cell import Cell as AseCell
-
-        vectors = AseCell(vectors).complete()[:]
-    labels = {
-        name: getattr(structure, name)
-        for name in ("energy", "forces", "stress")
-        if getattr(structure, name) is not None
-        and (name != "stress" or any(structure.periodic))  # of a box around a molecule: no meaning
-    }
-    coordinates = np.linalg.solve(vectors.T, structure.positions.T).T
-    meta = {**structure.info, "source": structure.source, **labels}
-    return Cell(vectors, coordinates, structure.species, meta, pbc=structure.periodic)
+__all__ = ["Split", "hash_of_files", "read_cells", "split"]
 
 
 def read_cells(patterns: str | Sequence[str]) -> list[Cell]:
@@ -41,11 +20,11 @@ def read_cells(patterns: str | Sequence[str]) -> list[Cell]:
     Raises:
         StructureError: A file or structure that cannot be used; the message names it.
     """
-    structures = read_structures(patterns)
-    for structure in structures:
-        if not structure.species:
-            raise ValueError(f"{structure.source} has no atoms")
-    return [cell_of(structure) for structure in structures]
+    cells = Cell.load(patterns)
+    for cell in cells:
+        if not cell.size:
+            raise ValueError(f"{cell.meta['source']} has no atoms")
+    return cells
 
 
 def hash_of_files(*patterns: str | Sequence[str]) -> str:

@@ -44,6 +44,11 @@ class Job:
 
 def job_from_mapping(description: Mapping[str, object]) -> Job:
     """A job written in Python; it has no lines."""
+    if not isinstance(description, Mapping):
+        raise JobError(
+            f"a job is {description!r:.80} but must be a mapping of workflows; `run_job_file` runs "
+            "those of a file"
+        )
     return Job("job", dict(description))
 
 

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from torch import Tensor
 
-from miniff.io import Structure, atomic_write, check_extxyz, write_extxyz
+from miniff.io import atomic_write, check_extxyz, write_extxyz
 from miniff.kernel import Cell
 from miniff.ml import Dataset, Prediction
 from miniff.ml_util._errors import Properties
@@ -114,11 +115,12 @@ def write_predictions(
         if not np.isnan(stress).any():
             info["stress_pred"] = stress
         own = slice(first[s], first[s + 1])
-        arrays = {"forces_pred": predicted.forces[own]}
+        known = cell.to_structure()
+        arrays = {**known.arrays, "forces_pred": predicted.forces[own]}
         if spread is not None:
             info["energy_std"] = float(spread.energy[s])
             arrays["forces_std"] = spread.forces[own]
-        structures.append(_structure(cell, info, arrays))
+        structures.append(replace(known, info={**known.info, **info}, arrays=arrays))
     write_extxyz(path, structures)
 
 
@@ -128,33 +130,4 @@ def refuse_unwritable(cells: Sequence[Cell]) -> None:
     Raises:
         StructureError: Species or data that extended XYZ cannot hold; the message names both.
     """
-    check_extxyz([_structure(cell, {}, {}) for cell in cells])
-
-
-def _structure(
-    cell: Cell, info: Mapping[str, object], arrays: Mapping[str, np.ndarray]
-) -> Structure:
-    """A cell with its references as they are, and more."""
-    own = {k: v for k, v in cell.meta.items() if k not in ("energy", "forces", "stress")}
-    return Structure(
-        vectors=cell.vectors if any(cell.pbc) else np.zeros((3, 3)),
-        positions=cell.cartesian(),
-        species=cell.values,
-        periodic=cell.pbc,
-        energy=number_or_none(cell, "energy"),
-        forces=array_or_none(cell, "forces"),
-        stress=array_or_none(cell, "stress"),
-        info={**own, **info},
-        arrays=arrays,
-        source=str(cell.meta.get("source", "structure")),
-    )
-
-
-def number_or_none(cell: Cell, name: str) -> float | None:
-    value = array_or_none(cell, name)
-    return None if value is None else float(value)
-
-
-def array_or_none(cell: Cell, name: str) -> np.ndarray | None:
-    value = cell.meta.get(name)
-    return None if value is None else np.asarray(value, float)
+    check_extxyz([cell.to_structure() for cell in cells])

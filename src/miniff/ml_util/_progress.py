@@ -15,7 +15,7 @@ from rich.table import Table
 from miniff.ml_util._errors import PROPERTIES, Errors, PropertyError
 from miniff.units import factor
 
-__all__ = ["EpochRecord", "Level", "Reporter", "TrainingProgress", "error_text"]
+__all__ = ["EpochRecord", "Level", "Reporter", "TrainingProgress", "error_text", "show"]
 
 Level = Literal["debug", "info", "warning"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warning")
@@ -75,15 +75,24 @@ def error_text(errors: Errors) -> str:
     return ", ".join(parts)
 
 
+def show(text: str) -> None:
+    """To the console, as it stands."""
+    Console(highlight=False, soft_wrap=True).print(text, markup=False)
+
+
 class Reporter:
-    """Writes to the console and, with times, to `<name>.log`; use it as a context manager."""
+    """Writes to the console what its level asks for, and all of it, with times, to `<name>.log`.
+
+    Use it as a context manager.
+    """
 
     def __init__(self, name: str, *, level: Level = "info", append: bool = False) -> None:
         """Opens the log in the current folder.
 
         Args:
             name: Of the workflow.
-            level: The least important kind of message to show.
+            level: The least important kind of message to show on the console: ``"warning"`` shows
+                neither progress nor tables.
             append: Whether to go on with the log of an earlier stage of the same workflow.
         """
         self.name = name
@@ -124,7 +133,8 @@ class Reporter:
             table.add_column(f"{SHOWN[name][0]}\n{SHOWN[name][1]}", justify="right")
         for row, errors in rows.items():
             table.add_row(row, *(_cell(errors, name) for name in PROPERTIES))
-        self._console.print(table)
+        if self._shows("info"):
+            self._console.print(table)
         plain = Console(file=self._file, width=100, no_color=True, force_terminal=False)
         plain.print(table)
         self._file.flush()
@@ -132,7 +142,7 @@ class Reporter:
     @contextmanager
     def training(self, n_epochs: int) -> Iterator["TrainingProgress"]:
         """Shows the epochs: a live bar on a terminal, a line now and then elsewhere."""
-        if not self._console.is_terminal:
+        if not self._console.is_terminal or not self._shows("info"):
             yield TrainingProgress(self, n_epochs, None)
             return
         bar = Progress(
@@ -153,16 +163,18 @@ class Reporter:
         self._file.write(f"{time} {text}\n")
         self._file.flush()
 
-    def print(self, text: str) -> None:
+    def print(self, text: str, level: Level = "info") -> None:
         """To the console only."""
-        self._console.print(text, markup=False)
+        if self._shows(level):
+            self._console.print(text, markup=False)
+
+    def _shows(self, level: Level) -> bool:
+        return LEVELS.index(level) >= self._least
 
     def _say(self, level: Level, text: str) -> None:
-        if LEVELS.index(level) < self._least:
-            return
         marked = f"warning: {text}" if level == "warning" else text
         self.log(marked)
-        self.print(f"{self.name}: {marked}")
+        self.print(f"{self.name}: {marked}", level)
 
 
 class TrainingProgress:

@@ -34,6 +34,7 @@ from miniff.potentials._coverage import (
     OneSidedPairWarning,
     refuse_uncovered_species,
     refuse_unknown_species,
+    warn_of_one_sided_pairs,
 )
 from miniff.potentials._descriptors import (
     behler5x_descriptor_family,
@@ -59,11 +60,17 @@ from miniff.potentials._lammps import (
     lammps_tersoff_potentials,
     setfl_potentials,
 )
-from miniff.potentials._local import LocalEnergies, LocalPotential, refuse_short_table
+from miniff.potentials._local import (
+    LocalEnergies,
+    LocalPotential,
+    listed_potentials,
+    refuse_short_table,
+)
 from miniff.potentials._model import CoreNetworks, ModelBuilder, Precision
 from miniff.potentials._parameters import Choice, Numbers, Parameter
 from miniff.potentials._registry import known_families, potential_from_state_dict
 from miniff.potentials._tersoff import tersoff_potential_family
+from miniff.potentials._turning_point import behler_turning_point
 from miniff.potentials._weighted import (
     weighted_angular_descriptor_family,
     weighted_radial_descriptor_family,
@@ -92,6 +99,7 @@ __all__ = [
     "behler4_descriptor_family",
     "behler5_descriptor_family",
     "behler5x_descriptor_family",
+    "behler_turning_point",
     "buckingham_potential_family",
     "counted_once",
     "eam_potential_family",
@@ -104,6 +112,7 @@ __all__ = [
     "known_families",
     "lammps_sw_potentials",
     "lammps_tersoff_potentials",
+    "listed_potentials",
     "lj_potential_family",
     "morse_potential_family",
     "on_site_potential_family",
@@ -121,6 +130,7 @@ __all__ = [
     "sw3_mixed_potential_family",
     "sw3_potential_family",
     "tersoff_potential_family",
+    "warn_of_one_sided_pairs",
     "weighted_angular_descriptor_family",
     "weighted_polynomial_narrow_descriptor_family",
     "weighted_polynomial_radial_descriptor_family",

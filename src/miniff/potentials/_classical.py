@@ -180,6 +180,7 @@ morse_potential_family = LocalPotentialFamily(
     cutoff_of=_cutoff,
     compile=_morse,
     formula="d0 [exp(-2 alpha (r - r0)) - 2 exp(-alpha (r - r0))]",
+    scaled_by=("d0",),
 )
 
 buckingham_potential_family = LocalPotentialFamily(
@@ -194,6 +195,7 @@ buckingham_potential_family = LocalPotentialFamily(
     cutoff_of=_cutoff,
     compile=_buckingham,
     formula="amplitude exp(-r/rho) - c/r^6",
+    scaled_by=("amplitude", "c"),
 )
 
 lj_potential_family = LocalPotentialFamily(

@@ -1,10 +1,12 @@
 """Sets of potentials in which each bond and each angle counts once.
 
 Sums over neighbours count a bond from both ends and sums over ordered neighbours an angle between
-equal species twice. Published parameters are mostly for bonds and angles counted once:
+equal species twice. Published parameters are mostly for bonds and angles counted once. The share of
+each potential goes into the parameters that its energy is proportional to: ``epsilon``, ``d0``
+(Morse), ``amplitude`` and ``c`` (Buckingham) or ``coulomb_constant`` (ZBL).
 
 ==========  =========================  ====================================
-key         potentials made            epsilon of each
+key         potentials made            energy of each
 ==========  =========================  ====================================
 ``a-a``     ``a-a``                    half of that given
 ``a-b``     ``a-b`` and ``b-a``        half of that given
@@ -21,7 +23,8 @@ from miniff.potentials._local import check_tag
 
 __all__ = ["counted_once"]
 
-SCALE = "epsilon"
+Given = tuple[str, Mapping[str, object] | None]
+"""A tag as it was given, and its parameters."""
 
 
 def counted_once(
@@ -43,34 +46,55 @@ def counted_once(
     <Lennard-Jones Kr-Kr: epsilon=0.007, sigma=3.65, a=2.5>
 
     Args:
-        family: Of pairs or triples, with a scale ``epsilon``; a triple must be the same with its
-            neighbours exchanged, as those of all families are.
+        family: Of pairs or triples, with parameters that its energy is proportional to.
         parameters: For each pair ``"a-b"`` or triple ``"centre-a-b"`` of the species that are named
             anywhere, in one order of a and b, the parameters for a bond or angle counted once; None
             where there is no such interaction.
 
     Raises:
-        TypeError: A family without ``epsilon``, or parameters it refuses.
+        TypeError: A family for which this makes no sense, with what to do instead, or parameters
+            that it refuses.
         ValueError: A pair or triple that is absent or given in both orders, or is none.
     """
-    if SCALE not in family.parameters or family.n_bodies not in (2, 3):
-        raise TypeError(
-            f"{family.name}: only pairs and triples with a scale `{SCALE}` can be counted once"
-        )
-    given = {}
+    _refuse_other_sums(family)
+    given: dict[tuple[str, ...], Given] = {}
     for tag, values in parameters.items():
         check_tag(tag, family.n_bodies)
         key = _key(tag.split("-"))
         if key in given:
             raise ValueError(f"`{'-'.join(key)}` is given in both orders but must be given in one")
-        given[key] = values
+        given[key] = tag, values
     _refuse_absent(family, set(given))
     made = []
-    for key, values in given.items():
+    for tag, values in given.values():
         if values is not None:
-            whole = family("-".join(key), **values)
-            made += [_scaled(whole, tag, factor) for tag, factor in _tags(key)]
+            whole = family(tag, **values)
+            made += [_scaled(whole, name, share) for name, share in _shares(tag)]
     return made
+
+
+def _refuse_other_sums(family: LocalPotentialFamily) -> None:
+    """What is no sum over bonds or angles, or cannot be halved."""
+    if not isinstance(family, LocalPotentialFamily):
+        raise TypeError(
+            f"`family` is {getattr(family, '__name__', family)!r} but must be a family of "
+            "formulas; write the share of each bond or angle into the Python function itself"
+        )
+    if family.neighbors_of is not None:
+        raise TypeError(
+            f"{family.name} is no sum over bonds: take its parameters as they are published, with "
+            "a potential for each centre and all species of neighbours in the tag"
+        )
+    if family.n_bodies not in (2, 3):
+        raise TypeError(
+            f"{family.name} has no bonds or angles between named species that could be counted "
+            "once: its tag names the centre alone"
+        )
+    if not family.scales:
+        raise TypeError(
+            f"{family.name} has no parameter that its energy is proportional to, so that no half "
+            "of it can be made: it is a descriptor, which is tagged for each centre and neighbour"
+        )
 
 
 def _key(species: list[str]) -> tuple[str, ...]:
@@ -90,16 +114,16 @@ def _refuse_absent(family: LocalPotentialFamily, given: set[tuple[str, ...]]) ->
         )
 
 
-def _tags(key: tuple[str, ...]) -> list[tuple[str, float]]:
+def _shares(tag: str) -> list[tuple[str, float]]:
     """The tags that together sum over a bond or angle, and the share of each term."""
-    one, other = key[-2:]
+    *centre, one, other = tag.split("-")
     if one == other:
-        return [("-".join(key), 0.5)]
-    if len(key) == 3:
-        return [("-".join(key), 1.0)]
-    return [(f"{one}-{other}", 0.5), (f"{other}-{one}", 0.5)]
+        return [(tag, 0.5)]
+    if centre:
+        return [(tag, 1.0)]
+    return [(tag, 0.5), (f"{other}-{one}", 0.5)]
 
 
 def _scaled(potential: FunctionPotential, tag: str, factor: float) -> FunctionPotential:
-    parameters = {**potential.parameters, SCALE: factor * float(potential.parameters[SCALE])}
-    return potential.family(tag, **parameters)
+    scaled = {name: factor * float(potential.parameters[name]) for name in potential.family.scales}
+    return potential.family(tag, **{**potential.parameters, **scaled})

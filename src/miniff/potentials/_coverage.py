@@ -16,6 +16,10 @@ __all__ = [
 ]
 
 
+GENERAL = "general pair"
+"""What potentials from Python functions are called."""
+
+
 class OneSidedPairWarning(UserWarning):
     """A pair potential acts on "a-b" and not on "b-a": half of the energy of each bond is absent.
 
@@ -72,10 +76,15 @@ def warn_of_one_sided_pairs(potentials: Sequence[LocalPotential], names: Sequenc
         for pair in sorted(species):
             if () not in species and pair[::-1] not in species and set(pair) <= set(names):
                 one, other = pair
+                how = (
+                    "make another for it"
+                    if form == GENERAL
+                    else "`potentials.counted_once` makes both halves"
+                )
                 warn(
                     f"{form} acts on {one}-{other} but not on {other}-{one}: pairs are directed, "
                     f"and the half of the energy of each bond that the atom of {other} has is "
-                    "absent; `potentials.counted_once` makes both halves",
+                    f"absent; {how}",
                     OneSidedPairWarning,
                     stacklevel=3,
                 )
@@ -86,5 +95,5 @@ def _pair_form(potential: LocalPotential) -> str | None:
     if isinstance(potential, FunctionPotential) and potential.family.is_pair_sum:
         return potential.family.name
     if isinstance(potential, GeneralPotential) and potential.n_bodies == 2:
-        return "general pair"
+        return GENERAL
     return None

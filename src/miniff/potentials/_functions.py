@@ -56,6 +56,7 @@ class LocalPotentialFamily:
             all species of neighbours.
         check: Refuses parameters that do not go together.
         sees_neighbors: Whether the energy depends on neighbours at all.
+        scaled_by: What ``scales`` are, where they are not ``epsilon``.
     """
 
     name: str
@@ -68,6 +69,7 @@ class LocalPotentialFamily:
     neighbors_of: Callable[[Mapping[str, Value]], int | None] | None = None
     check: Callable[[Mapping[str, Value]], object] = dict
     sees_neighbors: bool = True
+    scaled_by: tuple[str, ...] = ()
 
     def __call__(self, tag: str | None = None, **parameters: object) -> "FunctionPotential":
         """A potential of this family.
@@ -85,6 +87,14 @@ class LocalPotentialFamily:
         self.check(values)
         self._check_tag(tag, values)
         return FunctionPotential(self, values, tag)
+
+    @property
+    def scales(self) -> tuple[str, ...]:
+        """Parameters to which, together, the energy is proportional; mostly ``epsilon`` alone.
+
+        Empty where there are none.
+        """
+        return self.scaled_by or tuple(name for name in ("epsilon",) if name in self.parameters)
 
     @property
     def is_on_site(self) -> bool:
@@ -178,6 +188,8 @@ def _check_many_body_tag(tag: str | None, n_neighbors: int | None) -> None:
                 "parameters tell them apart"
             )
         return
+    if not isinstance(tag, str):
+        raise TypeError(f"`tag` is {tag!r} but must be text like 'a-a-b'")
     centre, *neighbors = tag.split("-")
     fits = len(neighbors) == n_neighbors if n_neighbors is not None else bool(neighbors)
     if not (fits and centre and all(neighbors)):

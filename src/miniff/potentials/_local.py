@@ -1,7 +1,7 @@
 """What a local potential is: an energy per atom that depends on the atom's pair vectors alone."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,7 +13,7 @@ from miniff._neighbors import PairTable
 if TYPE_CHECKING:
     from miniff.potentials._model import ModelBuilder
 
-__all__ = ["LocalEnergies", "LocalPotential"]
+__all__ = ["LocalEnergies", "LocalPotential", "listed_potentials"]
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,29 @@ class LocalPotential(ABC):
         """Plain data from which ``potential_from_state_dict`` makes it again."""
 
 
+def listed_potentials(
+    potentials: LocalPotential | Sequence[LocalPotential],
+) -> list[LocalPotential]:
+    """One potential or several, as a list.
+
+    Raises:
+        TypeError: Something else, as a family that was not called yet.
+    """
+    several = [potentials] if isinstance(potentials, LocalPotential) else potentials
+    for one in several if isinstance(several, Iterable) else [several]:
+        if not isinstance(one, LocalPotential):
+            hint = "; call a family with its parameters" if callable(one) else ""
+            raise TypeError(f"`potentials` has {one!r:.80} but must have potentials{hint}")
+    return list(several)
+
+
 def check_tag(tag: str | None, n_bodies: int) -> None:
     """Refuse a tag that does not name as many species as a form has bodies."""
     if tag is None:
         return
+    if not isinstance(tag, str):
+        example = "-".join("abc"[:n_bodies])
+        raise TypeError(f"`tag` is {tag!r} but must be text like {example!r}, or None for all")
     parts = tag.split("-")
     if len(parts) != n_bodies or not all(parts):
         example = "-".join("abc"[:n_bodies])

@@ -1,5 +1,6 @@
 """A user's Python function, called with whole arrays and checked; its numerical derivatives."""
 
+import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import product
@@ -50,6 +51,7 @@ class PythonFunction:
         """
         if not callable(function):
             raise TypeError(f"`{name}` is {function!r} but must be a function")
+        _refuse_other_arguments(name, function, arguments)
         points = _probes(arguments, a)
         whole = PythonFunction(name, function, arguments, True)
         one_by_one = PythonFunction(name, function, arguments, False)
@@ -176,6 +178,22 @@ class NumericalDerivative:
             slope += weight * self.function(*moved)
         by_x: ndarray = slope / step
         return by_x
+
+
+def _refuse_other_arguments(
+    name: str, function: Callable[..., object], arguments: tuple[str, ...]
+) -> None:
+    """Finds out before the first call whether a function takes what it will be given."""
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # compiled functions have none
+        return
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
+        raise TypeError(
+            f"`{name}` takes {signature} but must take ({', '.join(arguments)}): {error}"
+        ) from None
 
 
 def refuse_wrong_derivative(given: PythonFunction, numerical: NumericalDerivative) -> None:

@@ -1,7 +1,7 @@
 """Tersoff's bond-order potential, as LAMMPS has it.
 
-J. Tersoff, Phys. Rev. B 37, 6991 (1988), https://doi.org/10.1103/PhysRevB.37.6991, and
-39, 5566 (1989), https://doi.org/10.1103/PhysRevB.39.5566
+Tersoff, Phys. Rev. B 37, 6991 (1988), https://doi.org/10.1103/PhysRevB.37.6991
+Tersoff, Phys. Rev. B 39, 5566 (1989), https://doi.org/10.1103/PhysRevB.39.5566
 
 The energy of atom i is ``1/2 sum_j fC(r_ij) [A exp(-lambda1 r_ij) - b_ij B exp(-lambda2 r_ij)]``.
 

@@ -64,4 +64,5 @@ zbl_potential_family = LocalPotentialFamily(
     compile=_zbl,
     formula="coulomb_constant z1 z2 phi(r/u) / r + S(r)",
     complete=_with_switch,
+    scaled_by=("coulomb_constant",),
 )

@@ -1,4 +1,4 @@
-"""What potentials look like: against the distance of two atoms, and against a strain."""
+"""What potentials look like: against the distance of a neighbour, and against a strain."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy import ndarray
 
-from miniff.kernel import Cell, profile, profile_directed_strain
-from miniff.potentials import LocalPotential
+from miniff._neighbors import join
+from miniff.kernel import Cell, compute_images, profile_directed_strain
+from miniff.potentials import LocalPotential, listed_potentials, potential_values
 from miniff.presentation._style import new_axes, tidy
 from miniff.units import factor
 
@@ -28,30 +29,35 @@ def plot_potential_2(
     label: str | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Energy of two atoms alone against their distance.
+    """Energy of an atom with one neighbour against their distance: of a pair potential, f(r).
 
-    It is the total energy: a potential on ``"a-a"``, or one without a tag, gives each of the
-    two atoms an energy, and both are summed.
+    The energy of a bond is what both of its atoms have: twice this between equal species.
 
     Args:
         potentials: One or several; they are summed.
         limits: First and last distance (length); from a tenth of the cutoff to the cutoff by
             default.
-        pair: The species of the two atoms; those of the first tag by default.
+        pair: Species of the atom and of its neighbour; those of the first tag by default.
         energy_unit: Name of the unit of energies; ``"1"`` for what has none.
         length_unit: Name of the unit of distances.
         label: For the legend.
         ax: Where to draw; a new figure by default.
 
     Raises:
-        ValueError: Limits that are no range, an unknown unit, or potentials without a cutoff.
+        ValueError: Limits that are no range, an unknown unit, potentials without a cutoff, or a
+            pair that none of them acts on.
     """
-    several = [potentials] if isinstance(potentials, LocalPotential) else list(potentials)
+    several = listed_potentials(potentials)
     low, high = _limits(several, limits)
     species = pair or _pair_of(several)
+    if not any(_acts_on(p, species) for p in several):
+        raise ValueError(
+            f"`pair` is {species} but no potential gives atoms of {species[0]} an energy for "
+            f"neighbours of {species[1]}"
+        )
     unit, length = factor(energy_unit), factor(length_unit)
     r = np.linspace(low, high, N_POINTS)
-    energies = profile(several, lambda distance: _two_atoms(distance, species, high), r)
+    energies = _with_one_neighbor(several, species, r)
     ax = new_axes()[0] if ax is None else ax
     ax.axhline(0, color="0.7", lw=0.6, zorder=0)
     ax.plot(r / length, energies / unit, lw=1.2, label=label)
@@ -138,10 +144,21 @@ def _pair_of(potentials: Sequence[LocalPotential]) -> tuple[str, str]:
     return ("a", "a")
 
 
-def _two_atoms(distance: float, species: tuple[str, str], longest: float) -> Cell:
-    return Cell(
-        2 * longest * np.eye(3), [[0, 0, 0], [distance / (2 * longest), 0, 0]], species, pbc=False
-    )
+def _acts_on(potential: LocalPotential, pair: tuple[str, str]) -> bool:
+    """Whether it gives an atom of the first species an energy, if one of the second is near."""
+    centre, *neighbors = potential.species or pair
+    return centre == pair[0] and (not neighbors or pair[1] in neighbors)
+
+
+def _with_one_neighbor(
+    potentials: Sequence[LocalPotential], species: tuple[str, str], r: ndarray
+) -> ndarray:
+    """The energy of an atom of the first species for each distance of one of the second."""
+    pairs = [Cell(np.eye(3), [[0, 0, 0], [x, 0, 0]], species, pbc=False) for x in r]
+    cutoff = max(p.cutoff for p in potentials)
+    table = join([compute_images(pair, cutoff).table for pair in pairs])
+    energies: ndarray = potential_values(potentials, table).sum(axis=0)[::2]
+    return energies
 
 
 def _bounds(energies: ndarray) -> tuple[float, float]:

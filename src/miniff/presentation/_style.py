@@ -15,18 +15,19 @@ COLORS = {
 SMALL = 8.0
 
 
-def new_axes(n: int = 1, *, width: float = 3.4, height: float = 2.8) -> list[Axes]:
+def new_axes(n: int = 1, *, width: float = 3.4, height: float = 2.8, rows: int = 1) -> list[Axes]:
     """Axes side by side on a new figure, without pyplot's global state.
 
     Args:
-        n: How many.
+        n: How many in a row.
         width: Of each, in inches.
-        height: In inches.
+        height: Of each, in inches.
+        rows: How many rows.
     """
-    figure = Figure(figsize=(n * width, height), layout="constrained")
+    figure = Figure(figsize=(n * width, rows * height), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(1, n, squeeze=False)
-    return list(axes[0])
+    axes = figure.subplots(rows, n, squeeze=False)
+    return list(axes.ravel())
 
 
 def tidy(ax: Axes) -> Axes:

@@ -1,0 +1,52 @@
+"""Cells to files, in the format that the file's name asks for."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from miniff.io import CellRecord, StructureError, write_extxyz, write_json_cells
+from miniff.kernel._meta import LABELS
+
+if TYPE_CHECKING:
+    from miniff.kernel._cell import Cell
+
+__all__ = ["save_cells"]
+
+PACKED = (".gz", ".bz2", ".xz")
+ENERGY = "total-energy"
+"""What the manual's format calls the energy."""
+
+
+def save_cells(cells: "Sequence[Cell]", path: str | Path) -> None:
+    """Writes cells; see :meth:`Cell.save`."""
+    if not cells:
+        raise StructureError(f"{path}: no structure to write")
+    name = Path(path)
+    ending = Path(name.stem).suffix if name.suffix in PACKED else name.suffix
+    match ending:
+        case ".json":
+            write_json_cells(path, [_record(cell) for cell in cells])
+        case ".xyz" | ".extxyz":
+            write_extxyz(path, [cell.to_structure() for cell in cells])
+        case _:
+            raise ValueError(
+                f"`path` is {str(path)!r} but must end in .json, .xyz or .extxyz, packed or not "
+                f"({', '.join(PACKED)})"
+            )
+
+
+def _record(cell: "Cell") -> CellRecord:
+    """The cell as the manual's format has it."""
+    source = str(cell.meta.get("source", "cell"))
+    if not all(cell.pbc):
+        raise StructureError(
+            f"{source}: `pbc` is {cell.pbc} but a cell in .json repeats along all three vectors; "
+            "save it as .extxyz"
+        )
+    if ENERGY in cell.meta and cell.meta.get("energy") is not None:
+        raise StructureError(f"{source}: `energy` and `{ENERGY}` of `meta` have one place in .json")
+    known = cell.to_structure()
+    rest = {name: value for name, value in cell.meta.items() if name not in LABELS}
+    labels = {ENERGY: known.energy, "forces": known.forces, "stress": known.stress}
+    meta = {**rest, **{name: value for name, value in labels.items() if value is not None}}
+    return CellRecord(cell.vectors, cell.coordinates, cell.values, meta, source)
