@@ -194,7 +194,12 @@ def test_filters_without_sense_are_refused(limits: dict[str, float], sentence: s
 
 def test_job_filters_and_projects(silicon: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What is left out is named; the errors written are those of the potentials saved."""
-    keys = {"min_spread": 1e-3, "min_independence": 1e-3, "pca_features": 6}
+    keys = {
+        "descriptors": "default",
+        "min_spread": 1e-3,
+        "min_independence": 1e-3,
+        "pca_features": 6,
+    }
     fit = {
         "init": {"threads": 1},
         "prepare": {**JOB["prepare"], **keys},

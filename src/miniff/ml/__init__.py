@@ -1,9 +1,11 @@
 """Machine learning: descriptors as torch operations, data sets, networks, network potentials."""
 
 from miniff.ml._activations import ACTIVATIONS, activation
+from miniff.ml._auto_recipe import auto_behler_descriptors, auto_cutoff
 from miniff.ml._committee import CommitteeEvaluation, committee_members, eval_committee
 from miniff.ml._dataset import Dataset, Derivatives, PerCellDataset, PerPointDataset
 from miniff.ml._descriptors import (
+    RECIPES,
     DescriptorChoice,
     DescriptorPlan,
     descriptor_problems,
@@ -31,6 +33,7 @@ from miniff.ml._recipe import default_behler_descriptors
 
 __all__ = [
     "ACTIVATIONS",
+    "RECIPES",
     "Affine",
     "CommitteeEvaluation",
     "ComponentChoice",
@@ -48,6 +51,8 @@ __all__ = [
     "Prediction",
     "SequentialSoleEnergyNN",
     "activation",
+    "auto_behler_descriptors",
+    "auto_cutoff",
     "committee_members",
     "default_behler_descriptors",
     "descriptor_problems",

@@ -10,6 +10,7 @@ import yaml
 
 from miniff._neighbors import PairTable
 from miniff.io import atomic_write
+from miniff.ml._auto_recipe import auto_behler_descriptors, auto_cutoff
 from miniff.ml._files import load_potentials
 from miniff.ml._plain import PLAIN_SUFFIXES, plain_of, potential_from_plain, read_plain
 from miniff.ml._potential import NNPotential
@@ -25,10 +26,12 @@ __all__ = [
     "save_descriptors",
 ]
 
-RECIPE: Literal["default"] = "default"
+Recipe = Literal["auto", "default"]
+RECIPES: tuple[Recipe, ...] = ("auto", "default")
 
 DescriptorChoice = str | Path | Mapping[str, Sequence[object]]
-"""``"default"``, a file, or for each species a list of potentials, plain data and ``"default"``."""
+"""``"auto"``, ``"default"``, a file, or for each species a list of potentials, plain data and the
+names of recipes."""
 
 Problem = tuple[tuple[str, ...], str]
 """The way to a place within a choice, and what is wrong there."""
@@ -39,49 +42,61 @@ class DescriptorPlan:
     """What was asked for, before any structure is seen.
 
     Attributes:
-        chosen: For each species, functions and ``"default"`` for all those of the recipe.
-        recipe_for_rest: Whether other species get the recipe's.
+        chosen: For each species, functions and names of recipes for all of theirs.
+        recipe_for_rest: The recipe for other species, or None.
     """
 
-    chosen: Mapping[str, tuple[FunctionPotential | Literal["default"], ...]]
-    recipe_for_rest: bool
+    chosen: Mapping[str, tuple[FunctionPotential | Recipe, ...]]
+    recipe_for_rest: Recipe | None
 
     @property
-    def uses_recipe(self) -> bool:
-        """Whether a cutoff for the recipe is needed."""
-        return self.recipe_for_rest or any(RECIPE in items for items in self.chosen.values())
+    def recipes(self) -> list[Recipe]:
+        """Those that are used; they need a cutoff."""
+        named = [i for items in self.chosen.values() for i in items if isinstance(i, str)]
+        return [recipe for recipe in RECIPES if recipe in (self.recipe_for_rest, *named)]
 
     @property
     def cutoff(self) -> float:
         """The largest of the functions that are named (length)."""
-        named = [f for items in self.chosen.values() for f in items if f != RECIPE]
+        named = [f for items in self.chosen.values() for f in items if not isinstance(f, str)]
         return max((f.cutoff for f in named), default=0.0)
 
     def functions(
-        self, tables: Sequence[PairTable], cutoff: float
+        self, tables: Sequence[PairTable], cutoff: float, *, is_limit: bool = False
     ) -> dict[str, list[FunctionPotential]]:
         """The descriptors of each species.
 
         Args:
-            tables: Neighbours in the training set; the recipe looks at them.
-            cutoff: Of the recipe's functions (length).
+            tables: Neighbours in the training set; recipes look at them.
+            cutoff: Of the recipes' functions (length).
+            is_limit: Whether ``auto`` may choose a shorter one.
         """
-        recipe = default_behler_descriptors(tables, cutoff) if self.uses_recipe else {}
-        found = dict(recipe) if self.recipe_for_rest else {}
+        made: dict[Recipe, dict[str, list[FunctionPotential]]] = {}
+        if "default" in self.recipes:
+            made["default"] = default_behler_descriptors(tables, cutoff)
+        if "auto" in self.recipes:
+            own = auto_cutoff(tables, cutoff) if is_limit else cutoff
+            made["auto"] = auto_behler_descriptors(tables, own)
+        found = dict(made[self.recipe_for_rest]) if self.recipe_for_rest else {}
         for name, items in self.chosen.items():
-            if RECIPE in items and name not in recipe:
-                raise ValueError(f"descriptors are wanted for {name} but there is no atom of it")
-            found[name] = [
-                f for item in items for f in (recipe[name] if item == RECIPE else [item])
-            ]
+            found[name] = []
+            for item in items:
+                if not isinstance(item, str):
+                    found[name].append(item)
+                elif name in made[item]:
+                    found[name] += made[item][name]
+                else:
+                    raise ValueError(
+                        f"descriptors are wanted for {name} but there is no atom of it"
+                    )
         return found
 
     def as_plain(self) -> str | dict[str, list[object]]:
         """The same as plain data."""
         if self.recipe_for_rest:
-            return RECIPE
+            return self.recipe_for_rest
         return {
-            name: [item if item == RECIPE else plain_of(item) for item in items]
+            name: [item if isinstance(item, str) else plain_of(item) for item in items]
             for name, items in self.chosen.items()
         }
 
@@ -93,24 +108,29 @@ def plan_descriptors(choice: DescriptorChoice) -> DescriptorPlan:
         FileNotFoundError: There is no such file.
         ValueError: All that is wrong with it, a line each.
     """
-    if isinstance(choice, str) and choice == RECIPE:
-        return DescriptorPlan({}, recipe_for_rest=True)
+    for recipe in RECIPES:
+        if isinstance(choice, str) and choice == recipe:
+            return DescriptorPlan({}, recipe_for_rest=recipe)
     if not isinstance(choice, str | Path | Mapping):
         raise TypeError(
             f"`descriptors` is {type(choice).__name__} but must be a mapping from species to "
-            "lists of descriptors, a file, or 'default'"
+            "lists of descriptors, a file, 'auto' or 'default'"
         )
     if not isinstance(choice, Mapping):
         functions = load_descriptors(choice)
-        return DescriptorPlan({n: tuple(f) for n, f in functions.items()}, recipe_for_rest=False)
+        return DescriptorPlan({n: tuple(f) for n, f in functions.items()}, recipe_for_rest=None)
     problems = descriptor_problems(choice)
     if problems:
         raise ValueError("\n".join(f"descriptors.{'.'.join(at)}: {what}" for at, what in problems))
     chosen = {
-        name: tuple(RECIPE if item == RECIPE else potential_from_plain(item) for item in items)
+        name: tuple(_named_recipe(item) or potential_from_plain(item) for item in items)
         for name, items in choice.items()
     }
-    return DescriptorPlan(chosen, recipe_for_rest=False)
+    return DescriptorPlan(chosen, recipe_for_rest=None)
+
+
+def _named_recipe(item: object) -> Recipe | None:
+    return next((recipe for recipe in RECIPES if item == recipe), None)
 
 
 def descriptor_problems(choice: Mapping[str, object]) -> list[Problem]:
@@ -131,7 +151,7 @@ def descriptor_problems(choice: Mapping[str, object]) -> list[Problem]:
 
 
 def _problem(name: str, item: object) -> str:
-    if item == RECIPE:
+    if _named_recipe(item):
         return ""
     try:
         function = potential_from_plain(item)
@@ -159,11 +179,11 @@ def load_descriptors(path: str | Path) -> dict[str, list[FunctionPotential]]:
         raise ValueError(f"{path} must hold a mapping of species to lists of descriptors")
     problems = descriptor_problems(content)
     problems += [
-        ((name, str(i)), "the recipe is not a descriptor")
+        ((name, str(i)), "a recipe is not a descriptor")
         for name, items in content.items()
         if isinstance(items, list)
         for i, item in enumerate(items)
-        if item == RECIPE
+        if _named_recipe(item)
     ]
     if problems:
         raise ValueError("\n".join(f"{path}: {'.'.join(at)}: {what}" for at, what in problems))

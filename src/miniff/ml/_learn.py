@@ -37,9 +37,10 @@ def learn_cauldron(
         images: Structures with neighbours up to the largest cutoff of the descriptors.
         descriptors: For each species, potentials or plain data (``{"family": "behler2", "tag":
             "Si-Si", "eta": 0.1, "a": 6.0}``); a file with such data, or with potentials whose
-            descriptors are taken; or ``"default"``, the recipe with the cutoff of the neighbour
-            lists. Use the recipe for the training set alone, and the functions it chose
-            (``points.functions.potentials``) for any other set.
+            descriptors are taken; ``"default"``, the recipe with the cutoff of the neighbour lists;
+            or ``"auto"``, which also looks for a cutoff within theirs. Use a recipe for the
+            training set alone, and the functions it chose (``points.functions.potentials``) for any
+            other set.
         derivatives: Whether forces and stress can be predicted, and their references are taken.
 
     Returns:
@@ -57,7 +58,9 @@ def learn_cauldron(
             )
     table = join([one.table for one in images])
     functions = plan_descriptors(descriptors).functions(
-        [one.table for one in images], min((one.cutoff for one in images), default=0.0)
+        [one.table for one in images],
+        min((one.cutoff for one in images), default=0.0),
+        is_limit=True,
     )
     without = sorted(set(table.names) - set(functions))
     if without:

@@ -18,7 +18,7 @@ from miniff.potentials import (
     behler5_descriptor_family,
 )
 
-__all__ = ["default_behler_descriptors", "shortest_distances"]
+__all__ = ["default_behler_descriptors", "shells", "shortest_distances"]
 
 N_SHELLS = 10
 ANGULAR_WIDTHS = (0.0, 0.3, 1.2)
@@ -64,7 +64,7 @@ def default_behler_descriptors(
             raise ValueError(
                 f"no atom of {centre} has a neighbour within {cutoff}: enlarge `cutoff`"
             )
-        radial = [f for other in neighbors for f in _shells(centre, other, shortest, cutoff)]
+        radial = [f for other in neighbors for f in shells(centre, other, shortest, cutoff)]
         angular = [
             f
             for pair in combinations_with_replacement(neighbors, 2)
@@ -74,11 +74,16 @@ def default_behler_descriptors(
     return descriptors
 
 
-def _shells(
-    centre: str, other: str, shortest: dict[tuple[str, str], float], cutoff: float
+def shells(
+    centre: str,
+    other: str,
+    shortest: dict[tuple[str, str], float],
+    cutoff: float,
+    n_shells: int = N_SHELLS,
 ) -> list[FunctionPotential]:
+    """Behler 2 of equal width, one beside the other from the shortest distance to the cutoff."""
     nearest = shortest[centre, other]
-    places = np.linspace(0.95 * nearest, 0.95 * cutoff, N_SHELLS)
+    places = np.linspace(0.95 * nearest, 0.95 * cutoff, n_shells)
     width = places[1] - places[0]
     return [
         behler2_descriptor_family(

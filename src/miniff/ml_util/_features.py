@@ -8,6 +8,7 @@ from pydantic import Field
 
 from miniff.kernel import Cell, CellImages, compute_images
 from miniff.ml import (
+    RECIPES,
     Dataset,
     DescriptorPlan,
     Normalization,
@@ -26,6 +27,8 @@ DEFAULT_CUTOFF = 12 * 0.529177210903
 """12 bohr in angstrom (length)."""
 
 
+ATOMS_FOR_CHOICE = 10000
+"""So many atoms, or all, are looked at to choose descriptors."""
 ATOMS_OF_PART = 4096
 """At most so many are looked at together, or one structure."""
 
@@ -36,22 +39,23 @@ def _problems_of_choice(choice: str | dict[str, Any]) -> list[Problem]:
 
 DescriptorArgument = Annotated[
     str | dict[str, Any],
-    Reads(besides=("default",), load=load_descriptors),
+    Reads(besides=RECIPES, load=load_descriptors),
     Checked(_problems_of_choice),
 ]
-"""``default``, a file, or species -> list of functions; see :func:`miniff.ml.learn_cauldron`."""
+"""What :func:`miniff.ml.learn_cauldron` takes: a recipe, a file, or species -> functions."""
 
 ComponentArgument = Count | Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 """A number of principal components, or a share of the spread of the first."""
 
 
 def conflict_of_cutoff(prepare: Mapping[str, object]) -> list[Problem]:
-    """The cutoff is the recipe's: without the recipe it would be ignored."""
-    descriptors, cutoff = prepare.get("descriptors", "default"), prepare.get("cutoff")
+    """The cutoff is the recipe's: without a recipe it would be ignored."""
+    descriptors, cutoff = prepare.get("descriptors", "auto"), prepare.get("cutoff")
     lists = descriptors.values() if isinstance(descriptors, Mapping) else [[descriptors]]
-    if cutoff is None or any("default" in items for items in lists if isinstance(items, list)):
+    items = [item for own in lists if isinstance(own, list) for item in own]
+    if cutoff is None or any(item == recipe for item in items for recipe in RECIPES):
         return []
-    what = f"is {cutoff} but is for the default descriptors; those given have their own"
+    what = f"is {cutoff} but is for descriptors of a recipe; those given have their own"
     return [(("cutoff",), what)]
 
 
@@ -78,14 +82,14 @@ class FeatureChoice:
 
     @property
     def of_recipe(self) -> float:
-        """Cutoff of the recipe (length)."""
+        """Cutoff of the recipe, or the longest that it may choose (length)."""
         return DEFAULT_CUTOFF if self.cutoff is None else self.cutoff
 
     def settings(self) -> dict[str, object]:
         """The same as plain data."""
         return {
             "descriptors": self.plan.as_plain(),
-            "cutoff": self.of_recipe if self.plan.uses_recipe else None,
+            "cutoff": self.cutoff,
             "min_spread": self.min_spread,
             "min_independence": self.min_independence,
             "pca_features": self.pca_features,
@@ -108,10 +112,10 @@ class FeatureChoice:
             ValueError: A species that the training set lacks.
         """
         trained = _species_of_training(sets)
-        radius = max(self.plan.cutoff, self.of_recipe if self.plan.uses_recipe else 0.0)
-        images = {name: [compute_images(c, radius) for c in cells] for name, cells in sets.items()}
-        functions = self.plan.functions([one.table for one in images["train"]], self.of_recipe)
+        functions = self._functions(sets["train"])
         _refuse_unseen(functions, trained)
+        radius = max(f.cutoff for own in functions.values() for f in own)
+        images = {name: [compute_images(c, radius) for c in cells] for name, cells in sets.items()}
         functions = self._filtered(images["train"], functions, reporter)
         datasets = {
             name: [learn_cauldron(part, functions) for part in _parts(some)]
@@ -132,6 +136,14 @@ class FeatureChoice:
             reporter.info(f"{name}: {of}{len(members)} descriptors up to {radius:.4g} angstrom")
         return datasets, normalization
 
+    def _functions(self, train: Sequence[Cell]) -> dict[str, list[FunctionPotential]]:
+        """The descriptors of each species, chosen from the training set."""
+        tables = []
+        if self.plan.recipes:
+            looked_at = train if "default" in self.plan.recipes else _some_of(train)
+            tables = [compute_images(cell, self.of_recipe).table for cell in looked_at]
+        return self.plan.functions(tables, self.of_recipe, is_limit=self.cutoff is None)
+
     def _filtered(
         self,
         train: Sequence[CellImages],
@@ -149,6 +161,18 @@ class FeatureChoice:
         for sentence in filtered.dropped:
             reporter.info(f"left out {sentence}")
         return filtered.kept
+
+
+def _some_of(cells: Sequence[Cell]) -> list[Cell]:
+    """Structures to choose descriptors by: evenly drawn, and at least one of each species."""
+    every = max(1, sum(cell.size for cell in cells) // ATOMS_FOR_CHOICE)
+    chosen = list(cells[::every])
+    seen = {value for cell in chosen for value in cell.values}
+    for cell in cells:
+        if not seen.issuperset(cell.values):
+            chosen.append(cell)
+            seen.update(cell.values)
+    return chosen
 
 
 def _parts(images: Sequence[CellImages]) -> list[list[CellImages]]:

@@ -83,7 +83,7 @@ class FitWorkflow:
         test_set: Fraction | InputFiles | None = None,
         validation_set: Fraction | InputFiles = 0.1,
         group_weights: GroupWeights | None = None,
-        descriptors: DescriptorArgument = "default",
+        descriptors: DescriptorArgument = "auto",
         cutoff: Positive | None = None,
         min_spread: NonNegative = 0.0,
         min_independence: Fraction = 0.0,
@@ -106,11 +106,13 @@ class FitWorkflow:
                 ``group`` names them: a number, or one for each of ``energy``, ``forces``,
                 ``stress``. All weights multiply, also those that structures bring along as
                 ``config_weight``, ``config_energy_weight`` and so on.
-            descriptors: ``"default"`` for the recipe; for each species a list of functions
-                (``{family: behler2, tag: Si-Si, eta: 0.1, a: 6.0}``), with ``default`` for those of
-                the recipe; or a file: JSON or YAML with such lists, or potentials whose descriptors
+            descriptors: ``auto`` picks from many those that tell most about the training set;
+                ``default`` is a fixed recipe; or for each species a list of functions (``{family:
+                behler2, tag: Si-Si, eta: 0.1, a: 6.0}``), with ``auto`` or ``default`` for those of
+                a recipe; or a file: JSON or YAML with such lists, or potentials whose descriptors
                 are taken.
-            cutoff: Of the recipe's descriptors (length); 12 bohr by default.
+            cutoff: Of a recipe's descriptors (length). By default ``default`` takes 12 bohr, and
+                ``auto`` what holds 40 neighbours or two shells of them, at most 12 bohr.
             min_spread: Descriptors whose greatest and least values in the training set differ by
                 less are left out, and named; none by default.
             min_independence: Those of which linear combinations of others leave a smaller share
