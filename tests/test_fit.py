@@ -30,7 +30,7 @@ def silicon(folder: Path) -> Path:
 
 JOB = {
     "init": {"seed": 3, "threads": 1, "log": "warning"},
-    "prepare": {"fn_cells": "train.xyz", "cutoff": 4.5, "validation_set": 0.2},
+    "prepare": {"fn_cells": "train.xyz", "cutoff": 4.5, "validation_set": 0.2, "n_models": 1},
     "run": {"n_epochs": 6},
 }
 

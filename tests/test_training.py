@@ -24,7 +24,7 @@ from miniff.ml import Mean, NNPotential, committee_members, eval_committee, load
 
 JOB = {
     "init": {"seed": 3, "threads": 1},
-    "prepare": {"fn_cells": "train.xyz", "cutoff": 4.5, "validation_set": 0.2},
+    "prepare": {"fn_cells": "train.xyz", "cutoff": 4.5, "validation_set": 0.2, "n_models": 1},
     "run": {"n_epochs": 5},
 }
 

@@ -36,8 +36,7 @@ N_SHELLS = 14
 WIDTHS = (0.0, 0.15, 0.3, 0.6, 1.2)
 """eta of the angular functions times the square of the shortest distance."""
 SHARPNESSES = (1.0, 2.0, 4.0, 8.0, 16.0)
-N_KEPT = 52
-"""For one species; times the root of the number of pairs of species for more."""
+N_FUNCTIONS = 52
 LEAST_NEWS = 1e-3
 """A candidate of which the chosen ones leave a smaller share of its spread is not taken."""
 N_SAMPLES = 2000
@@ -75,7 +74,7 @@ def _nearest_distances(tables: Sequence[PairTable], limit: float) -> list[float]
 
 
 def auto_behler_descriptors(
-    tables: Sequence[PairTable], cutoff: float
+    tables: Sequence[PairTable], cutoff: float, n_functions: int = N_FUNCTIONS
 ) -> dict[str, list[FunctionPotential]]:
     """Descriptors for every species that occurs.
 
@@ -83,6 +82,8 @@ def auto_behler_descriptors(
         tables: Neighbours within the cutoff or farther in the training set, and nothing but the
             training set.
         cutoff: Of all functions (length); :func:`auto_cutoff` finds one.
+        n_functions: At most so many for data of one species; for each species times the root of
+            the number of pairs of species among its neighbours.
 
     Raises:
         ValueError: No two atoms closer than the cutoff, for some species.
@@ -99,7 +100,7 @@ def auto_behler_descriptors(
         candidates = _candidates(centre, neighbors, shortest, cutoff)
         values = _values(centre, candidates, tables)
         n_pairs = len(neighbors) * (len(neighbors) + 1) // 2
-        kept = most_telling(values, round(N_KEPT * n_pairs**0.5))
+        kept = most_telling(values, round(n_functions * n_pairs**0.5))
         chosen[centre] = [candidates[i] for i in kept]
     return chosen
 

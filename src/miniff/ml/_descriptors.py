@@ -10,7 +10,7 @@ import yaml
 
 from miniff._neighbors import PairTable
 from miniff.io import atomic_write
-from miniff.ml._auto_recipe import auto_behler_descriptors, auto_cutoff
+from miniff.ml._auto_recipe import N_FUNCTIONS, auto_behler_descriptors, auto_cutoff
 from miniff.ml._files import load_potentials
 from miniff.ml._plain import PLAIN_SUFFIXES, plain_of, potential_from_plain, read_plain
 from miniff.ml._potential import NNPotential
@@ -62,7 +62,12 @@ class DescriptorPlan:
         return max((f.cutoff for f in named), default=0.0)
 
     def functions(
-        self, tables: Sequence[PairTable], cutoff: float, *, is_limit: bool = False
+        self,
+        tables: Sequence[PairTable],
+        cutoff: float,
+        *,
+        is_limit: bool = False,
+        n_functions: int = N_FUNCTIONS,
     ) -> dict[str, list[FunctionPotential]]:
         """The descriptors of each species.
 
@@ -70,13 +75,14 @@ class DescriptorPlan:
             tables: Neighbours in the training set; recipes look at them.
             cutoff: Of the recipes' functions (length).
             is_limit: Whether ``auto`` may choose a shorter one.
+            n_functions: What :func:`auto_behler_descriptors` takes.
         """
         made: dict[Recipe, dict[str, list[FunctionPotential]]] = {}
         if "default" in self.recipes:
             made["default"] = default_behler_descriptors(tables, cutoff)
         if "auto" in self.recipes:
             own = auto_cutoff(tables, cutoff) if is_limit else cutoff
-            made["auto"] = auto_behler_descriptors(tables, own)
+            made["auto"] = auto_behler_descriptors(tables, own, n_functions)
         found = dict(made[self.recipe_for_rest]) if self.recipe_for_rest else {}
         for name, items in self.chosen.items():
             found[name] = []

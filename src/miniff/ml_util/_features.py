@@ -68,6 +68,7 @@ class FeatureChoice:
         cutoff: Of the recipe's, if it is used (length).
         min_spread, min_independence: What :func:`miniff.ml.filter_descriptors` takes.
         pca_features: What :meth:`miniff.ml.Normalization.from_dataset` takes.
+        n_functions: What :func:`miniff.ml.auto_behler_descriptors` takes.
     """
 
     plan: DescriptorPlan
@@ -75,6 +76,7 @@ class FeatureChoice:
     min_spread: float
     min_independence: float
     pca_features: int | float | None
+    n_functions: int
 
     def __post_init__(self) -> None:
         if self.cutoff is not None and not self.cutoff > 0:
@@ -117,16 +119,12 @@ class FeatureChoice:
         radius = max(f.cutoff for own in functions.values() for f in own)
         images = {name: [compute_images(c, radius) for c in cells] for name, cells in sets.items()}
         functions = self._filtered(images["train"], functions, reporter)
-        datasets = {
-            name: [learn_cauldron(part, functions) for part in _parts(some)]
-            for name, some in images.items()
-            if name != "train"
-        }
         first, rest = images["train"][:n_with_forces], images["train"][n_with_forces:]
-        datasets["train"] = [
-            *(learn_cauldron(part, functions) for part in _parts(first)),
-            *(learn_cauldron(part, functions, derivatives=False) for part in _parts(rest)),
-        ]
+        train = [learn_cauldron(part, functions) for part in _parts(first)]
+        train += [learn_cauldron(part, functions, derivatives=False) for part in _parts(rest)]
+        datasets = {"train": train}
+        for name in [name for name in images if name != "train"]:
+            datasets[name] = [learn_cauldron(part, functions) for part in _parts(images[name])]
         normalization = Normalization.from_dataset(
             Dataset.join(datasets["train"]), pca_features=self.pca_features
         )
@@ -142,7 +140,9 @@ class FeatureChoice:
         if self.plan.recipes:
             looked_at = train if "default" in self.plan.recipes else _some_of(train)
             tables = [compute_images(cell, self.of_recipe).table for cell in looked_at]
-        return self.plan.functions(tables, self.of_recipe, is_limit=self.cutoff is None)
+        return self.plan.functions(
+            tables, self.of_recipe, is_limit=self.cutoff is None, n_functions=self.n_functions
+        )
 
     def _filtered(
         self,

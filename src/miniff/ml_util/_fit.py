@@ -28,6 +28,7 @@ from miniff.ml_util._features import (
 )
 from miniff.ml_util._networks import behler_nn
 from miniff.ml_util._progress import Level, Reporter
+from miniff.ml_util._quality import QUALITIES, QualityName
 from miniff.ml_util._settings import set_threads, versions
 from miniff.ml_util._training import PreparedFit
 from miniff.ml_util._types import (
@@ -44,7 +45,6 @@ from miniff.potentials import LocalPotential
 
 __all__ = ["FitWorkflow"]
 
-HIDDEN_NODES = 24
 LABELS = ("energy", "forces", "stress")
 
 
@@ -90,7 +90,8 @@ class FitWorkflow:
         pca_features: ComponentArgument | None = None,
         baseline: BaselineArgument | None = None,
         forces_fraction: Share = 1.0,
-        n_models: Count = 1,
+        n_models: Count | None = None,
+        quality: QualityName = "default",
     ) -> PreparedFit:
         """Reads structures, sets some aside, chooses descriptors and scales from the rest.
 
@@ -126,6 +127,9 @@ class FitWorkflow:
                 stress are used; of the others only energies are, which is far cheaper.
             n_models: Networks for each species that are trained side by side from different first
                 weights. What is saved is their mean; how far they differ says how sure it is.
+            quality: How much work to put in: ``fast`` is one network in a few epochs, ``default``
+                four, ``high`` eight larger ones with more descriptors in many epochs. Other keys
+                go before it.
 
         Raises:
             ValueError: Arguments or data that cannot be used; the message names the file and the
@@ -133,9 +137,16 @@ class FitWorkflow:
         """
         for at, what in self.conflicts({"descriptors": descriptors, "cutoff": cutoff}):
             raise ValueError(f"`{'.'.join(at)}` {what}")
+        chosen = QUALITIES[quality]
         features = FeatureChoice(
-            plan_descriptors(descriptors), cutoff, min_spread, min_independence, pca_features
+            plan_descriptors(descriptors),
+            cutoff,
+            min_spread,
+            min_independence,
+            pca_features,
+            chosen.n_functions,
         )
+        n_models = chosen.n_models if n_models is None else n_models
         if n_models < 1:
             raise ValueError(f"`n_models` is {n_models} but must be in [1, inf)")
         if not 0 < forces_fraction <= 1:
@@ -157,6 +168,7 @@ class FitWorkflow:
                 "group_weights": group_weights,
                 "forces_fraction": forces_fraction,
                 "n_models": n_models,
+                "quality": quality,
             }
             return self._prepare(reporter, parts, features, under, choices)
 
@@ -183,13 +195,17 @@ class FitWorkflow:
         for potential in baseline.potentials:
             reporter.info(f"baseline: {potential}")
         datasets, normalization = features.datasets(left, reporter, n_with_forces)
-        n_models = choices["n_models"]
+        chosen = QUALITIES[choices["quality"]]
+        members = self._members(normalization, choices["n_models"], chosen.n_nodes)
+        if under:
+            _start_from_zero(members)
         return PreparedFit(
             log=self.log,
             cells=parts,
             datasets=datasets,
             normalization=normalization,
-            members=self._members(normalization, n_models, from_zero=bool(under)),
+            members=members,
+            default_n_epochs=chosen.n_epochs,
             baseline=baseline,
             settings={**choices, **features.settings(), "baseline": baseline.as_plain()},
             provenance={
@@ -208,20 +224,22 @@ class FitWorkflow:
         return replace(parts, train=[parts.train[i] for i in first + rest]), drawn
 
     def _members(
-        self, normalization: Normalization, n_models: int, from_zero: bool
+        self, normalization: Normalization, n_models: int, n_nodes: int
     ) -> list[list[nn.Sequential]]:
         """Fresh networks, the same for the same seed whatever was drawn before."""
         n_species = len(normalization.features_scale)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            members: list[list[nn.Sequential]] = [
-                [behler_nn(normalization.n_inputs(s), HIDDEN_NODES) for s in range(n_species)]
+            return [
+                [behler_nn(normalization.n_inputs(s), n_nodes) for s in range(n_species)]
                 for _ in range(n_models)
             ]
-        if from_zero:  # the sum starts as the baseline, and stays so where that is exact
-            for network in [network for member in members for network in member]:
-                nn.init.zeros_(list(network.parameters())[-2])
-        return members
+
+
+def _start_from_zero(members: Sequence[Sequence[nn.Sequential]]) -> None:
+    """The sum starts as the baseline, and stays so where that is exact."""
+    for network in [network for member in members for network in member]:
+        nn.init.zeros_(list(network.parameters())[-2])
 
 
 def _fraction_or_cells(given: float | InputFiles) -> float | list[Cell]:

@@ -45,6 +45,7 @@ class PreparedFit:
         datasets: The same with descriptors, by name and in parts; only those that are not empty.
         normalization: From the training set.
         members: For each model a network per species; :meth:`run` gives them the best parameters.
+        default_n_epochs: How long to train if it is not said.
         baseline: Potentials whose part is taken from the references in ``datasets``.
         settings: What :meth:`FitWorkflow.prepare` was called with.
         provenance: Seed, versions and hash of the data.
@@ -55,6 +56,7 @@ class PreparedFit:
     datasets: Mapping[str, Sequence[Dataset]]
     normalization: Normalization
     members: list[list[nn.Sequential]]
+    default_n_epochs: int
     baseline: Baseline
     settings: Mapping[str, object]
     provenance: Mapping[str, object]
@@ -62,7 +64,7 @@ class PreparedFit:
     def run(
         self,
         *,
-        n_epochs: Count = 100,
+        n_epochs: Count | None = None,
         save: OutputFile | None = "potentials.pt",
         optimizer: OptimizerName = "lbfgs",
         optimizer_kwargs: dict[str, JsonValue] | None = None,
@@ -82,7 +84,8 @@ class PreparedFit:
         not.
 
         Args:
-            n_epochs: Steps of the optimiser; each is up to 20 iterations of LBFGS.
+            n_epochs: Steps of the optimiser; each is up to 20 iterations of LBFGS. By default
+                what ``quality`` says: 40, 60 or 200.
             save: File for the best potentials so far, rewritten whenever they get better.
             optimizer: By name.
             optimizer_kwargs: Options of the optimiser.
@@ -103,6 +106,7 @@ class PreparedFit:
         """
         weights = LossWeights(w_energy, w_forces, w_stress)
         options = options_of(optimizer, optimizer_kwargs or {})
+        n_epochs = self.default_n_epochs if n_epochs is None else n_epochs
         for name, count in {"n_epochs": n_epochs, "patience": patience}.items():
             if count < 1:
                 raise ValueError(f"`{name}` is {count} but must be in [1, inf)")
