@@ -220,6 +220,30 @@ def test_forces_of_a_share_of_the_structures_are_used(silicon: Path) -> None:
     assert other.errors["train"].forces.n == 24  # at least one
 
 
+def test_loss_that_is_no_number_names_its_cause(silicon: Path) -> None:
+    """The structure, and what is wrong with it."""
+    cells = Cell.load("train.xyz")
+    meta = {**cells[5].meta, "energy": float("inf")}
+    odd = Cell(cells[5].vectors, cells[5].coordinates, cells[5].values, meta)
+    workflow = ml_util.FitWorkflow(seed=3, threads=1)
+    prepared = workflow.prepare(fn_cells="train.xyz", cutoff=4.5, validation_set=0, n_models=1)
+    prepared.cells.train[5] = odd
+    for part in prepared.datasets["train"]:
+        part.per_cell_dataset.energy[5] = float("inf")
+    with pytest.raises(
+        FloatingPointError,
+        match=r"the loss is inf before anything was learned: "
+        r"the energy of train\.xyz, structure 5 \(counted from 0\) is inf",
+    ):
+        prepared.run(n_epochs=1)
+    with torch.no_grad():
+        prepared.members[0][0][0].weight[0, 0] = float("nan")
+    with pytest.raises(
+        FloatingPointError, match=r"the networks give train\.xyz, structure 0 .* nan"
+    ):
+        prepared.run(n_epochs=1)
+
+
 OFFSET = 0.015  # 2.4 GPa, what the published copper data have
 
 

@@ -138,7 +138,11 @@ class PreparedFit:
                     save, objective, best, {"n_epochs": n_epochs, **settings}
                 ),
             )
-            trainer.run(n_epochs, reporter)
+            try:
+                trainer.run(n_epochs, reporter)
+            except FloatingPointError as error:
+                cause = self._cause(predictor, [best.point for best in trainer.best])
+                raise FloatingPointError(f"{error}: {cause}") from error
             for part in self._parts():
                 part.keep_derivatives(0)
             result = self._finish(trainer, predictor)
@@ -149,6 +153,18 @@ class PreparedFit:
                 reporter.info(f"potentials: {save}")
             checkpoint.remove()
         return result
+
+    def _cause(self, predictor: Predictor, points: Sequence[np.ndarray]) -> str:
+        """Which structure for training has numbers that are not finite, before any epoch."""
+        reference = predictor.reference("train")
+        (first, *_) = predictor.predicted("train", points, grad=False)
+        for s, cell in enumerate(self.cells.train):
+            where = cell.meta.get("source", f"structure {s} (counted from 0)")
+            if not np.isfinite(first.energy[s]):
+                return f"the networks give {where} an energy of {first.energy[s]}"
+            if not np.isfinite(reference.energy[s]) and not np.isnan(reference.energy[s]):
+                return f"the energy of {where} is {reference.energy[s]}"
+        return "all energies are finite; a lower step length or smaller weights may help"
 
     def _parts(self) -> list[Dataset]:
         """Of the sets that are looked at again and again."""
