@@ -3,7 +3,7 @@
 from miniff.ml._activations import ACTIVATIONS, activation
 from miniff.ml._auto_recipe import auto_behler_descriptors, auto_cutoff
 from miniff.ml._committee import CommitteeEvaluation, committee_members, eval_committee
-from miniff.ml._dataset import Dataset, Derivatives, PerCellDataset, PerPointDataset
+from miniff.ml._dataset import Dataset, Derivatives
 from miniff.ml._descriptors import (
     RECIPES,
     DescriptorChoice,
@@ -28,6 +28,7 @@ from miniff.ml._ops import (
     image_positions,
 )
 from miniff.ml._plain import plain_of, potential_from_plain
+from miniff.ml._points import PerCellDataset, PerPointDataset
 from miniff.ml._potential import NNPotential, potentials_from_ml_data
 from miniff.ml._recipe import default_behler_descriptors
 

@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from miniff.ml._dataset import Dataset, PerPointDataset
+from miniff.ml._dataset import Dataset
+from miniff.ml._points import PerPointDataset
 from miniff.potentials import FunctionPotential
 
 __all__ = ["FilteredDescriptors", "filter_descriptors"]

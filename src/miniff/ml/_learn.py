@@ -9,9 +9,10 @@ from numpy import ndarray
 
 from miniff._neighbors import join
 from miniff.kernel import Cell, CellImages
-from miniff.ml._dataset import Dataset, Derivatives, PerCellDataset, PerPointDataset
+from miniff.ml._dataset import Dataset, Derivatives
 from miniff.ml._descriptors import DescriptorChoice, plan_descriptors
 from miniff.ml._ops import Environment
+from miniff.ml._points import PerCellDataset, PerPointDataset
 from miniff.potentials import Functions
 
 __all__ = ["learn_cauldron"]
