@@ -8,7 +8,7 @@ from miniff.units import factor
 
 __all__ = ["report_pressure"]
 
-WORTH_TELLING = 0.5
+WORTH_TELLING = 1.0
 """Offset of the stress, as a share of what is left of its errors without the offset."""
 
 

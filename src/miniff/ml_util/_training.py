@@ -70,7 +70,7 @@ class PreparedFit:
         optimizer_kwargs: dict[str, JsonValue] | None = None,
         w_energy: NonNegative = 1.0,
         w_forces: NonNegative = 0.02,
-        w_stress: NonNegative = 2.0,
+        w_stress: NonNegative = 0.2,
         free_pressure: bool = True,
         patience: Count = 50,
         checkpoint_s: NonNegative = 60.0,
