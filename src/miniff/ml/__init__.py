@@ -1,6 +1,7 @@
 """Machine learning: descriptors as torch operations, data sets, networks, network potentials."""
 
 from miniff.ml._activations import ACTIVATIONS, activation
+from miniff.ml._cut import cut
 from miniff.ml._dataset import Dataset, Derivatives, PerCellDataset, PerPointDataset
 from miniff.ml._descriptors import (
     DescriptorChoice,
@@ -24,6 +25,7 @@ from miniff.ml._ops import (
     image_gradient,
     image_positions,
 )
+from miniff.ml._parameter_rows import ParameterRows
 from miniff.ml._plain import plain_of, potential_from_plain
 from miniff.ml._potential import NNPotential, potentials_from_ml_data
 from miniff.ml._recipe import default_behler_descriptors
@@ -41,11 +43,13 @@ __all__ = [
     "Mean",
     "NNPotential",
     "Normalization",
+    "ParameterRows",
     "PerCellDataset",
     "PerPointDataset",
     "Prediction",
     "SequentialSoleEnergyNN",
     "activation",
+    "cut",
     "default_behler_descriptors",
     "descriptor_problems",
     "descriptor_values",
