@@ -28,7 +28,7 @@ __all__ = ["ParameterRows"]
 
 
 class ParameterRows:
-    """Of one model, for the structures of a data set.
+    """Energies of structures and their slopes, with their derivatives by all parameters.
 
     Parameters are in the order of ``parameters()`` of the networks, one network after the other.
     """
