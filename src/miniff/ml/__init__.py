@@ -3,6 +3,7 @@
 from miniff.ml._activations import ACTIVATIONS, activation
 from miniff.ml._auto_recipe import auto_behler_descriptors, auto_cutoff
 from miniff.ml._committee import CommitteeEvaluation, committee_members, eval_committee
+from miniff.ml._cut import cut
 from miniff.ml._dataset import Dataset, Derivatives
 from miniff.ml._descriptors import (
     RECIPES,
@@ -27,6 +28,7 @@ from miniff.ml._ops import (
     image_gradient,
     image_positions,
 )
+from miniff.ml._parameter_rows import ParameterRows
 from miniff.ml._plain import plain_of, potential_from_plain
 from miniff.ml._points import PerCellDataset, PerPointDataset
 from miniff.ml._potential import NNPotential, potentials_from_ml_data
@@ -47,6 +49,7 @@ __all__ = [
     "Mean",
     "NNPotential",
     "Normalization",
+    "ParameterRows",
     "PerCellDataset",
     "PerPointDataset",
     "Prediction",
@@ -55,6 +58,7 @@ __all__ = [
     "auto_behler_descriptors",
     "auto_cutoff",
     "committee_members",
+    "cut",
     "default_behler_descriptors",
     "descriptor_problems",
     "descriptor_values",

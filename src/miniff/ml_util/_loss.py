@@ -24,7 +24,15 @@ from torch import Tensor
 
 from miniff.ml import Dataset, Prediction
 
-__all__ = ["DIAGONAL", "FREEDOM", "LOSS_TERMS", "LossWeights", "loss_terms", "term_counts"]
+__all__ = [
+    "DIAGONAL",
+    "FREEDOM",
+    "LOSS_TERMS",
+    "LossWeights",
+    "loss_terms",
+    "reference_weights",
+    "term_counts",
+]
 
 LOSS_TERMS = ("energy", "forces", "stress")
 DIAGONAL = (1.0, 1.0, 1.0, 0.0, 0.0, 0.0)
@@ -76,7 +84,7 @@ def term_counts(dataset: Dataset) -> Float[Tensor, " 3"]:
     """Numbers that each term has references for, counted by the weights of their structures."""
     reference = dataset.per_cell_dataset
     counts = reference.energy.new_zeros(3)
-    for term, (known, weight) in enumerate(_references(dataset)):
+    for term, (known, weight) in enumerate(reference_weights(dataset)):
         counts[term] = (known * weight).sum()
     return counts
 
@@ -100,7 +108,7 @@ def loss_terms(
     if pressure is not None and errors[2] is not None:
         errors[2] = errors[2] + pressure * errors[2].new_tensor(DIAGONAL)
     sums = []
-    for error, (known, weight) in zip(errors, _references(dataset), strict=True):
+    for error, (known, weight) in zip(errors, reference_weights(dataset), strict=True):
         if error is None:
             sums.append(reference.energy.new_tensor(torch.nan if bool(known.any()) else 0.0))
         else:
@@ -113,8 +121,8 @@ def _difference(predicted: Tensor | None, reference: Tensor | None) -> Tensor | 
     return None if predicted is None or reference is None else predicted - reference
 
 
-def _references(dataset: Dataset) -> Sequence[tuple[Tensor, Tensor]]:
-    """For each term, which components are known, and their weights."""
+def reference_weights(dataset: Dataset) -> Sequence[tuple[Tensor, Tensor]]:
+    """For each term of the loss, which components are known, and their weights."""
     reference = dataset.per_cell_dataset
     weight = reference.weight
     nothing = (reference.energy.new_zeros(0, dtype=torch.bool), reference.energy.new_zeros(0))

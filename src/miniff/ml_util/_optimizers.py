@@ -1,20 +1,107 @@
 """Optimisers by the names that job files use."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from inspect import signature
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from torch import nn
 
 from miniff._checks import unknown_name
+from miniff.ml import Dataset
+from miniff.ml_util._adam import Adam, AdamMinimizer
+from miniff.ml_util._batches import Batches, datasets_in_pieces, structures_of_batch
+from miniff.ml_util._kalman import Kalman, KalmanMinimizer
 from miniff.ml_util._lbfgs import Lbfgs
+from miniff.ml_util._levenberg import Levenberg, LevenbergMinimizer
 from miniff.ml_util._minimizer import LbfgsMinimizer, Minimizer
 from miniff.ml_util._objective import Objective
+from miniff.ml_util._types import Problem
 
-__all__ = ["OptimizerName", "make_minimizer", "options_of"]
+__all__ = ["Course", "OptimizerName", "conflicts_of_optimizer", "make_minimizer", "options_of"]
 
-OptimizerName = Literal["lbfgs"]
-SETTINGS: dict[str, Callable[..., Any]] = {"lbfgs": Lbfgs}
+OptimizerName = Literal["lbfgs", "levenberg", "kalman", "adam", "adamw"]
+SETTINGS: dict[str, Callable[..., Any]] = {
+    "lbfgs": Lbfgs,
+    "levenberg": Levenberg,
+    "kalman": Kalman,
+    "adam": Adam,
+    "adamw": partial(Adam, weight_decay=0.01, decoupled_weight_decay=True),
+}
+ATOMS_OF_BATCH = {"kalman": 64, "adam": 1024, "adamw": 1024}
+"""How many atoms a batch has by default, for those that look at batches."""
+
+SCHEDULED = ("adam", "adamw")
+"""Those whose every step depends on when the training ends."""
+
+NUMBER = (int, float)
+DEMANDS: dict[type, tuple[tuple[type, ...], str]] = {
+    bool: ((bool,), "true or false"),
+    int: (NUMBER, "a number"),
+    float: (NUMBER, "a number"),
+    tuple: ((tuple, list), "a list"),
+    type(None): ((type(None), *NUMBER), "a number or null"),
+}
+"""What an option must be, by the type of its default."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a training is like, as far as optimisers must know.
+
+    Attributes:
+        n_epochs: When it ends at the latest.
+        seed: Of everything drawn by chance.
+        batch_size: Structures in a step; None for those that always look at all.
+    """
+
+    n_epochs: int
+    seed: int
+    batch_size: int | None
+
+    @staticmethod
+    def of(
+        optimizer: OptimizerName,
+        train: Sequence[Dataset],
+        *,
+        n_epochs: int,
+        seed: int,
+        batch_size: int | None,
+    ) -> "Course":
+        """With the batch size of the optimiser where none is given."""
+        if batch_size is None and optimizer in ATOMS_OF_BATCH:
+            batch_size = structures_of_batch(train, ATOMS_OF_BATCH[optimizer])
+        return Course(n_epochs, seed, batch_size)
+
+    def settings(self, optimizer: OptimizerName) -> dict[str, object]:
+        """What decides the numbers of a run, as plain data."""
+        found: dict[str, object] = {"batch_size": self.batch_size}
+        return found | ({"n_epochs": self.n_epochs} if optimizer in SCHEDULED else {})
+
+    def cut(self, datasets: Mapping[str, Sequence[Dataset]]) -> Mapping[str, Sequence[Dataset]]:
+        """The training set in pieces that batches can be drawn from."""
+        return (
+            datasets if self.batch_size is None else datasets_in_pieces(datasets, self.batch_size)
+        )
+
+
+def conflicts_of_optimizer(run: Mapping[str, object]) -> list[Problem]:
+    """What is wrong with options only for the optimiser they are given to."""
+    optimizer, batch_size = run.get("optimizer", "lbfgs"), run.get("batch_size")
+    options = run.get("optimizer_kwargs") or {}
+    problems: list[Problem] = []
+    if optimizer not in get_args(OptimizerName):
+        return problems
+    if batch_size is not None and optimizer not in ATOMS_OF_BATCH:
+        what = f"is {batch_size} but {optimizer} looks at all structures in each step; leave it out"
+        problems.append((("batch_size",), what))
+    try:
+        if isinstance(options, Mapping):
+            options_of(optimizer, options)  # type: ignore[arg-type]
+    except ValueError as error:
+        problems.append((("optimizer_kwargs",), f"cannot be used: {error}"))
+    return problems
 
 
 def options_of(optimizer: OptimizerName, options: Mapping[str, object]) -> Any:
@@ -24,14 +111,14 @@ def options_of(optimizer: OptimizerName, options: Mapping[str, object]) -> Any:
         ValueError: An unknown option, or a value that it cannot have.
     """
     make = SETTINGS[optimizer]
-    known = list(signature(make).parameters)
-    for name in options:
+    known = signature(make).parameters
+    for name, value in options.items():
         if name not in known:
             raise ValueError(unknown_name(f"option of `{optimizer}`", name, known))
-    try:
-        return make(**options)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"`optimizer_kwargs`: {error}") from error
+        kinds, demand = DEMANDS.get(type(known[name].default), ((object,), ""))
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise ValueError(f"`{name}` is {value!r} but must be {demand}")
+    return make(**options)
 
 
 def make_minimizer(
@@ -39,7 +126,23 @@ def make_minimizer(
     settings: Any,
     objective: Objective,
     members: Sequence[Sequence[nn.Module]],
+    course: Course,
 ) -> Minimizer:
-    """The optimiser, with each model where it starts."""
+    """The optimiser, with each model where it starts.
+
+    Args:
+        optimizer: Its name.
+        settings: What :func:`options_of` gives.
+        objective: With the data set as the course cuts it.
+        members: Networks of each model.
+        course: Of the training.
+    """
     start = [objective.start(networks) for networks in members]
-    return LbfgsMinimizer(objective, start, settings)
+    if course.batch_size is None:
+        if optimizer == "levenberg":
+            return LevenbergMinimizer(objective, start, settings, course.seed)
+        return LbfgsMinimizer(objective, start, settings)
+    batches = Batches(objective, course.batch_size, course.seed)
+    if optimizer == "kalman":
+        return KalmanMinimizer(objective, start, settings, batches)
+    return AdamMinimizer(objective, start, settings, batches, course.n_epochs)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_args, get_type_hints
 
-__all__ = ["Step", "advice", "marks", "stages"]
+__all__ = ["Step", "advice", "marks", "owners", "stages"]
 
 Mark = TypeVar("Mark")
 NUMBER_AS_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
@@ -28,12 +28,20 @@ class Step:
     run: dict[str, object]
 
 
+def owners(workflow: type) -> dict[str, Any]:
+    """The class whose method is behind a section: `run` is of what `prepare` returns.
+
+    It may have a function `conflicts`, which finds what is wrong with arguments of that section
+    only beside each other.
+    """
+    return {"prepare": workflow, "run": get_type_hints(workflow.prepare)["return"]}  # type: ignore[attr-defined]
+
+
 def stages(workflow: type) -> dict[str, Callable[..., object]]:
-    """The function behind each section; `run` belongs to what `prepare` returns."""
-    prepare: Callable[..., object] = workflow.prepare  # type: ignore[attr-defined]
-    prepared = get_type_hints(prepare)["return"]
+    """The function behind each section."""
+    of = owners(workflow)
     initialize: Callable[..., object] = workflow.__init__  # type: ignore[misc]
-    return {"init": initialize, "prepare": prepare, "run": prepared.run}
+    return {"init": initialize, "prepare": of["prepare"].prepare, "run": of["run"].run}
 
 
 def marks(annotation: object, kind: type[Mark]) -> list[Mark]:

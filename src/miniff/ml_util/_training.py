@@ -1,7 +1,7 @@
 """The workflow `fit`, second half: networks are trained, the best are kept and reported."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +25,17 @@ from miniff.ml_util._fit_result import NAME, FitResult, write_fit
 from miniff.ml_util._loss import LossWeights, term_counts
 from miniff.ml_util._memory import free_memory
 from miniff.ml_util._objective import Objective
-from miniff.ml_util._optimizers import OptimizerName, make_minimizer, options_of
+from miniff.ml_util._optimizers import (
+    Course,
+    OptimizerName,
+    conflicts_of_optimizer,
+    make_minimizer,
+    options_of,
+)
 from miniff.ml_util._progress import Level, Reporter
 from miniff.ml_util._stress import report_pressure
 from miniff.ml_util._trainer import Best, Predictor, Trainer
-from miniff.ml_util._types import Count, NonNegative, OutputFile
+from miniff.ml_util._types import Count, NonNegative, OutputFile, Problem
 from miniff.potentials import LocalPotential
 
 __all__ = ["PreparedFit"]
@@ -68,6 +74,7 @@ class PreparedFit:
         save: OutputFile | None = "potentials.pt",
         optimizer: OptimizerName = "lbfgs",
         optimizer_kwargs: dict[str, JsonValue] | None = None,
+        batch_size: Count | None = None,
         w_energy: NonNegative = 1.0,
         w_forces: NonNegative = 0.02,
         w_stress: NonNegative = 0.2,
@@ -84,11 +91,13 @@ class PreparedFit:
         not.
 
         Args:
-            n_epochs: Steps of the optimiser; each is up to 20 iterations of LBFGS. By default
-                what ``quality`` says: 40, 60 or 200.
+            n_epochs: Steps of the optimiser: 20 iterations of LBFGS, 5 steps of Levenberg, or one
+                pass through the training set. By default what ``quality`` says: 40, 60 or 200.
             save: File for the best potentials so far, rewritten whenever they get better.
             optimizer: By name.
             optimizer_kwargs: Options of the optimiser.
+            batch_size: Structures that Kalman, Adam and AdamW look at in a step: as many as have
+                about 64 atoms (Kalman) or 1024 (Adam) by default.
             w_energy: Cost of a mean square error of 1 in the energy per atom (1/energy^2).
             w_forces: Cost of a mean square error of 1 in the forces ((length/energy)^2).
             w_stress: Cost of a mean square error of 1 in the stress ((length^3/energy)^2).
@@ -105,10 +114,14 @@ class PreparedFit:
             ValueError: Arguments out of range, or a checkpoint of another run.
         """
         weights = LossWeights(w_energy, w_forces, w_stress)
+        chosen = {"optimizer": optimizer, "batch_size": batch_size}
+        for at, what in self.conflicts({**chosen, "optimizer_kwargs": optimizer_kwargs}):
+            raise ValueError(f"`{'.'.join(at)}` {what}")
         options = options_of(optimizer, optimizer_kwargs or {})
         n_epochs = self.default_n_epochs if n_epochs is None else n_epochs
-        for name, count in {"n_epochs": n_epochs, "patience": patience}.items():
-            if count < 1:
+        counts = {"n_epochs": n_epochs, "patience": patience, "batch_size": batch_size}
+        for name, count in counts.items():
+            if count is not None and count < 1:
                 raise ValueError(f"`{name}` is {count} but must be in [1, inf)")
         for name, value in {"memory_gb": memory_gb, "checkpoint_s": checkpoint_s}.items():
             if value is not None and not 0 <= value < float("inf"):
@@ -121,14 +134,23 @@ class PreparedFit:
             "memory_gb": memory_gb,
             **{f"w_{name}": weight for name, weight in asdict(weights).items()},
         }
-        objective = self._objective(weights, free_pressure)
-        minimizer = make_minimizer(optimizer, options, objective, self.members)
-        predictor = Predictor(objective, self.datasets, self.baseline)
+        course = Course.of(
+            optimizer,
+            self.datasets["train"],
+            n_epochs=n_epochs,
+            seed=int(str(self.provenance["seed"])),
+            batch_size=batch_size,
+        )
+        settings |= course.settings(optimizer)
+        fit = replace(self, datasets=course.cut(self.datasets))
+        objective = fit._objective(weights, free_pressure)
+        minimizer = make_minimizer(optimizer, options, objective, self.members, course)
+        predictor = Predictor(objective, fit.datasets, self.baseline)
         with Reporter(NAME, level=self.log, append=True) as reporter:
             checkpoint = self._checkpoint(settings, checkpoint_s)
             if objective.weights.needs_gradient:
                 limit = free_memory() / 2 if memory_gb is None else memory_gb * 1e9
-                self._keep_derivatives(limit, reporter)
+                fit._keep_derivatives(limit, reporter)
             trainer = Trainer(
                 minimizer,
                 predictor,
@@ -141,11 +163,11 @@ class PreparedFit:
             try:
                 trainer.run(n_epochs, reporter)
             except FloatingPointError as error:
-                cause = self._cause(predictor, [best.point for best in trainer.best])
+                cause = fit._cause(predictor, [best.point for best in trainer.best])
                 raise FloatingPointError(f"{error}: {cause}") from error
-            for part in self._parts():
+            for part in fit._parts():
                 part.keep_derivatives(0)
-            result = self._finish(trainer, predictor)
+            result = fit._finish(trainer, predictor)
             reporter.table("Errors", result.errors)
             report_pressure(reporter, result)
             write_fit(result, self.provenance)
@@ -153,6 +175,11 @@ class PreparedFit:
                 reporter.info(f"potentials: {save}")
             checkpoint.remove()
         return result
+
+    @staticmethod
+    def conflicts(run: Mapping[str, object]) -> list[Problem]:
+        """What is wrong with arguments of ``run`` only beside each other."""
+        return conflicts_of_optimizer(run)
 
     def _cause(self, predictor: Predictor, points: Sequence[np.ndarray]) -> str:
         """Which structure for training has numbers that are not finite, before any epoch."""

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from miniff._checks import unknown_name
 from miniff.ml_util._job_inputs import check_files
 from miniff.ml_util._jobfile import Job, JobError, Key
-from miniff.ml_util._steps import Step, advice, marks, stages
+from miniff.ml_util._steps import Step, advice, marks, owners, stages
 from miniff.ml_util._types import Checked
 
 __all__ = ["SECTIONS", "check_job"]
@@ -57,10 +57,11 @@ def check_job(job: Job, known: Mapping[str, type]) -> list[Step]:
             section: _check_section(job, (name, section), function, values, problems)
             for section, function, values in _sections(job, name, sections, known[name], problems)
         }
-        if conflicts := getattr(known[name], "conflicts", None):
-            for at, what in conflicts(arguments.get("prepare", {})):
-                key = (name, "prepare", *at)
-                problems.append(f"{job.at(key)}: `{'.'.join(key)}` {what}")
+        for section, owner in owners(known[name]).items():
+            if conflicts := getattr(owner, "conflicts", None):
+                for at, what in conflicts(arguments.get(section, {})):
+                    key = (name, section, *at)
+                    problems.append(f"{job.at(key)}: `{'.'.join(key)}` {what}")
         steps.append(Step(name, known[name], *(arguments.get(s, {}) for s in SECTIONS)))
         checkable += steps[-1:] if is_certain else []
     check_files(job, checkable, problems)

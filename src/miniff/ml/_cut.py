@@ -1,0 +1,96 @@
+"""Data sets cut into pieces, for optimisers that look at a few structures at a time.
+
+The reverse of joining tables of neighbours: nothing is searched or computed again.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+
+from miniff import _core
+from miniff._neighbors import PairTable
+from miniff.ml._dataset import Dataset, Derivatives
+from miniff.ml._ops import Environment
+from miniff.ml._points import PerCellDataset, PerPointDataset
+
+__all__ = ["cut"]
+
+
+def cut(dataset: Dataset, n_structures: int) -> list[Dataset]:
+    """Pieces of so many structures, in their order; the last one may have fewer.
+
+    Derivatives that are kept in memory are not: keep those of the pieces.
+
+    Raises:
+        ValueError: Fewer than one structure.
+    """
+    if n_structures < 1:
+        raise ValueError(f"`n_structures` is {n_structures} but must be in [1, inf)")
+    edges = [*range(0, len(dataset), n_structures), len(dataset)]
+    return [_piece(dataset, *ends) for ends in pairwise(edges)]
+
+
+def _piece(dataset: Dataset, first: int, last: int) -> Dataset:
+    """Structures ``first`` to ``last - 1``."""
+    whole = dataset.derivatives
+    derivatives = None
+    if whole is not None:
+        derivatives = Derivatives(_table(whole.table, first, last), whole.volume[first:last])
+    species = [_points(p, first, last, derivatives) for p in dataset.per_point_datasets]
+    cells = dataset.per_cell_dataset
+    inside = (cells.structure >= first) & (cells.structure < last)
+    references = PerCellDataset.ragged(
+        energy=cells.energy[first:last],
+        gradient=None if cells.gradient is None else cells.gradient[inside],
+        structure=cells.structure[inside] - first,
+        stress=None if cells.stress is None else cells.stress[first:last],
+        weight=cells.weight[first:last],
+    )
+    return Dataset(references, *species, derivatives=derivatives)
+
+
+def _points(
+    points: PerPointDataset, first: int, last: int, derivatives: Derivatives | None
+) -> PerPointDataset:
+    inside = (points.structure >= first) & (points.structure < last)
+    environment = None
+    if points.environment is not None and derivatives is not None:
+        functions, table = points.environment.functions, derivatives.table
+        environment = Environment(functions, table.atoms_of(points.tag))
+    features, structure = points.features[inside], points.structure[inside] - first
+    piece = PerPointDataset.ragged(features, structure, last - first, environment, points.tag)
+    piece.weight, piece.functions = points.weight[inside], points.functions
+    return piece
+
+
+def _table(table: PairTable, first: int, last: int) -> PairTable:
+    """Of neighbouring structures, whose atoms and pairs lie together."""
+    begin, end = np.searchsorted(table.structure, [first, last])
+    own = np.arange(begin, end)
+    moved = np.flatnonzero(np.isin(table.image_atom[table.n_atoms :], own)) + table.n_atoms
+    images = np.concatenate([own, moved])
+    renumbered = np.full(table.n_images, -1, np.int32)
+    renumbered[images] = np.arange(len(images), dtype=np.int32)
+    pairs = slice(table.start[begin], table.start[end])
+    start = table.start[begin : end + 1] - table.start[begin]
+    neighbor = renumbered[table.neighbor[pairs]]
+    image_atom = (table.image_atom[images] - begin).astype(np.int32)
+    image_shift = np.ascontiguousarray(table.image_shift[images])
+    species, structure = table.species[begin:end], table.structure[begin:end] - first
+    n = last - first
+    core = _core.ImageTable(
+        start, neighbor, image_atom, image_shift, species, structure, len(table.names), n
+    )
+    return PairTable(
+        names=table.names,
+        cutoff=table.cutoff,
+        positions=table.positions[begin:end],
+        cells=table.cells[first:last],
+        species=species,
+        structure=structure,
+        start=start,
+        neighbor=neighbor,
+        image_atom=image_atom,
+        image_shift=image_shift,
+        core=core,
+    )
