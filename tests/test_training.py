@@ -250,7 +250,7 @@ OFFSET = 0.015  # 2.4 GPa, what the published copper data have
 def test_stress_that_contradicts_the_energies_is_told_and_spoils_nothing(folder: Path) -> None:
     """The offset is found, named, and energies come out better than when it must be fitted."""
     write_extxyz("train.xyz", labelled(60, seed=0, pressure=OFFSET))
-    run = {"n_epochs": 15}
+    run = {"n_epochs": 15, "w_stress": 2.0}
     (free,) = ml_util.exec_workflows(job(run=run))
     testing.assert_allclose(free.pressure, OFFSET, rtol=0.1)
     assert json.loads(Path("fit.json").read_text())["stress_offset"] == free.pressure
@@ -263,10 +263,10 @@ def test_stress_that_contradicts_the_energies_is_told_and_spoils_nothing(folder:
 
 
 def test_right_stress_is_followed_where_energies_do_not_tell_the_pressure(folder: Path) -> None:
-    """Structures of one volume: what is free costs a little, so that the stress decides."""
+    """Structures of one volume: no pressure is free."""
     write_extxyz("train.xyz", labelled(24, seed=0, strain=0.0))
     (result,) = ml_util.exec_workflows(job(run={"n_epochs": 15}))
-    assert abs(result.pressure) < 1e-3
+    assert result.pressure is None
     assert "beside the derivative" not in Path("fit.log").read_text()
     off = result.predicted["train"].stress - result.reference["train"].stress
     assert abs(off[:, :3].mean()) < 1e-3

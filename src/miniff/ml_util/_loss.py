@@ -12,7 +12,7 @@ The pressure p, one number for all structures, is free where it is fitted at all
 are cut off at one energy give a diagonal of the stress that lies beside the derivative of the
 energies by the strain (Francis and Payne, J. Phys.: Condens. Matter 2, 4395 (1990),
 https://doi.org/10.1088/0953-8984/2/19/007), and no potential can follow both. Energies at several
-volumes then decide; where they do not, the small price of p lets the stress decide.
+volumes then decide; p has a small price, so that it is 0 where nothing asks for it.
 """
 
 from collections.abc import Sequence

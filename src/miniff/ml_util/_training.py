@@ -33,7 +33,7 @@ from miniff.ml_util._optimizers import (
     options_of,
 )
 from miniff.ml_util._progress import Level, Reporter
-from miniff.ml_util._stress import report_pressure
+from miniff.ml_util._stress import energies_tell_pressure, report_pressure
 from miniff.ml_util._trainer import Best, Predictor, Trainer
 from miniff.ml_util._types import Count, NonNegative, OutputFile, Problem
 from miniff.potentials import LocalPotential
@@ -102,7 +102,8 @@ class PreparedFit:
             w_forces: Cost of a mean square error of 1 in the forces ((length/energy)^2).
             w_stress: Cost of a mean square error of 1 in the stress ((length^3/energy)^2).
             free_pressure: Let one pressure be added to all stresses where energies ask for it: what
-                plane waves that are cut off leave on the diagonal no potential can follow.
+                plane waves that are cut off leave on the diagonal no potential can follow. Where
+                all structures have the same volume per atom, energies do not ask.
             patience: Epochs after which a model stops that has not become better.
             checkpoint_s: Seconds between two writings of the checkpoint.
             memory_gb: What derivatives of descriptors may take in memory (GB): half of what is free
@@ -204,7 +205,8 @@ class PreparedFit:
         weights = wanted.where_known(counts)
         unit = 0.0
         stress = Dataset.join(train).per_cell_dataset.stress
-        if free_pressure and weights.stress > 0 and weights.energy > 0 and stress is not None:
+        told = weights.energy > 0 and energies_tell_pressure(train)
+        if free_pressure and weights.stress > 0 and told and stress is not None:
             unit = PRESSURE_UNIT * float(stress.square().nanmean().sqrt())
         return Objective(self.members[0], train, self.normalization, weights, unit)
 
