@@ -299,3 +299,29 @@ def test_interrupted_fit_ends_with_the_same_numbers(
     assert [r.epoch for r in resumed.records] == [1, 2, 3, 4]
     assert resumed.errors == whole.errors
     assert [r.loss for r in resumed.records] == [r.loss for r in whole.records]
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+@pytest.mark.parametrize(
+    ("optimizer", "sentence"),
+    [
+        ("lbfgs", "the loss is inf before anything was learned"),
+        ("levenberg", "the loss is inf before anything was learned"),
+        ("kalman", "the loss of model 1 is inf in step 0; raise `noise` or lower"),
+        ("adam", "the loss of model 1 is inf in step 0; lower `lr`"),
+    ],
+)
+def test_loss_that_is_no_number_stops(optimizer: OptimizerName, sentence: str) -> None:
+    """With what to do, and with the model and the step where there are several."""
+    objective = make_objective()
+    objective.parts[0].per_cell_dataset.energy[:] = 1e200
+    minimizer = make(objective, optimizer)
+    with pytest.raises(FloatingPointError, match=re.escape(sentence)):
+        minimizer.epoch([1])
+
+
+def test_covariance_that_is_none_is_refused() -> None:
+    """Instead of steps in a wrong direction."""
+    rows = Rows(np.ones(1), np.ones((1, 3)))
+    with pytest.raises(FloatingPointError, match="is no longer positive definite; raise"):
+        updated([-np.eye(3, order="F")], rows, 0.1)

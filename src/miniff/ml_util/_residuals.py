@@ -94,7 +94,7 @@ class Residuals:
         """Probes with all errors but those of the energies, with signs drawn by chance.
 
         On average the sum of the products of their derivatives is that of the errors themselves:
-        Hutchinson, Commun. Stat. Simul. Comput. 19, 433 (1990).
+        Hutchinson, Communications in Statistics 19, 433 (1990).
         """
         found = []
         for root in self._roots(part)[1:]:
