@@ -125,8 +125,8 @@ def test_fit_tells_of_weights(files: Path, capsys: pytest.CaptureFixture[str]) -
     ("prepare", "sentence"),
     [
         (
-            {"fn_cells": [{"files": "a.xyz", "wieght": 1}]},
-            "`fit.prepare.fn_cells.0.wieght`: `wieght` is not a known key of an entry of files; "
+            {"fn_cells": [{"files": "a.xyz", "wweight": 1}]},
+            "`fit.prepare.fn_cells.0.wweight`: `wweight` is not a known key of an entry of files; "
             "did you mean `weight`",
         ),
         (

@@ -57,7 +57,7 @@ LI = {
     "MoTa": (4.77, 0.0365),
     "NbW": (9.78, 0.0361),
 }
-"""SNAP of Li et al., npj Comput. Mater. 6, 70 (2020), https://doi.org/10.1038/s41524-020-0339-0,
+"""SNAP of Li et al., npj Computational Materials 6, 70 (2020), https://doi.org/10.1038/s41524-020-0339-0,
 with one energy for each element fitted."""
 
 DATASETS = {
