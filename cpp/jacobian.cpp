@@ -4,27 +4,55 @@
 
 #include "centre_loop.hpp"
 #include "neighborhood_builder.hpp"
+#include "quads.hpp"
 
 namespace miniff {
 
 namespace {
 
-/// Packs of a block of neighbours.
-constexpr std::int64_t n_packs(std::int64_t block_size) {
-    return block_size / width<double>;
-}
-
-/// Numbers in single precision as a pack of doubles.
-MINIFF_INLINE Pack<double> widened(const float* from) {
+/// As many numbers as there are neighbours in a block, or as a register holds if that is fewer.
+template <class T, std::int64_t most>
+struct Lanes {
+    static constexpr std::int64_t count = width<T> < most ? width<T> : most;
 #if MINIFF_PACK_BYTES
-    typedef float Narrow __attribute__((vector_size(MINIFF_PACK_BYTES / 2)));
-    Narrow v;
-    std::memcpy(&v, from, sizeof v);
-    return __builtin_convertvector(v, Pack<double>);
+    typedef T type __attribute__((vector_size(count * sizeof(T))));
+    typedef float narrow __attribute__((vector_size(count * sizeof(float))));
 #else
-    return *from;
+    using type = T;
+    using narrow = float;
 #endif
-}
+
+    /// Numbers in single precision in the precision of the sums.
+    static MINIFF_INLINE type widened(const float* from) {
+        narrow v;
+        std::memcpy(&v, from, sizeof v);
+#if MINIFF_PACK_BYTES
+        return __builtin_convertvector(v, type);
+#else
+        return v;
+#endif
+    }
+
+    static MINIFF_INLINE type load(const T* from) {
+        type v;
+        std::memcpy(&v, from, sizeof v);
+        return v;
+    }
+
+    static MINIFF_INLINE void store(T* to, type v) { std::memcpy(to, &v, sizeof v); }
+};
+
+/// What comes next in memory, fetched from there in good time.
+struct Ahead {
+    const float* at;
+    const float* end;
+
+    MINIFF_INLINE void fetch(std::int64_t count) {
+        const float* const last = end - at < count ? end : at + count;
+        for (; at < last; at += 16) prefetch(at);
+        at = last;
+    }
+};
 
 /// What a thread needs to compute rows.
 struct Tools {
@@ -43,9 +71,15 @@ void for_neighbors(const Neighborhood<double>& nb, Use use) {
 }  // namespace
 
 /// One row at work: its blocks, with the derivatives that were found for the last of them.
+template <class T>
 struct Jacobian::Row {
+    using Packs = Lanes<T, block_size>;
+    static constexpr std::int64_t n_v = block_size / Packs::count;
+    /// Models whose sums are in registers at once.
+    static constexpr int tile = n_v < 4 ? 4 / n_v : 1;
+
     const Jacobian& of;
-    const double* weight;  // [n_models, n_rows, n_functions]
+    const T* weight;  // [n_models, n_rows, n_functions]
     const std::int64_t n_models;
     std::vector<Quad> own = std::vector<Quad>(static_cast<std::size_t>(n_models));
     std::int64_t row = 0;
@@ -66,87 +100,150 @@ struct Jacobian::Row {
 
     template <int count, class Add>
     MINIFF_INLINE void give_block(std::int64_t block, std::int64_t first, Add add) {
-        constexpr std::int64_t size = block_size, n_v = n_packs(block_size);
         const std::int64_t n_f = of.n_functions_;
-        const double* w[count];
+        const T* w[count];
         for (int m = 0; m < count; ++m) w[m] = weight + ((first + m) * of.n_rows() + row) * n_f;
-        const float* slope = of.slopes_.data() + block * n_f * 3 * size;
-        Pack<double> sums[count][3][n_v] = {};
+        const float* slope = of.slopes_.data() + block * n_f * 3 * block_size;
+        typename Packs::type sums[count][3][n_v] = {};
         for (std::int64_t f = 0; f < n_f; ++f)
             for (int x = 0; x < 3; ++x)
-                for (std::int64_t v = 0; v < n_v; ++v, slope += width<double>) {
-                    const Pack<double> one = widened(slope);
+                for (std::int64_t v = 0; v < n_v; ++v, slope += Packs::count) {
+                    const auto one = Packs::widened(slope);
                     for (int m = 0; m < count; ++m) sums[m][x][v] += w[m][f] * one;
                 }
-        const std::int32_t* const image = of.image_.data() + block * size;
+        const std::int32_t* const image = of.image_.data() + block * block_size;
         for (int m = 0; m < count; ++m) {
-            double g[3][size];
+            T g[3][block_size];
             for (int x = 0; x < 3; ++x)
                 for (std::int64_t v = 0; v < n_v; ++v)
-                    store<double>(g[x] + v * width<double>, sums[m][x][v]);
-            Quad total = own[static_cast<std::size_t>(first + m)];
-            for (std::int64_t l = 0; l < size; ++l) {
-                const Quad one{g[0][l], g[1][l], g[2][l], 0.0};
-                total += one;
-                add(image[l] * n_models + first + m, one);
+                    Packs::store(g[x] + v * Packs::count, sums[m][x][v]);
+            Quad total{};
+            for (std::int64_t l = 0; l < block_size; l += 4) {
+                Quad ones[4];
+                transpose_back(
+                    {load_four(g[0] + l), load_four(g[1] + l), load_four(g[2] + l), Quad{}}, ones);
+                for (int k = 0; k < 4; ++k) {
+                    total += ones[k];
+                    add(image[l + k] * n_models + first + m, ones[k]);
+                }
             }
-            own[static_cast<std::size_t>(first + m)] = total;
+            own[static_cast<std::size_t>(first + m)] += total;
         }
     }
 };
 
 /// The changes of a row's functions along directions.
+template <class T>
 struct Jacobian::Changes {
+    using Packs = Lanes<T, block_size>;
+    static constexpr std::int64_t n_v = block_size / Packs::count;
+    /// Models whose sums are in registers at once.
+    static constexpr int tile = 4;
+
     const Jacobian& of;
     const Quads& direction;  // [n_images, n_models, 4]
     const std::int64_t n_models;
-    std::vector<double> sums =
-        std::vector<double>(static_cast<std::size_t>(of.n_functions_ * width<double> * n_models));
+    std::vector<T> moves = {};      // [n_blocks of the row, 3, models of a tile, block_size]
+    std::vector<T> sums = {};       // [n_functions in whole fours, lanes]
+    const float* slopes = nullptr;  // of the row
+    std::int64_t n_blocks = 0;
 
     /// out [n_models, n_rows, n_functions]
-    void write(std::int64_t row, double* out) {
-        const std::int64_t n_f = of.n_functions_;
-        std::fill(sums.begin(), sums.end(), 0.0);
+    void write(std::int64_t row, T* out) {
         const auto place = static_cast<std::size_t>(row);
-        for (std::int64_t b = of.start_[place]; b < of.start_[place + 1]; ++b) {
-            std::int64_t m = 0;
-            for (; m + tile <= n_models; m += tile) add_block<tile>(b, m, of.centre_[place]);
-            for (; m < n_models; ++m) add_block<1>(b, m, of.centre_[place]);
+        const std::int64_t from = of.start_[place], n_f = of.n_functions_;
+        n_blocks = of.start_[place + 1] - from;
+        slopes = of.slopes_.data() + from * n_f * 3 * block_size;
+        const auto most = static_cast<std::size_t>(n_blocks * 3 * tile * block_size);
+        if (moves.size() < most) moves.resize(most);
+        const std::int64_t apart = of.n_rows() * n_f;
+        std::int64_t m = 0;
+        for (; m + tile <= n_models; m += tile) {
+            take_moves<tile>(from, of.centre_[place], m);
+            write_several(out + m * apart + row * n_f, apart);
         }
-        const double* from = sums.data();
-        for (std::int64_t m = 0; m < n_models; ++m)
-            for (std::int64_t f = 0; f < n_f; ++f, from += width<double>)
-                out[(m * of.n_rows() + row) * n_f + f] = sum<double>(load<double>(from));
+        for (; m < n_models; ++m) {
+            take_moves<1>(from, of.centre_[place], m);
+            write_one(out + m * apart + row * n_f);
+        }
     }
 
-    template <int count>
-    MINIFF_INLINE void add_block(std::int64_t block, std::int64_t first, std::int64_t centre) {
-        constexpr std::int64_t size = block_size, n_v = n_packs(block_size);
+    /// Arithmetic is what takes time: function by function, so that sums stay in registers.
+    void write_several(T* out, std::int64_t apart) const {
+        const std::int64_t n_f = of.n_functions_, next = n_blocks * n_f * 3 * block_size;
+        Ahead ahead{slopes + next, of.slopes_.data() + of.slopes_.size()};
+        for (std::int64_t f = 0; f < n_f; ++f, ++out) {
+            ahead.fetch(n_blocks * 3 * block_size);
+            typename Packs::type totals[tile] = {};
+            const T* move = moves.data();
+            for (std::int64_t b = 0; b < n_blocks; ++b) {
+                const float* slope = slopes + (b * n_f + f) * 3 * block_size;
+                for (int x = 0; x < 3; ++x, move += tile * block_size)
+                    for (std::int64_t v = 0; v < n_v; ++v, slope += Packs::count) {
+                        const auto one = Packs::widened(slope);
+                        for (int m = 0; m < tile; ++m)
+                            totals[m] +=
+                                one * Packs::load(move + m * block_size + v * Packs::count);
+                    }
+            }
+            T sums_of[tile];
+            sum_four_of<T, Packs::count>(totals, sums_of);
+            for (int m = 0; m < tile; ++m) out[m * apart] = sums_of[m];
+        }
+    }
+
+    /// Memory is what takes time: in the order in which it is laid out.
+    void write_one(T* out) {
         const std::int64_t n_f = of.n_functions_;
-        const std::int32_t* const image = of.image_.data() + block * size;
-        Pack<double> move[count][3][n_v];
-        for (int m = 0; m < count; ++m) {
-            const double* const from = direction.data() + 4 * (first + m);
-            const double* const own = from + 4 * n_models * centre;
-            double moves[3][size];
-            for (std::int64_t l = 0; l < size; ++l)
-                for (int x = 0; x < 3; ++x)
-                    moves[x][l] = from[4 * n_models * image[l] + x] - own[x];
+        sums.assign(static_cast<std::size_t>((n_f + 3) / 4 * 4 * Packs::count), T(0));
+        const float* slope = slopes;
+        for (std::int64_t b = 0; b < n_blocks; ++b) {
+            typename Packs::type move[3][n_v];
             for (int x = 0; x < 3; ++x)
                 for (std::int64_t v = 0; v < n_v; ++v)
-                    move[m][x][v] = load<double>(moves[x] + v * width<double>);
+                    move[x][v] =
+                        Packs::load(moves.data() + (b * 3 + x) * block_size + v * Packs::count);
+            for (std::int64_t f = 0; f < n_f; ++f) {
+                T* const sum = sums.data() + f * Packs::count;
+                auto total = Packs::load(sum);
+                for (int x = 0; x < 3; ++x)
+                    for (std::int64_t v = 0; v < n_v; ++v, slope += Packs::count)
+                        total += Packs::widened(slope) * move[x][v];
+                Packs::store(sum, total);
+            }
         }
-        const float* slope = of.slopes_.data() + block * n_f * 3 * size;
-        double* const to = sums.data() + first * n_f * width<double>;
-        for (std::int64_t f = 0; f < n_f; ++f) {
-            Pack<double> total[count] = {};
-            for (int x = 0; x < 3; ++x)
-                for (std::int64_t v = 0; v < n_v; ++v, slope += width<double>) {
-                    const Pack<double> one = widened(slope);
-                    for (int m = 0; m < count; ++m) total[m] += one * move[m][x][v];
-                }
+        for (std::int64_t f = 0; f < n_f; f += 4) {
+            typename Packs::type totals[4];
+            std::memcpy(totals, sums.data() + f * Packs::count, sizeof totals);
+            T four[4];
+            sum_four_of<T, Packs::count>(totals, four);
+            std::copy_n(four, std::min<std::int64_t>(4, n_f - f), out + f);
+        }
+    }
+
+    /// How the neighbours of the row's blocks move away from their centre.
+    template <int count>
+    MINIFF_INLINE void take_moves(std::int64_t from, std::int64_t centre, std::int64_t model) {
+        for (std::int64_t b = 0; b < n_blocks; ++b)
             for (int m = 0; m < count; ++m)
-                add_to<double>(to + (m * n_f + f) * width<double>, total[m]);
+                take_moves_of(from + b, centre, model + m,
+                              moves.data() + (b * 3 * count + m) * block_size, count * block_size);
+    }
+
+    /// The same of one block and model: x at `to`, y and z each `apart` from the one before.
+    MINIFF_INLINE void take_moves_of(std::int64_t block, std::int64_t centre, std::int64_t model,
+                                     T* to, std::int64_t apart) const {
+        const std::int32_t* const image = of.image_.data() + block * block_size;
+        const auto at = [&](std::int64_t m) {
+            return load_four(direction.data() + 4 * (m * n_models + model));
+        };
+        const Quad own = at(centre);
+        for (std::int64_t l = 0; l < block_size; l += 4) {
+            const FourVectors v = transposed(at(image[l]) - own, at(image[l + 1]) - own,
+                                             at(image[l + 2]) - own, at(image[l + 3]) - own);
+            store_four(to + l, v.x);
+            store_four(to + apart + l, v.y);
+            store_four(to + 2 * apart + l, v.z);
         }
     }
 };
@@ -201,19 +298,26 @@ Jacobian::Jacobian(const FunctionSet<double>& set, const ImageTable& table, cons
     });
 }
 
-void Jacobian::vjp(const double* weight, std::int64_t n_models, Quads& by_image) const {
+template <class T>
+void Jacobian::vjp(const T* weight, std::int64_t n_models, Quads& by_image) const {
     for_centres_with_gradient(
-        n_rows(), by_image, [&] { return Row{*this, weight, n_models}; },
-        [&](Row& worker, ImageGradient& gradient, std::int64_t row) {
+        n_rows(), by_image, [&] { return Row<T>{*this, weight, n_models}; },
+        [&](Row<T>& worker, ImageGradient& gradient, std::int64_t row) {
             worker.row = row;
             gradient.take(worker, centre_[static_cast<std::size_t>(row)]);
         });
 }
 
-void Jacobian::jvp(const Quads& direction, std::int64_t n_models, double* out) const {
+template <class T>
+void Jacobian::jvp(const Quads& direction, std::int64_t n_models, T* out) const {
     for_centres(
-        n_rows(), [&] { return Changes{*this, direction, n_models}; },
-        [&](Changes& worker, std::int64_t row) { worker.write(row, out); });
+        n_rows(), [&] { return Changes<T>{*this, direction, n_models}; },
+        [&](Changes<T>& worker, std::int64_t row) { worker.write(row, out); });
 }
+
+template void Jacobian::vjp(const double*, std::int64_t, Quads&) const;
+template void Jacobian::vjp(const float*, std::int64_t, Quads&) const;
+template void Jacobian::jvp(const Quads&, std::int64_t, double*) const;
+template void Jacobian::jvp(const Quads&, std::int64_t, float*) const;
 
 }  // namespace miniff

@@ -2,7 +2,8 @@
 ///
 /// What a row of functions changes with its neighbours is a matrix that is read from memory in
 /// one stream, many times faster than it is computed. It is kept in single precision; products
-/// with it are formed in double precision, and vjp and jvp are exact transposes of each other.
+/// with it are formed in the precision asked for, T. In double precision vjp and jvp are exact
+/// transposes of each other.
 ///
 /// Several models that are trained at once share the reading; each gets the same bits as alone.
 #pragma once
@@ -27,19 +28,20 @@ public:
     std::int64_t n_images() const { return n_images_; }
 
     /// by_image [n_images, n_models, 4] += sum_if weight[model, i, f] dF[i, f]/dx
-    void vjp(const double* weight, std::int64_t n_models, Quads& by_image) const;
+    template <class T>
+    void vjp(const T* weight, std::int64_t n_models, Quads& by_image) const;
     /// out [n_models, n_rows, n_functions] = change of F along the directions [n_images, n_models,
     /// 4]
-    void jvp(const Quads& direction, std::int64_t n_models, double* out) const;
+    template <class T>
+    void jvp(const Quads& direction, std::int64_t n_models, T* out) const;
 
 private:
     /// Neighbours are kept in blocks of this many.
     static constexpr std::int64_t block_size = 8;
 
-    /// Models whose sums are in registers at once.
-    static constexpr std::int64_t tile = 2;
-
+    template <class T>
     struct Row;
+    template <class T>
     struct Changes;
 
     std::int64_t n_functions_;

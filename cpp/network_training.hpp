@@ -1,11 +1,13 @@
-/// Small networks while they are trained: outputs, their derivatives by the inputs, and what a loss
-/// of both changes by with the parameters.
+/// Small networks while they are trained: outputs, their derivatives by the features, and what a
+/// loss of both changes by with the parameters.
 ///
-///     a_0 = x     z_l = W_l a_(l-1) + b_l     a_l = f(z_l)     e = w . a_n + b
-///     u_n = w     u_(l-1) = W_l^T (f'(z_l) u_l)                g = u_0 = de/dx
+///     a_0 = (F - offset) factor     z_l = W_l a_(l-1) + b_l     a_l = f(z_l)     e = w . a_n + b
+///     u_n = w     u_(l-1) = W_l^T (f'(z_l) u_l)                g = slope u_0, a multiple of de/dF
 ///
 /// For numbers alpha and vectors c, the sum over rows of alpha e + c . g is differentiated by all
-/// parameters: c is carried forward as a change of x, then both are taken back.
+/// parameters: c is carried forward as a change of a_0, then both are taken back.
+///
+/// T is the precision of the layers; a_0 is formed, and sums over rows are made, in double.
 #pragma once
 
 #include <cstdint>
@@ -26,12 +28,23 @@ struct NetworkForm {
     std::int64_t n_parameters() const;
 };
 
-/// energy [n], gradient [n, n_inputs] for x [n, n_inputs]
-void network_outputs(const NetworkForm& form, const double* parameters, const double* x,
-                     std::int64_t n, double* energy, double* gradient);
+/// What a network is fed with: features [n, n_inputs] and their scales [n_inputs].
+struct NetworkInputs {
+    const double* features;
+    std::int64_t n;
+    const double* offset;
+    const double* factor;
+    const double* slope;
+};
+
+/// energy [n], gradient [n, n_inputs]
+template <class T>
+void network_outputs(const NetworkForm& form, const double* parameters, const NetworkInputs& in,
+                     double* energy, T* gradient);
 
 /// out [n_parameters] = derivatives of the sum of alpha [n] energy + c [n, n_inputs] . gradient
-void network_slopes(const NetworkForm& form, const double* parameters, const double* x,
-                    std::int64_t n, const double* alpha, const double* c, double* out);
+template <class T>
+void network_slopes(const NetworkForm& form, const double* parameters, const NetworkInputs& in,
+                    const double* alpha, const T* c, double* out);
 
 }  // namespace miniff

@@ -87,6 +87,15 @@ MINIFF_INLINE void store(T* to, Pack<T> v) {
     std::memcpy(to, &v, sizeof v);
 }
 
+/// Asks for what is at a place in memory, which will be read soon.
+MINIFF_INLINE void prefetch(const void* at) {
+#if defined(__GNUC__)
+    __builtin_prefetch(at);
+#else
+    static_cast<void>(at);
+#endif
+}
+
 /// The numbers at a place after each pointer.
 template <class T>
 MINIFF_INLINE Pack<T> gather(const T* const (&from)[width<T>], int place) {
@@ -135,31 +144,46 @@ MINIFF_INLINE T sum(Pack<T> v) {
 #endif
 }
 
+/// The sums of four vectors V of so many numbers.
+template <class T, int lanes, class V>
+MINIFF_INLINE void sum_four_of(const V (&v)[4], T (&out)[4]) {
+    T numbers[4][lanes];
+#if MINIFF_PACK_BYTES >= 32 && !defined(__clang__)
+    if constexpr (lanes >= 4) {
+        // Fold each vector to four numbers, then transpose and add.
+        typedef T Four __attribute__((vector_size(4 * sizeof(T))));
+        typedef typename BitsOf<T>::type Places __attribute__((vector_size(4 * sizeof(T))));
+        Four f[4];
+        for (int i = 0; i < 4; ++i) {
+            Four parts[lanes / 4];
+            std::memcpy(parts, &v[i], sizeof v[i]);
+            for (int n = lanes / 8; n > 0; n /= 2)
+                for (int l = 0; l < n; ++l) parts[l] += parts[l + n];
+            f[i] = parts[0];
+        }
+        const Four ab = __builtin_shuffle(f[0], f[1], Places{0, 4, 2, 6}) +
+                        __builtin_shuffle(f[0], f[1], Places{1, 5, 3, 7});
+        const Four cd = __builtin_shuffle(f[2], f[3], Places{0, 4, 2, 6}) +
+                        __builtin_shuffle(f[2], f[3], Places{1, 5, 3, 7});
+        const Four all_four = __builtin_shuffle(ab, cd, Places{0, 1, 4, 5}) +
+                              __builtin_shuffle(ab, cd, Places{2, 3, 6, 7});
+        std::memcpy(out, &all_four, sizeof out);
+        return;
+    }
+#endif
+    std::memcpy(numbers, v, sizeof numbers);
+    for (int i = 0; i < 4; ++i) {
+        // Halves are added to halves.
+        for (int n = lanes / 2; n > 0; n /= 2)
+            for (int l = 0; l < n; ++l) numbers[i][l] += numbers[i][l + n];
+        out[i] = numbers[i][0];
+    }
+}
+
 /// The sums of four packs.
 template <class T>
 MINIFF_INLINE void sum_four(const Pack<T> (&v)[4], T (&out)[4]) {
-#if MINIFF_PACK_BYTES >= 32 && !defined(__clang__)
-    // Fold each pack to four numbers, then transpose and add.
-    typedef T Four __attribute__((vector_size(4 * sizeof(T))));
-    typedef typename BitsOf<T>::type Places __attribute__((vector_size(4 * sizeof(T))));
-    Four f[4];
-    for (int i = 0; i < 4; ++i) {
-        Four parts[width<T> / 4];
-        std::memcpy(parts, &v[i], sizeof v[i]);
-        for (int n = width<T> / 8; n > 0; n /= 2)
-            for (int l = 0; l < n; ++l) parts[l] += parts[l + n];
-        f[i] = parts[0];
-    }
-    const Four ab = __builtin_shuffle(f[0], f[1], Places{0, 4, 2, 6}) +
-                    __builtin_shuffle(f[0], f[1], Places{1, 5, 3, 7});
-    const Four cd = __builtin_shuffle(f[2], f[3], Places{0, 4, 2, 6}) +
-                    __builtin_shuffle(f[2], f[3], Places{1, 5, 3, 7});
-    const Four all_four = __builtin_shuffle(ab, cd, Places{0, 1, 4, 5}) +
-                          __builtin_shuffle(ab, cd, Places{2, 3, 6, 7});
-    std::memcpy(out, &all_four, sizeof out);
-#else
-    for (int i = 0; i < 4; ++i) out[i] = sum<T>(v[i]);
-#endif
+    sum_four_of<T, width<T>>(v, out);
 }
 
 /// Whether a comparison holds for any number.

@@ -23,6 +23,9 @@ struct Quad {
         for (int x = 0; x < 4; ++x) n[x] += o.n[x];
         return *this;
     }
+    Quad operator-(const Quad& o) const {
+        return {n[0] - o.n[0], n[1] - o.n[1], n[2] - o.n[2], n[3] - o.n[3]};
+    }
     Quad operator-() const { return {-n[0], -n[1], -n[2], -n[3]}; }
 };
 #endif
@@ -35,12 +38,12 @@ MINIFF_INLINE void add_quad(double* to, Quad v) {
     std::memcpy(to, &sum, sizeof sum);
 }
 
-#if defined(__AVX2__)
-
 /// x, y, z and the fourth numbers of four quads, one after the other.
 struct FourVectors {
     Quad x, y, z, w;
 };
+
+#if defined(__AVX2__)
 
 MINIFF_INLINE FourVectors transposed(Quad a, Quad b, Quad c, Quad d) {
     const Quad low_ab = _mm256_unpacklo_pd(a, b), high_ab = _mm256_unpackhi_pd(a, b);
@@ -106,6 +109,38 @@ MINIFF_INLINE Quad load_four(const double* from) {
 }
 MINIFF_INLINE Quad load_four(const float* from) {
     return _mm256_cvtps_pd(_mm_loadu_ps(from));
+}
+
+#else
+
+MINIFF_INLINE FourVectors transposed(Quad a, Quad b, Quad c, Quad d) {
+    double in[4][4], out[4][4];
+    std::memcpy(in[0], &a, sizeof a);
+    std::memcpy(in[1], &b, sizeof b);
+    std::memcpy(in[2], &c, sizeof c);
+    std::memcpy(in[3], &d, sizeof d);
+    for (int x = 0; x < 4; ++x)
+        for (int l = 0; l < 4; ++l) out[x][l] = in[l][x];
+    FourVectors v;
+    std::memcpy(&v, out, sizeof v);
+    return v;
+}
+
+MINIFF_INLINE void transpose_back(const FourVectors& v, Quad (&out)[4]) {
+    const FourVectors back = transposed(v.x, v.y, v.z, v.w);
+    std::memcpy(out, &back, sizeof out);
+}
+
+template <class T>
+MINIFF_INLINE void store_four(T* to, Quad v) {
+    double numbers[4];
+    std::memcpy(numbers, &v, sizeof numbers);
+    for (int l = 0; l < 4; ++l) to[l] = static_cast<T>(numbers[l]);
+}
+
+template <class T>
+MINIFF_INLINE Quad load_four(const T* from) {
+    return Quad{double(from[0]), double(from[1]), double(from[2]), double(from[3])};
 }
 #endif
 

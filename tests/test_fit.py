@@ -86,6 +86,37 @@ def test_one_seed_gives_one_potential(silicon: Path) -> None:
     assert first.errors != other.errors
 
 
+def test_networks_in_single_precision_learn_the_same(silicon: Path) -> None:
+    """The same path for as long as rounding does not matter; what is saved is in float64."""
+    losses = {}
+    for dtype in ("float64", "float32"):
+        run = {"n_epochs": 1, "optimizer_kwargs": {"max_iter": 5}}
+        prepare = {"fn_cells": "train.xyz", "n_models": 2}
+        job = {"init": {"dtype": dtype}, "prepare": prepare, "run": run}
+        (result,) = ml_util.exec_workflows({"fit": job})
+        losses[dtype] = result.records[-1].loss
+        test = {"init": {"dtype": dtype}, "prepare": {"fn_cells": "train.xyz"}}
+        (tested,) = ml_util.exec_workflows({"test-direct": test})
+        expected = [evaluate(result.potentials, cell).forces for cell in tested.cells]
+        testing.assert_allclose(tested.predicted.forces, np.concatenate(expected), atol=1e-4)
+    assert losses["float32"] != losses["float64"]
+    assert losses["float32"] == pytest.approx(losses["float64"], rel=1e-4)
+
+
+def test_optimizers_that_need_double_precision_say_so(silicon: Path) -> None:
+    """From a job file, before anything is read, and from Python."""
+    job = {
+        "init": {"dtype": "float32"},
+        "prepare": {"fn_cells": "train.xyz"},
+        "run": {"optimizer": "kalman"},
+    }
+    with pytest.raises(ml_util.JobError, match=r"`fit\.init\.dtype` is float32 but kalman needs"):
+        ml_util.exec_workflows({"fit": job})
+    prepared = ml_util.FitWorkflow(dtype="float32").prepare(fn_cells="train.xyz")
+    with pytest.raises(ValueError, match="`dtype` is float32 but levenberg needs float64"):
+        prepared.run(optimizer="levenberg")
+
+
 def test_test_set_reaches_nothing_but_the_final_errors(silicon: Path) -> None:
     """Another test set changes neither descriptors, nor scales, nor the potentials."""
     states = []

@@ -66,30 +66,36 @@ def size_of(dataset: Dataset) -> int:
 
 
 def products(
-    environment: Environment, dataset: Dataset, kept: bool
+    environment: Environment, dataset: Dataset, kept: bool, dtype: type = np.float64
 ) -> tuple[np.ndarray, np.ndarray]:
-    """vjp and jvp of three models with fixed random vectors."""
+    """vjp and jvp of five models with fixed random vectors."""
     assert dataset.derivatives is not None
     table = dataset.derivatives.table
     assert (environment.kept is not None) == kept
     rng = np.random.default_rng(5)
-    weight = rng.normal(size=(3, len(environment.centres), len(environment.functions)))
-    by_image = np.zeros((3, table.n_images, 3))
+    shape = (5, len(environment.centres), len(environment.functions))
+    weight = rng.normal(size=shape).astype(dtype)
+    by_image = np.zeros((5, table.n_images, 3))
     environment.add_vjp(table, table.images, weight, by_image)
     direction = rng.normal(size=by_image.shape)
-    changes = environment.jvp(table, table.images, direction)
-    for k in range(3):
+    changes = environment.jvp(table, table.images, direction, dtype)
+    rtol = 1e-10 if dtype is np.float64 else 1e-4
+    for k in range(5):
         one = np.zeros((1, table.n_images, 3))
         environment.add_vjp(table, table.images, weight[k : k + 1], one)
         np.testing.assert_array_equal(by_image[k : k + 1], one)  # the same bits as alone
-        own = environment.jvp(table, table.images, direction[k : k + 1])
+        own = environment.jvp(table, table.images, direction[k : k + 1], dtype)
         np.testing.assert_array_equal(changes[k : k + 1], own)
-        np.testing.assert_allclose(np.vdot(one, direction[k]), np.vdot(weight[k], own), rtol=1e-10)
+        np.testing.assert_allclose(np.vdot(one, direction[k]), np.vdot(weight[k], own), rtol=rtol)
+    assert changes.dtype == dtype
     return by_image, changes
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("share", [0.3, 1.0])
-def test_products_are_those_of_derivatives_computed_anew(dataset: Dataset, share: float) -> None:
+def test_products_are_those_of_derivatives_computed_anew(
+    dataset: Dataset, share: float, dtype: type
+) -> None:
     """Whether all fit or some, to single precision; and the two products are transposes."""
     plain = [products(p.environment, dataset, False) for p in dataset.per_point_datasets]
     dataset.keep_derivatives(share * size_of(dataset))
@@ -98,7 +104,7 @@ def test_products_are_those_of_derivatives_computed_anew(dataset: Dataset, share
     for points, (by_image, changes) in zip(dataset.per_point_datasets, plain, strict=True):
         if points.environment.kept is None:
             continue
-        found = products(points.environment, dataset, True)
+        found = products(points.environment, dataset, True, dtype)
         np.testing.assert_allclose(found[0], by_image, atol=SINGLE * 10 * np.abs(by_image).max())
         np.testing.assert_allclose(found[1], changes, atol=SINGLE * 10 * np.abs(changes).max())
 
@@ -185,7 +191,11 @@ def test_threads_do_not_change_a_bit(dataset: Dataset) -> None:
         for n in (1, 3):
             _core.set_num_threads(n)
             results.append(
-                [products(p.environment, dataset, True) for p in dataset.per_point_datasets]
+                [
+                    products(p.environment, dataset, True, dtype)
+                    for p in dataset.per_point_datasets
+                    for dtype in (np.float64, np.float32)
+                ]
             )
     finally:
         _core.set_num_threads(threads)

@@ -59,7 +59,8 @@ void narrow(const Quads& from, const Stack<double>& to) {
                 out[x] = from[static_cast<std::size_t>(4 * (m * n_models + k) + x)];
 }
 
-void vjp(const Jacobian& jacobian, Stack<const double> weight, Stack<double> by_image) {
+template <class T>
+void vjp(const Jacobian& jacobian, Stack<const T> weight, Stack<double> by_image) {
     demand_shapes(jacobian, weight, by_image);
     nb::gil_scoped_release released;
     widen(by_image, scratch(1));
@@ -67,7 +68,8 @@ void vjp(const Jacobian& jacobian, Stack<const double> weight, Stack<double> by_
     narrow(scratch(1), by_image);
 }
 
-void jvp(const Jacobian& jacobian, Stack<const double> direction, Stack<double> out) {
+template <class T>
+void jvp(const Jacobian& jacobian, Stack<const double> direction, Stack<T> out) {
     demand_shapes(jacobian, out, direction);
     nb::gil_scoped_release released;
     widen(direction, scratch(1));
@@ -81,8 +83,10 @@ void bind_jacobian(nb::module_& m) {
         .def("__init__", &make, "functions"_a, "table"_a, "images"_a.noconvert(),
              "centres"_a.noconvert())
         .def_prop_ro("n_rows", &Jacobian::n_rows)
-        .def("vjp", &vjp, "weight"_a.noconvert(), "by_image"_a.noconvert())
-        .def("jvp", &jvp, "direction"_a.noconvert(), "out"_a.noconvert());
+        .def("vjp", &vjp<double>, "weight"_a.noconvert(), "by_image"_a.noconvert())
+        .def("vjp", &vjp<float>, "weight"_a.noconvert(), "by_image"_a.noconvert())
+        .def("jvp", &jvp<double>, "direction"_a.noconvert(), "out"_a.noconvert())
+        .def("jvp", &jvp<float>, "direction"_a.noconvert(), "out"_a.noconvert());
 }
 
 }  // namespace miniff::bindings

@@ -20,47 +20,59 @@ void make(NetworkForm* form, std::vector<std::int64_t> widths, const std::string
     new (form) NetworkForm{std::move(widths), kind};
 }
 
-void demand_shapes(const NetworkForm& form, const List<const double>& parameters,
-                   const Rows<const double>& x) {
+/// Features [n, n_inputs] with their offsets, factors and slopes, the rows of `scale`.
+NetworkInputs inputs(const NetworkForm& form, const List<const double>& parameters,
+                     const Rows<const double>& features, const Rows<const double>& scale) {
     demand(length(parameters) == form.n_parameters(), "`parameters` must be [n_parameters]");
-    demand(static_cast<std::int64_t>(x.shape(1)) == form.n_inputs(), "`x` must be [n, n_inputs]");
+    const auto n = static_cast<std::size_t>(form.n_inputs());
+    demand(features.shape(1) == n, "`features` must be [n, n_inputs]");
+    demand(length(scale) == 3 && scale.shape(1) == n, "`scale` must be [3, n_inputs]");
+    const double* const rows = scale.data();
+    return {features.data(), length(features), rows, rows + n, rows + 2 * n};
 }
 
 template <class A>
-void demand_same(const A& array, const Rows<const double>& x, const char* otherwise) {
-    demand(length(array) == length(x) && array.shape(1) == x.shape(1), otherwise);
+void demand_same(const A& array, const Rows<const double>& features, const char* otherwise) {
+    demand(length(array) == length(features) && array.shape(1) == features.shape(1), otherwise);
 }
 
-void outputs(const NetworkForm& form, List<const double> parameters, Rows<const double> x,
-             List<double> energy, Rows<double> gradient) {
-    demand_shapes(form, parameters, x);
-    demand(length(energy) == length(x), "`energy` must be [n]");
-    demand_same(gradient, x, "`gradient` must be [n, n_inputs]");
+template <class T>
+void outputs(const NetworkForm& form, List<const double> parameters, Rows<const double> features,
+             Rows<const double> scale, List<double> energy, Rows<T> gradient) {
+    const NetworkInputs in = inputs(form, parameters, features, scale);
+    demand(length(energy) == in.n, "`energy` must be [n]");
+    demand_same(gradient, features, "`gradient` must be [n, n_inputs]");
     nb::gil_scoped_release released;
-    network_outputs(form, parameters.data(), x.data(), length(x), energy.data(), gradient.data());
+    network_outputs(form, parameters.data(), in, energy.data(), gradient.data());
 }
 
-void slopes(const NetworkForm& form, List<const double> parameters, Rows<const double> x,
-            List<const double> alpha, Rows<const double> c, List<double> out) {
-    demand_shapes(form, parameters, x);
-    demand(length(alpha) == length(x), "`alpha` must be [n]");
-    demand_same(c, x, "`c` must be [n, n_inputs]");
+template <class T>
+void slopes(const NetworkForm& form, List<const double> parameters, Rows<const double> features,
+            Rows<const double> scale, List<const double> alpha, Rows<const T> c, List<double> out) {
+    const NetworkInputs in = inputs(form, parameters, features, scale);
+    demand(length(alpha) == in.n, "`alpha` must be [n]");
+    demand_same(c, features, "`c` must be [n, n_inputs]");
     demand(length(out) == form.n_parameters(), "`out` must be [n_parameters]");
     nb::gil_scoped_release released;
-    network_slopes(form, parameters.data(), x.data(), length(x), alpha.data(), c.data(),
-                   out.data());
+    network_slopes(form, parameters.data(), in, alpha.data(), c.data(), out.data());
+}
+
+template <class T>
+void bind_precision(nb::class_<NetworkForm>& form) {
+    form.def("outputs", &outputs<T>, "parameters"_a.noconvert(), "features"_a.noconvert(),
+             "scale"_a.noconvert(), "energy"_a.noconvert(), "gradient"_a.noconvert());
+    form.def("slopes", &slopes<T>, "parameters"_a.noconvert(), "features"_a.noconvert(),
+             "scale"_a.noconvert(), "alpha"_a.noconvert(), "c"_a.noconvert(), "out"_a.noconvert());
 }
 
 }  // namespace
 
 void bind_network_training(nb::module_& m) {
-    nb::class_<NetworkForm>(m, "NetworkForm")
-        .def("__init__", &make, "widths"_a, "activation"_a)
-        .def_prop_ro("n_parameters", &NetworkForm::n_parameters)
-        .def("outputs", &outputs, "parameters"_a.noconvert(), "x"_a.noconvert(),
-             "energy"_a.noconvert(), "gradient"_a.noconvert())
-        .def("slopes", &slopes, "parameters"_a.noconvert(), "x"_a.noconvert(),
-             "alpha"_a.noconvert(), "c"_a.noconvert(), "out"_a.noconvert());
+    nb::class_<NetworkForm> form(m, "NetworkForm");
+    form.def("__init__", &make, "widths"_a, "activation"_a)
+        .def_prop_ro("n_parameters", &NetworkForm::n_parameters);
+    bind_precision<double>(form);
+    bind_precision<float>(form);
 }
 
 }  // namespace miniff::bindings

@@ -8,9 +8,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from miniff.ml._dataset import Dataset, Derivatives, sum_by_structure
-from miniff.ml._network_op import outputs_and_slopes
+from miniff.ml._network_op import energies_and_slopes
 from miniff.ml._normalization import Normalization, unnormalized
 from miniff.ml._ops import Environment, gather, image_gradient
+from miniff.potentials import Precision
 
 __all__ = ["Prediction", "forward_cauldron", "forward_committee"]
 
@@ -60,6 +61,8 @@ def forward_committee(
     dataset: Dataset,
     grad: bool = False,
     normalization: Normalization | None = None,
+    *,
+    precision: Precision = "double",
 ) -> list[Prediction]:
     """What each of several models says; together they cost less than one after the other.
 
@@ -68,6 +71,8 @@ def forward_committee(
         dataset: The same for all.
         grad: The same for all.
         normalization: The same for all.
+        precision: Of layers and of products with derivatives, if gradients are asked for: with
+            ``"single"`` all sums over atoms and structures are still in double precision.
 
     Raises:
         ValueError: As :func:`forward_cauldron`.
@@ -85,17 +90,16 @@ def forward_committee(
         return [Prediction(_energy(m, dataset, normalization)) for m in members]
     if dataset.derivatives is None:
         raise ValueError("the data set has only the values of its features, no derivatives")
-    energies, weights = [], []
-    for modules in members:
-        parts, slopes = [], []
-        for s, (module, points) in enumerate(zip(modules, species, strict=True)):
-            output, slope = outputs_and_slopes(module, normalization.features(s, points.features))
-            parts.append(points.weight * normalization.energies(s, output))
-            slopes.append(points.weight[:, None] * normalization.slopes(s, slope))
-        energies.append(sum_by_structure(parts, dataset))
-        weights.append(slopes)
-    stacked = [torch.stack(of_species) for of_species in zip(*weights, strict=True)]
-    gradient, stress = _derivatives(stacked, dataset, dataset.derivatives)
+    dtype = torch.float32 if precision == "single" else torch.float64
+    of_species = zip(*members, strict=True)
+    found = [
+        energies_and_slopes(networks, points, normalization, s, dtype)
+        for s, (networks, points) in enumerate(zip(of_species, species, strict=True))
+    ]
+    energies = [
+        sum_by_structure([parts[k] for parts, _ in found], dataset) for k in range(len(members))
+    ]
+    gradient, stress = _derivatives([slopes for _, slopes in found], dataset, dataset.derivatives)
     return [Prediction(*parts) for parts in zip(energies, gradient, stress, strict=True)]
 
 

@@ -1,7 +1,7 @@
 """Derivatives of descriptors that stay in memory while networks are trained on them."""
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float, Float64, Int64
 from numpy import ndarray
 
 from miniff import _core
@@ -52,17 +52,17 @@ class KeptDerivatives:
 
     def add_vjp(
         self,
-        weight: Float64[ndarray, "n_models n_rows n_functions"],
+        weight: Float[ndarray, "n_models n_rows n_functions"],
         by_image: Float64[ndarray, "n_models n_images 3"],
     ) -> None:
         """by_image += sum_if weight[:, i, f] dF[i, f]/dx, in one reading for all models."""
         self._core.vjp(weight, by_image)
 
     def jvp(
-        self, direction: Float64[ndarray, "n_models n_images 3"]
-    ) -> Float64[ndarray, "n_models n_rows n_functions"]:
+        self, direction: Float64[ndarray, "n_models n_images 3"], dtype: type = np.float64
+    ) -> Float[ndarray, "n_models n_rows n_functions"]:
         """The changes of F when the images move along the directions."""
-        out = np.empty((len(direction), self.n_rows, self._n_functions))
+        out: ndarray = np.empty((len(direction), self.n_rows, self._n_functions), dtype)
         self._core.jvp(direction, out)
         return out
 

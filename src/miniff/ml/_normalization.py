@@ -100,14 +100,14 @@ class Normalization:
         return x @ self.features_projection[species].T if self.features_projection else x
 
     def energies(
-        self, species: int, output: Float[Tensor, " n_points"]
-    ) -> Float[Tensor, " n_points"]:
+        self, species: int, output: Float[Tensor, "*models n_points"]
+    ) -> Float[Tensor, "*models n_points"]:
         """Energy of each atom from the output of its network (energy)."""
         return self.energy_offsets[species] + self.energy_scale * output
 
     def slopes(
-        self, species: int, by_input: Float[Tensor, "n_points _"]
-    ) -> Float[Tensor, "n_points n_features"]:
+        self, species: int, by_input: Float[Tensor, "*models n_points _"]
+    ) -> Float[Tensor, "*models n_points n_features"]:
         """Derivatives of energies by features from those of the output by what the network sees."""
         by_x = (
             by_input @ self.features_projection[species] if self.features_projection else by_input

@@ -44,7 +44,7 @@ class Environment:
         self,
         table: PairTable,
         images: Float64[ndarray, "n_images 3"],
-        weight: Float64[ndarray, "n_models n_centres n_functions"],
+        weight: Float[ndarray, "n_models n_centres n_functions"],
         by_image: Float64[ndarray, "n_models n_images 3"],
     ) -> None:
         """by_image += sum_if weight[:, i, f] dF[i, f]/dx"""
@@ -53,24 +53,25 @@ class Environment:
             self.kept.add_vjp(np.ascontiguousarray(weight[:, :n]), by_image)
         if n < len(self.centres):
             for one, out in zip(weight, by_image, strict=True):
-                self.functions.vjp(table, self.centres[n:], one[n:], out, images)
+                rest = np.ascontiguousarray(one[n:], np.float64)
+                self.functions.vjp(table, self.centres[n:], rest, out, images)
 
     def jvp(
         self,
         table: PairTable,
         images: Float64[ndarray, "n_images 3"],
         direction: Float64[ndarray, "n_models n_images 3"],
-    ) -> Float64[ndarray, "n_models n_centres n_functions"]:
+        dtype: type = np.float64,
+    ) -> Float[ndarray, "n_models n_centres n_functions"]:
         """The changes of F when the images move along the directions."""
         n = self._n_kept(images)
-        parts = [np.zeros((len(direction), 0, len(self.functions)))]
+        parts: list[ndarray] = [np.zeros((len(direction), 0, len(self.functions)), dtype)]
         if self.kept is not None and n > 0:
-            parts.append(self.kept.jvp(direction))
+            parts.append(self.kept.jvp(direction, dtype))
         if n < len(self.centres):
             rest = self.centres[n:]
-            parts.append(
-                np.stack([self.functions.jvp(table, rest, one, images) for one in direction])
-            )
+            changes = [self.functions.jvp(table, rest, one, images) for one in direction]
+            parts.append(np.stack(changes).astype(dtype, copy=False))
         return parts[-1] if len(parts) == 2 else np.concatenate(parts, axis=1)
 
 
@@ -99,9 +100,11 @@ def image_gradient(
     images: Float64[Tensor, "n_images 3"],
     table: PairTable,
     environments: Sequence[Environment],
-    weights: Sequence[Float64[Tensor, "n_models _ _"]],
+    weights: Sequence[Float[Tensor, "n_models _ _"]],
 ) -> Float64[Tensor, "n_models n_images 3"]:
     """sum_if weights[:, i, f] dF[i, f]/dx over all environments; differentiable in the weights.
+
+    Weights in single precision are multiplied in single precision with derivatives that are kept.
 
     Args:
         images: Positions (length).
@@ -161,6 +164,7 @@ class _Vjp(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(images)
         ctx.table, ctx.environments = table, environments
+        ctx.dtype = _numpy(weights[0]).dtype.type
         places = _places(images)
         by_image = np.zeros((len(weights[0]), table.n_images, 3))
         for e, weight in zip(environments, weights, strict=True):
@@ -171,7 +175,9 @@ class _Vjp(torch.autograd.Function):
     def backward(ctx: Any, direction: Tensor) -> tuple[Tensor | None, ...]:
         _refuse_second_derivative(ctx)
         (images,) = ctx.saved_tensors
-        by_weight = _Jvp.apply(images, ctx.table, ctx.environments, direction)  # type: ignore[no-untyped-call]
+        by_weight = _Jvp.apply(  # type: ignore[no-untyped-call]
+            images, ctx.table, ctx.environments, direction, ctx.dtype
+        )
         return None, None, None, *by_weight
 
 
@@ -183,18 +189,20 @@ class _Jvp(torch.autograd.Function):
         table: PairTable,
         environments: tuple[Environment, ...],
         direction: Tensor,
+        dtype: type,
     ) -> tuple[Tensor, ...]:
         ctx.save_for_backward(images)
         ctx.table, ctx.environments = table, environments
         places, along = _places(images), _numpy(direction)
-        changes = (e.jvp(table, places, along) for e in environments)
+        changes = (e.jvp(table, places, along, dtype) for e in environments)
         return tuple(torch.from_numpy(change) for change in changes)
 
     @staticmethod
     def backward(ctx: Any, *weights: Tensor) -> tuple[Tensor | None, ...]:
         _refuse_second_derivative(ctx)
         (images,) = ctx.saved_tensors
-        return None, None, None, image_gradient(images, ctx.table, ctx.environments, weights)
+        by_direction = image_gradient(images, ctx.table, ctx.environments, weights)
+        return None, None, None, by_direction, None
 
 
 def _refuse_second_derivative(ctx: Any) -> None:

@@ -27,9 +27,10 @@ from miniff.ml_util._features import (
     conflict_of_cutoff,
 )
 from miniff.ml_util._networks import behler_nn
+from miniff.ml_util._optimizers import conflict_of_dtype
 from miniff.ml_util._progress import Level, Reporter
 from miniff.ml_util._quality import QUALITIES, QualityName
-from miniff.ml_util._settings import set_threads, versions
+from miniff.ml_util._settings import NumberType, set_threads, versions
 from miniff.ml_util._training import PreparedFit
 from miniff.ml_util._types import (
     Count,
@@ -58,7 +59,7 @@ class FitWorkflow:
         self,
         *,
         seed: Seed = 0,
-        dtype: Literal["float64"] = "float64",
+        dtype: NumberType = "float64",
         device: Literal["auto", "cpu"] = "auto",
         threads: Count | None = None,
         log: Level = "info",
@@ -67,13 +68,16 @@ class FitWorkflow:
 
         Args:
             seed: Of everything drawn by chance: the split and the first weights.
-            dtype: Type of all numbers.
+            dtype: Type of the numbers inside networks and of products with their derivatives:
+                ``float32`` is faster where forces and stress are learned. Parameters, sums and
+                energies of the references are float64 in any case.
             device: Where networks run.
             threads: Of the core and of torch; as many as the environment says by default.
             log: What to tell: the least important kind of message.
         """
         set_threads(threads)
         self.seed = seed
+        self.dtype = dtype
         self.log = log
 
     def prepare(
@@ -177,6 +181,16 @@ class FitWorkflow:
         """What is wrong with arguments of ``prepare`` only beside each other."""
         return conflict_of_cutoff(prepare)
 
+    @staticmethod
+    def conflicts_of_sections(job: Mapping[str, Mapping[str, object]]) -> list[Problem]:
+        """What is wrong with arguments of different sections beside each other."""
+        return [
+            (("init", *at), what)
+            for at, what in conflict_of_dtype(
+                job["init"].get("dtype", "float64"), job["run"].get("optimizer", "lbfgs")
+            )
+        ]
+
     def _prepare(
         self,
         reporter: Reporter,
@@ -201,6 +215,7 @@ class FitWorkflow:
             _start_from_zero(members)
         return PreparedFit(
             log=self.log,
+            dtype=self.dtype,
             cells=parts,
             datasets=datasets,
             normalization=normalization,

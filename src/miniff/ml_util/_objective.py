@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from miniff.ml import Dataset, Normalization, Prediction, forward_committee
 from miniff.ml_util._loss import FREEDOM, LossWeights, loss_terms, term_counts
+from miniff.potentials import Precision
 
 __all__ = ["Objective"]
 
@@ -29,6 +30,8 @@ class Objective:
         normalization: What the networks see and give.
         weights: Of the terms of the loss.
         pressure_unit: What 1 stands for (energy/length^3); 0 if no pressure is free.
+        precision: What :func:`miniff.ml.forward_committee` takes; the numbers, the loss and its
+            gradient are in double precision.
     """
 
     networks: Sequence[nn.Module]
@@ -36,6 +39,7 @@ class Objective:
     normalization: Normalization
     weights: LossWeights
     pressure_unit: float = 0.0
+    precision: Precision = "double"
 
     def start(self, networks: Sequence[nn.Module]) -> Float64[ndarray, " n_parameters"]:
         """The numbers for given networks, without a pressure."""
@@ -67,6 +71,7 @@ class Objective:
                 part,
                 weights.needs_gradient and part.derivatives is not None,
                 self.normalization,
+                precision=self.precision,
             )
             own = [
                 weights.sum_of(loss_terms(prediction, part, model.pressure) / counts)
@@ -91,7 +96,9 @@ class Objective:
         with torch.no_grad():
             members = [model.networks for model in models]
             has = part.derivatives is not None
-            return forward_committee(members, part, grad and has, self.normalization)
+            return forward_committee(
+                members, part, grad and has, self.normalization, precision=self.precision
+            )
 
     def pressure(self, point: Float64[ndarray, " n_parameters"]) -> float:
         """The free pressure of a model (energy/length^3)."""

@@ -19,7 +19,14 @@ from miniff.ml_util._minimizer import LbfgsMinimizer, Minimizer
 from miniff.ml_util._objective import Objective
 from miniff.ml_util._types import Problem
 
-__all__ = ["Course", "OptimizerName", "conflicts_of_optimizer", "make_minimizer", "options_of"]
+__all__ = [
+    "Course",
+    "OptimizerName",
+    "conflict_of_dtype",
+    "conflicts_of_optimizer",
+    "make_minimizer",
+    "options_of",
+]
 
 OptimizerName = Literal["lbfgs", "levenberg", "kalman", "adam", "adamw"]
 SETTINGS: dict[str, Callable[..., Any]] = {
@@ -34,6 +41,9 @@ ATOMS_OF_BATCH = {"kalman": 64, "adam": 1024, "adamw": 1024}
 
 SCHEDULED = ("adam", "adamw")
 """Those whose every step depends on when the training ends."""
+
+NEED_DOUBLE = ("levenberg", "kalman")
+"""They solve linear equations in each step."""
 
 NUMBER = (int, float)
 DEMANDS: dict[type, tuple[tuple[type, ...], str]] = {
@@ -102,6 +112,13 @@ def conflicts_of_optimizer(run: Mapping[str, object]) -> list[Problem]:
     except ValueError as error:
         problems.append((("optimizer_kwargs",), f"cannot be used: {error}"))
     return problems
+
+
+def conflict_of_dtype(dtype: object, optimizer: object) -> list[Problem]:
+    """Not all optimisers can do with networks in single precision."""
+    if dtype == "float64" or optimizer not in NEED_DOUBLE:
+        return []
+    return [(("dtype",), f"is {dtype} but {optimizer} needs float64")]
 
 
 def options_of(optimizer: OptimizerName, options: Mapping[str, object]) -> Any:

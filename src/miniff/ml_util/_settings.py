@@ -2,12 +2,18 @@
 
 import platform
 from importlib.metadata import version
+from typing import Literal
 
 import torch
 
 from miniff import _core
+from miniff.potentials import Precision
 
-__all__ = ["set_threads", "versions"]
+__all__ = ["PRECISIONS", "NumberType", "set_threads", "versions"]
+
+NumberType = Literal["float64", "float32"]
+PRECISIONS: dict[NumberType, Precision] = {"float64": "double", "float32": "single"}
+"""What the core calls them."""
 
 
 def set_threads(threads: int | None) -> None:

@@ -28,11 +28,13 @@ from miniff.ml_util._objective import Objective
 from miniff.ml_util._optimizers import (
     Course,
     OptimizerName,
+    conflict_of_dtype,
     conflicts_of_optimizer,
     make_minimizer,
     options_of,
 )
 from miniff.ml_util._progress import Level, Reporter
+from miniff.ml_util._settings import PRECISIONS, NumberType
 from miniff.ml_util._stress import energies_tell_pressure, report_pressure
 from miniff.ml_util._trainer import Best, Predictor, Trainer
 from miniff.ml_util._types import Count, NonNegative, OutputFile, Problem
@@ -47,6 +49,7 @@ class PreparedFit:
 
     Attributes:
         log: The least important kind of message to show.
+        dtype: What :class:`FitWorkflow` was made with.
         cells: The structures for training, validation and test.
         datasets: The same with descriptors, by name and in parts; only those that are not empty.
         normalization: From the training set.
@@ -58,6 +61,7 @@ class PreparedFit:
     """
 
     log: Level
+    dtype: NumberType
     cells: Split
     datasets: Mapping[str, Sequence[Dataset]]
     normalization: Normalization
@@ -117,6 +121,8 @@ class PreparedFit:
         weights = LossWeights(w_energy, w_forces, w_stress)
         chosen = {"optimizer": optimizer, "batch_size": batch_size}
         for at, what in self.conflicts({**chosen, "optimizer_kwargs": optimizer_kwargs}):
+            raise ValueError(f"`{'.'.join(at)}` {what}")
+        for at, what in conflict_of_dtype(self.dtype, optimizer):
             raise ValueError(f"`{'.'.join(at)}` {what}")
         options = options_of(optimizer, optimizer_kwargs or {})
         n_epochs = self.default_n_epochs if n_epochs is None else n_epochs
@@ -208,11 +214,16 @@ class PreparedFit:
         told = weights.energy > 0 and energies_tell_pressure(train)
         if free_pressure and weights.stress > 0 and told and stress is not None:
             unit = PRESSURE_UNIT * float(stress.square().nanmean().sqrt())
-        return Objective(self.members[0], train, self.normalization, weights, unit)
+        precision = PRECISIONS[self.dtype]
+        return Objective(self.members[0], train, self.normalization, weights, unit, precision)
 
     def _checkpoint(self, settings: Mapping[str, object], every_s: float) -> Checkpoint:
         run = {
-            "init": {"threads": torch.get_num_threads(), "core": _core.instruction_set},
+            "init": {
+                "threads": torch.get_num_threads(),
+                "core": _core.instruction_set,
+                "dtype": self.dtype,
+            },
             "prepare": dict(self.settings),
             "run": dict(settings),
             **self.provenance,

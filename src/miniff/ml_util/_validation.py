@@ -62,6 +62,9 @@ def check_job(job: Job, known: Mapping[str, type]) -> list[Step]:
                 for at, what in conflicts(arguments.get(section, {})):
                     key = (name, section, *at)
                     problems.append(f"{job.at(key)}: `{'.'.join(key)}` {what}")
+        if between := getattr(known[name], "conflicts_of_sections", None):
+            for at, what in between({section: arguments.get(section, {}) for section in SECTIONS}):
+                problems.append(f"{job.at((name, *at))}: `{'.'.join((name, *at))}` {what}")
         steps.append(Step(name, known[name], *(arguments.get(s, {}) for s in SECTIONS)))
         checkable += steps[-1:] if is_certain else []
     check_files(job, checkable, problems)

@@ -97,6 +97,11 @@ class CompiledPotentials:
         return TableEvaluation(energies, table.totals(energies), gradient, strain)
 
 
-def evaluate_table(potentials: Sequence[LocalPotential], table: PairTable) -> TableEvaluation:
-    """Energy, gradient and strain derivative of every structure of a table."""
-    return CompiledPotentials(potentials, table.names).evaluate(table)
+def evaluate_table(
+    potentials: Sequence[LocalPotential], table: PairTable, *, precision: Precision = "double"
+) -> TableEvaluation:
+    """Energy, gradient and strain derivative of every structure of a table.
+
+    Arguments and errors are those of :class:`CompiledPotentials`.
+    """
+    return CompiledPotentials(potentials, table.names, precision=precision).evaluate(table)
