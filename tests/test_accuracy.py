@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from benchmarks.accuracy.__main__ import app, ratios_of
 from benchmarks.accuracy.datasets import DATASETS, Dataset, Published
+from benchmarks.accuracy.optimizers import app as optimizers_app
 from benchmarks.accuracy.run import Outcome, Settings, run
 from miniff.io import write_extxyz
 
@@ -91,3 +92,24 @@ def test_table_has_ours_beside_theirs(data: Path, monkeypatch: pytest.MonkeyPatc
     mean = np.sqrt(2.0 / 5.633 * 0.05 / 0.1086)
     assert f"geometric mean of 2 errors of test sets: {mean:.3f}" in result.output
     assert CliRunner().invoke(app, [str(data), "--sets", "Xx"]).exit_code == 2
+
+
+def test_optimisers_are_timed_until_they_are_as_good(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first epoch whose errors are below both published ones; or it is said that none is."""
+    within_reach = replace(SMALL, published={"NNP": Published(1000, 10)})
+    out_of_reach = replace(SMALL, published={"NNP": Published(1000, 0)})
+    known = {"easy": within_reach, "hard": out_of_reach}
+    monkeypatch.setattr("benchmarks.accuracy.optimizers.DATASETS", known)
+    options = [str(data), "--sets", "easy,hard", "--optimizers", "kalman", "--epochs", "2"]
+    result = CliRunner().invoke(optimizers_app, options)
+    assert result.exit_code == 0, result.output
+    easy, hard = (
+        next(line for line in result.output.splitlines() if line.startswith(f"{name} kalman"))
+        for name in known
+    )
+    assert easy.split()[3:5] == ["s", "1"]
+    assert "not reached -" in hard
+    wrong = CliRunner().invoke(optimizers_app, [str(data), "--optimizers", "sgd"])
+    assert wrong.exit_code == 2

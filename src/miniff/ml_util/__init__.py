@@ -10,10 +10,12 @@ from miniff.ml_util._jobs import WORKFLOWS, exec_workflows, run_job_file
 from miniff.ml_util._loss import LossWeights
 from miniff.ml_util._networks import behler_nn
 from miniff.ml_util._oneshot import OneShotResult, OneShotWorkflow, PreparedOneShot
+from miniff.ml_util._progress import EpochRecord
 from miniff.ml_util._training import PreparedFit
 
 __all__ = [
     "WORKFLOWS",
+    "EpochRecord",
     "Errors",
     "FitResult",
     "FitWorkflow",
