@@ -24,6 +24,7 @@ MODULES = {
     "potentials": "classical potentials and descriptors",
     "ml": "networks, data sets, potentials made of them",
     "ml_util": "recipes, workflows, job files",
+    "ase": "potentials as ASE's calculator",
     "dyn": "atoms in motion",
     "presentation": "plots",
     "io": "files of structures",

@@ -173,12 +173,13 @@ def test_absurd_cells_are_refused():
 
 
 def test_pairs_found_again_are_those_found_anew():
-    """The same atoms elsewhere, without naming their species again."""
+    """The same atoms and box elsewhere, without naming the species again."""
     positions, cell, species = random_structure(14, 5)
     table = find_pairs(positions, cell, (True, False, True), species, 3.0)
     there = positions + 0.4 * np.random.default_rng(15).normal(size=positions.shape)
-    again = find_pairs_again(table, there, (True, False, True))
-    anew = find_pairs(there, cell, (True, False, True), species, 3.0)
+    strained = cell @ (np.eye(3) + 0.1 * np.random.default_rng(16).normal(size=(3, 3)))
+    again = find_pairs_again(table, there, strained, (True, False, True))
+    anew = find_pairs(there, strained, (True, False, True), species, 3.0)
     assert listed(again) == listed(anew)
     assert again.names == anew.names
     np.testing.assert_array_equal(again.species, anew.species)

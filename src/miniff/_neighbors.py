@@ -182,14 +182,16 @@ def find_pairs(
 
 
 def find_pairs_again(
-    table: PairTable, positions: Float[ndarray, "n_atoms 3"], periodic: Sequence[bool]
+    table: PairTable,
+    positions: Float[ndarray, "n_atoms 3"],
+    cell: Float[ndarray, "3 3"],
+    periodic: Sequence[bool],
 ) -> PairTable:
-    """The pairs of the one structure of a table with its atoms elsewhere, up to the same cutoff.
+    """The pairs of the one structure of a table with atoms and cell elsewhere, up to its cutoff.
 
     Raises:
         ValueError: As :func:`find_pairs`.
     """
-    (cell,) = table.cells
     return _find(table.names, table.species, positions, cell, periodic, table.cutoff)
 
 

@@ -5,11 +5,14 @@ from miniff.kernel._cell import Cell
 from miniff.kernel._eval import Evaluation, atomic_virials, eval
 from miniff.kernel._images import CellImages, compute_images
 from miniff.kernel._scans import profile, profile_directed_strain, profile_strain
+from miniff.kernel._skin import Placement, SkinList
 
 __all__ = [
     "Cell",
     "CellImages",
     "Evaluation",
+    "Placement",
+    "SkinList",
     "atomic_virials",
     "batch_adf",
     "batch_rdf",

@@ -2,7 +2,12 @@
 
 from miniff.ml._activations import ACTIVATIONS, activation
 from miniff.ml._auto_recipe import auto_behler_descriptors, auto_cutoff
-from miniff.ml._committee import CommitteeEvaluation, committee_members, eval_committee
+from miniff.ml._committee import (
+    CommitteeEvaluation,
+    committee_members,
+    committee_spread,
+    eval_committee,
+)
 from miniff.ml._cut import cut
 from miniff.ml._dataset import Dataset, Derivatives
 from miniff.ml._descriptors import (
@@ -58,6 +63,7 @@ __all__ = [
     "auto_behler_descriptors",
     "auto_cutoff",
     "committee_members",
+    "committee_spread",
     "cut",
     "default_behler_descriptors",
     "descriptor_problems",

@@ -15,7 +15,7 @@ from miniff.kernel import eval as evaluate
 from miniff.ml._potential import NNPotential
 from miniff.potentials import LocalPotential
 
-__all__ = ["CommitteeEvaluation", "committee_members", "eval_committee"]
+__all__ = ["CommitteeEvaluation", "committee_members", "committee_spread", "eval_committee"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +71,19 @@ def eval_committee(
     if len(lists) == 1:
         raise ValueError("no potential has members that could differ: fit with `n_models`")
     results = tuple(evaluate(own, structure) for own in lists)
+    energy_std, forces_std = committee_spread(
+        np.array([r.energy for r in results]), np.array([r.forces for r in results])
+    )
     return CommitteeEvaluation(
         mean=evaluate(potentials, structure),
         members=results,
-        energy_std=float(np.std([r.energy for r in results], ddof=1)),
-        forces_std=np.std([r.forces for r in results], axis=0, ddof=1),
+        energy_std=energy_std,
+        forces_std=forces_std,
     )
+
+
+def committee_spread(
+    energies: Float64[ndarray, " n_members"], forces: Float64[ndarray, "n_members n_atoms 3"]
+) -> tuple[float, Float64[ndarray, "n_atoms 3"]]:
+    """Standard deviations over members: of the total energy, and of each force component."""
+    return float(np.std(energies, ddof=1)), np.std(forces, axis=0, ddof=1)

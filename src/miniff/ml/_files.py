@@ -12,7 +12,7 @@ from miniff.ml._plain import PLAIN_SUFFIXES, potential_from_plain, read_plain
 from miniff.ml._potential import NN_TAG, NNPotential
 from miniff.potentials import LocalPotential, potential_from_state_dict
 
-__all__ = ["load_potentials", "save_potentials"]
+__all__ = ["load_potentials", "potential_from_state", "save_potentials"]
 
 FORMAT = "miniff potentials"
 VERSION = 1
@@ -67,7 +67,7 @@ def load_potentials(path: str | Path, *, old_activation: str | None = None) -> l
     try:
         if old is not None:
             return [old_potential(state, old_activation) for state in old]
-        return [_potential(state) for state in _of_this_format(path, data)]
+        return [potential_from_state(state) for state in _of_this_format(path, data)]
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
         raise ValueError(f"{path}: {error}") from error
 
@@ -113,7 +113,8 @@ def _of_this_format(path: str | Path, data: object) -> list[Mapping[str, object]
     return potentials
 
 
-def _potential(state: Mapping[str, object]) -> LocalPotential:
+def potential_from_state(state: Mapping[str, object]) -> LocalPotential:
+    """The potential, a formula or a network, whose ``state_dict`` this is."""
     if state.get("tag") == NN_TAG:
         return NNPotential.from_state_dict(state)
     return potential_from_state_dict(state)

@@ -1,0 +1,219 @@
+"""Energy, forces and stress of ASE's atoms."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import (
+    CalculationFailed,
+    Calculator,
+    PropertyNotImplementedError,
+    all_changes,
+    compare_atoms,
+)
+from ase.stress import full_3x3_to_voigt_6_stress
+
+from miniff.ase._engine import Engine, volume_of
+from miniff.ase._given import AnyPotentials, Given
+from miniff.ml import committee_spread
+from miniff.ml._files import potential_from_state
+from miniff.potentials import Precision, TableEvaluation
+
+__all__ = ["MiniffCalculator"]
+
+STANDARD = ("energy", "free_energy", "energies", "forces", "stress")
+SPREAD = ("energy_std", "forces_std")
+CHARGES = {"initial_charges", "initial_magmoms"}
+"""What ASE's atoms may have and no energy depends on."""
+REASONS = "atoms came too close, or the potential fails here"
+
+
+class MiniffCalculator(Calculator):
+    """Potentials as ASE's calculator: for its optimisers, dynamics, filters, phonons, NEB.
+
+    In eV and angstrom it gives ``energy`` (``free_energy`` is the same), ``energies`` of the atoms,
+    ``forces``, and ``stress`` with ASE's sign and order (positive under tension; xx yy zz yz xz
+    xy). Of a committee it also gives, to ``get_property``, ``energy_std`` and ``forces_std``:
+    standard deviations over the members, made only when asked for.
+
+    Stress is the derivative of the energy by the strain over the volume of the whole cell. Atoms
+    that repeat along one or two vectors have one if all three vectors span a volume, vacuum
+    included, as in ASE's own calculators; else :class:`PropertyNotImplementedError` is raised, also
+    where nothing repeats.
+
+    One calculator takes any atoms, also others in turn. Its neighbour list is a
+    :class:`miniff.kernel.SkinList`, made again when atoms or cell have moved far enough, and for
+    other elements, numbers of atoms or periodicity.
+    """
+
+    name = "miniff"
+    implemented_properties = list(STANDARD)  # noqa: RUF012 - as ASE has them
+    default_parameters = {  # noqa: RUF012
+        "skin": 1.0,
+        "precision": "double",
+        "ignore_missing_species": False,
+    }
+
+    def __init__(
+        self,
+        potentials: AnyPotentials,
+        *,
+        skin: float = 1.0,
+        precision: Precision = "double",
+        ignore_missing_species: bool = False,
+    ) -> None:
+        """Reads or takes the potentials; nothing is evaluated yet.
+
+        Args:
+            potentials: One or several, whose energies are summed; plain data that stand for
+                formulas; or a file, as :func:`miniff.ml.load_potentials` reads.
+            skin: How far beyond the cutoff neighbours are listed, so that the list lasts (length);
+                0 makes a new one for every new place.
+            precision: As in :func:`miniff.kernel.eval`.
+            ignore_missing_species: Let atoms that no potential is for have no energy. Potentials
+                for elements that the atoms do not have are allowed in any case.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: No potential, one for a species that is no chemical element, a skin or
+                precision that is none, a file that is damaged, committees of different sizes.
+            TypeError: Something else in place of a potential.
+        """
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._use(Given(potentials, skin, precision, ignore_missing_species))
+
+    def set(  # type: ignore[override]
+        self,
+        *,
+        potentials: AnyPotentials | None = None,
+        skin: float | None = None,
+        precision: Precision | None = None,
+        ignore_missing_species: bool | None = None,
+    ) -> dict[str, object]:
+        """Changes what is given, as the constructor takes it, and forgets all results.
+
+        Returns:
+            What has changed, as plain data.
+        """
+        given = {
+            "potentials": potentials,
+            "skin": skin,
+            "precision": precision,
+            "ignore_missing_species": ignore_missing_species,
+        }
+        changes: dict[str, Any] = {name: v for name, v in given.items() if v is not None}
+        if not changes:
+            return {}
+        before = dict(self.parameters)
+        self._use(replace(self._given, **changes))
+        return {name: v for name, v in self.parameters.items() if v != before[name]}
+
+    def check_state(self, atoms: Atoms, tol: float = 0.0) -> list[str]:
+        """What the energy depends on and has changed since the last calculation, by ASE's names.
+
+        Compared to the bit, which is faster than within a tolerance.
+
+        Args:
+            atoms: As they are now.
+            tol: If not 0, numbers may differ by this much.
+        """
+        before = self.atoms
+        if before is None or tol > 0:
+            changes: list[str] = compare_atoms(before, atoms, tol, CHARGES)
+            return changes
+        pairs = {
+            "positions": (before.positions, atoms.positions),
+            "numbers": (before.numbers, atoms.numbers),
+            "cell": (before.cell.array, atoms.cell.array),
+            "pbc": (before.pbc, atoms.pbc),
+        }
+        return [name for name, (then, now) in pairs.items() if not np.array_equal(then, now)]
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        """Fills ``results``; what ASE calls.
+
+        Raises:
+            ValueError: Atoms that no potential is for, two at one place, or a cell that spans no
+                volume where it repeats.
+            CalculationFailed: Energies or forces that are no finite numbers: an atom is named.
+            PropertyNotImplementedError: Stress alone is asked for, and there is none.
+        """
+        here = self.atoms if atoms is None else atoms
+        if here is None:
+            raise ValueError("`atoms` is None but must be atoms: there was no calculation before")
+        volume = volume_of(here) if here.pbc.any() else None
+        if volume is None and list(properties) == ["stress"]:
+            raise PropertyNotImplementedError(
+                "stress needs a cell with a volume and atoms that repeat, but `pbc` is "
+                f"{here.pbc.tolist()} and the cell is {here.cell.array.tolist()}"
+            )
+        super().calculate(here, properties, system_changes)  # type: ignore[no-untyped-call]
+        self.results = {}
+        table = self._engine.table(here)
+        self.results = _results(self._engine.mean(table), volume)
+        if not set(SPREAD).isdisjoint(properties):
+            spread = committee_spread(*self._engine.of_members(table))
+            self.results.update(zip(SPREAD, spread, strict=True))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are made again from the potentials' data, without results.
+
+        Raises:
+            ValueError: A potential that cannot be saved, such as a Python function.
+        """
+        states = [potential.state_dict() for potential in self._given.listed]
+        given = (self._given.skin, self._given.precision, self._given.ignore_missing_species)
+        return _again, (states, *given)
+
+    @property
+    def n_lists(self) -> int:
+        """How many neighbour lists were made."""
+        return self._engine.n_lists
+
+    def _use(self, given: Given) -> None:
+        self._given = given
+        self._engine = Engine(given)
+        self.parameters.update(given.as_parameters())
+        spread = SPREAD if self._engine.n_members > 1 else ()
+        self.implemented_properties = [*STANDARD, *spread]
+        self.reset()  # type: ignore[no-untyped-call]
+
+
+def _results(found: TableEvaluation, volume: float | None) -> dict[str, object]:
+    energy = float(found.energy[0])
+    if not (isfinite(energy) and np.isfinite(found.gradient).all()):
+        wrong = np.flatnonzero(~np.isfinite(found.gradient).all(axis=1))
+        atom = f" on atom {wrong[0]} (counted from 0)" if len(wrong) else ""
+        raise CalculationFailed(
+            f"the energy is {energy} and the force{atom} is no finite number: {REASONS}"
+        )
+    results = {
+        "energy": energy,
+        "free_energy": energy,
+        "energies": found.energies,
+        "forces": -found.gradient,
+    }
+    if volume is not None:
+        strain = found.strain_derivative[0]
+        results["stress"] = full_3x3_to_voigt_6_stress(strain) / volume
+    return results
+
+
+def _again(
+    states: list[dict[str, object]], skin: float, precision: Precision, ignore: bool
+) -> MiniffCalculator:
+    """A calculator from a pickle."""
+    return MiniffCalculator(
+        [potential_from_state(state) for state in states],
+        skin=skin,
+        precision=precision,
+        ignore_missing_species=ignore,
+    )

@@ -1,0 +1,147 @@
+"""Potentials evaluated on ASE's atoms as they move, one structure after the other."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from jaxtyping import Float64
+from numpy import ndarray
+
+from miniff._checks import check_finite
+from miniff._neighbors import PairTable
+from miniff.ase._given import Given
+from miniff.kernel import Placement, SkinList
+from miniff.ml import committee_members
+from miniff.potentials import (
+    CompiledPotentials,
+    LocalPotential,
+    TableEvaluation,
+    refuse_uncovered_species,
+)
+
+__all__ = ["Engine", "volume_of"]
+
+SMALLEST = 1e-10
+"""Cells flatter than this, relative to their longest vector, span no volume."""
+
+Names = tuple[str, ...]
+
+
+class Engine:
+    """Keeps the neighbour list of the last atoms, and the potentials ready for their species.
+
+    Attributes:
+        n_members: Of the committee among the potentials; 1 without one.
+        n_lists: How many neighbour lists were made.
+    """
+
+    def __init__(self, given: Given) -> None:
+        """Nothing is compiled or listed before there are atoms.
+
+        Raises:
+            ValueError: Committees of different sizes.
+        """
+        self._given = given
+        self._members = committee_members(given.listed)
+        self._mean_for: dict[Names, CompiledPotentials] = {}
+        self._members_for: dict[Names, list[CompiledPotentials]] = {}
+        self._last: _Listed | None = None
+        self.n_members = len(self._members)
+        self.n_lists = 0
+
+    def table(self, atoms: Atoms) -> PairTable:
+        """The neighbours of the atoms, from the list at hand if it still holds.
+
+        Raises:
+            ValueError: Atoms that no potential is for, two at one place, or a cell that spans no
+                volume where it repeats.
+        """
+        here = Placement(atoms.positions, _box(atoms))
+        if self._last is None or not self._last.is_of(atoms):
+            self._last = self._new(atoms, here)
+            self.n_lists += 1
+        before = self._last.pairs.n_lists
+        table = self._last.pairs.table(here)
+        self.n_lists += self._last.pairs.n_lists - before
+        return table
+
+    def mean(self, table: PairTable) -> TableEvaluation:
+        """All potentials; of a committee, the mean of its members."""
+        if table.names not in self._mean_for:
+            self._mean_for[table.names] = self._compiled(self._given.listed, table.names)
+        return self._mean_for[table.names].evaluate(table)
+
+    def of_members(
+        self, table: PairTable
+    ) -> tuple[Float64[ndarray, " n_members"], Float64[ndarray, "n_members n_atoms 3"]]:
+        """Total energy and forces of each member (energy), (energy/length)."""
+        if table.names not in self._members_for:
+            self._members_for[table.names] = [
+                self._compiled(own, table.names) for own in self._members
+            ]
+        found = [member.evaluate(table) for member in self._members_for[table.names]]
+        return np.array([f.energy[0] for f in found]), np.array([-f.gradient for f in found])
+
+    def _compiled(self, potentials: list[LocalPotential], names: Names) -> CompiledPotentials:
+        return CompiledPotentials(potentials, names, precision=self._given.precision)
+
+    def _new(self, atoms: Atoms, here: Placement) -> "_Listed":
+        symbols = atoms.get_chemical_symbols()
+        if not self._given.ignore_missing_species:
+            refuse_uncovered_species(
+                self._given.listed, sorted(set(symbols)), where="the structure"
+            )
+        pairs = SkinList(
+            here,
+            symbols,
+            pbc=atoms.pbc.tolist(),
+            cutoff=max(p.cutoff for p in self._given.listed),
+            skin=self._given.skin,
+        )
+        return _Listed(atoms.numbers.copy(), atoms.pbc.copy(), pairs)
+
+
+@dataclass(frozen=True, eq=False)
+class _Listed:
+    """A neighbour list and the atoms it is of, wherever they are."""
+
+    numbers: ndarray
+    pbc: ndarray
+    pairs: SkinList
+
+    def is_of(self, atoms: Atoms) -> bool:
+        return np.array_equal(self.numbers, atoms.numbers) and np.array_equal(self.pbc, atoms.pbc)
+
+
+def volume_of(atoms: Atoms) -> float | None:
+    """Of the cell (length^3); None if its vectors are zero or in one plane.
+
+    Raises:
+        ValueError: Vectors that are no finite numbers.
+    """
+    vectors = atoms.cell.array
+    check_finite("cell", vectors)
+    longest = float(np.abs(vectors).max())
+    volume = float(abs(np.linalg.det(vectors)))
+    return volume if volume > SMALLEST * longest**3 else None
+
+
+def _box(atoms: Atoms) -> Float64[ndarray, "3 3"]:
+    """Three cell vectors that are independent; where nothing repeats they may be made up.
+
+    Raises:
+        ValueError: Vectors along which the atoms repeat that are not independent.
+    """
+    vectors: ndarray = atoms.cell.array
+    if volume_of(atoms) is not None:
+        return vectors
+    repeated = vectors[atoms.pbc]
+    _, lengths, directions = np.linalg.svd(repeated)
+    if len(repeated) and lengths.min() <= SMALLEST * lengths.max():
+        raise ValueError(
+            f"`pbc` is {atoms.pbc.tolist()} but the cell vectors along which the atoms repeat, "
+            f"{repeated.tolist()}, are zero or not independent"
+        )
+    box = np.empty((3, 3))
+    box[atoms.pbc], box[~atoms.pbc] = repeated, directions[len(repeated) :]
+    return box

@@ -1,0 +1,132 @@
+"""A neighbour list for atoms and boxes that move, made again only when it must be.
+
+Pairs are listed up to cutoff + skin. When the list was made, atoms were at r and cell vectors were
+the rows of h; now they are at r' and h'. With F = h^-1 h', which takes the old vectors to the new
+ones, and u = r' - r F, what an atom did besides, a pair that was d apart is d F + u_j - u_i apart
+now, images included. One that was not listed was at least cutoff + skin apart, so it is at least
+
+    (cutoff + skin) s - 2 max |u|
+
+apart now, where s is the smallest singular value of F, by which F shortens the most. While that is
+not less than the cutoff the list has every pair within it. Where the box stays (F = s = 1) this is
+the usual rule: no atom has moved by more than half of the skin. A motion that all atoms share
+changes no distance and is taken out of u.
+
+Verlet, Phys. Rev. 159, 98 (1967), https://doi.org/10.1103/PhysRev.159.98
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+from jaxtyping import Float, Float64
+from numpy import ndarray
+
+from miniff._checks import check_finite
+from miniff._neighbors import PairTable, find_pairs, find_pairs_again
+
+__all__ = ["Placement", "SkinList"]
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """Where the atoms of a structure and its box are.
+
+    Attributes:
+        positions: Cartesian, in the box or outside (length).
+        vectors: Rows are the cell vectors (length); three that are independent, even where nothing
+            repeats.
+    """
+
+    positions: Float[ndarray, "n_atoms 3"]
+    vectors: Float[ndarray, "3 3"]
+
+    def copy(self) -> "Placement":
+        """The same with arrays of its own."""
+        return Placement(self.positions.copy(), self.vectors.copy())
+
+
+class SkinList:
+    """The neighbour pairs of one structure wherever its atoms and cell vectors are.
+
+    Attributes:
+        pbc: Whether the structure repeats along each cell vector.
+        cutoff: All pairs closer than this are listed (length).
+        skin: How far beyond the cutoff pairs are listed (length).
+        made_at: Where atoms and box were when the list was made.
+        n_lists: How many times a list was made.
+    """
+
+    def __init__(
+        self,
+        placement: Placement,
+        species: Sequence[str],
+        *,
+        pbc: Sequence[bool],
+        cutoff: float,
+        skin: float,
+    ) -> None:
+        """Lists the pairs of atoms where they are.
+
+        Args:
+            placement: Positions and cell vectors.
+            species: A name per atom.
+            pbc: Whether the structure repeats along each cell vector.
+            cutoff: Below this every pair is wanted (length).
+            skin: What is listed beyond it (length); with 0 the list is new after every motion.
+
+        Raises:
+            ValueError: A skin that is negative or infinite, and what :func:`compute_images`
+                refuses.
+        """
+        if not 0 <= skin < inf:
+            raise ValueError(f"`skin` is {skin} but must be in [0, inf)")
+        self.pbc = tuple(bool(repeats) for repeats in pbc)
+        self.cutoff, self.skin = float(cutoff), float(skin)
+        check_finite("vectors", placement.vectors)
+        self.made_at = placement.copy()
+        self.n_lists = 1
+        self._table = find_pairs(
+            self.made_at.positions, self.made_at.vectors, self.pbc, species, self.cutoff + self.skin
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The species that occur, sorted."""
+        return self._table.names
+
+    def table(self, placement: Placement) -> PairTable:
+        """The pairs with atoms and box at another place; it has some beyond the cutoff too.
+
+        Raises:
+            ValueError: As the constructor, for the new place.
+        """
+        if not self._still_holds(placement):
+            check_finite("vectors", placement.vectors)
+            new = placement.copy()
+            self._table = find_pairs_again(self._table, new.positions, new.vectors, self.pbc)
+            self.made_at = new
+            self.n_lists += 1
+        return self._table.moved(placement.positions, placement.vectors[None])
+
+    def _still_holds(self, now: Placement) -> bool:
+        """Whether no pair that is not listed can be within the cutoff; not if a number is nan."""
+        then, reach = self.made_at, self.skin
+        if not any(self.pbc) or np.array_equal(now.vectors, then.vectors):
+            moved = now.positions - then.positions
+        else:
+            deformation = np.linalg.solve(then.vectors, now.vectors)
+            if not np.isfinite(deformation).all():
+                return False
+            shortest = float(np.linalg.svd(deformation, compute_uv=False)[-1])
+            reach = (self.cutoff + self.skin) * shortest - self.cutoff
+            moved = now.positions - then.positions @ deformation
+        # No component of a vector is longer than it is: most calls end here.
+        if np.abs(moved).max(initial=0.0) <= reach / 2 / 3**0.5:
+            return True
+        return _longest(moved) <= reach / 2 or _longest(moved - moved.mean(axis=0)) <= reach / 2
+
+
+def _longest(vectors: Float64[ndarray, "n 3"]) -> float:
+    return float(np.sqrt(np.einsum("ix,ix->i", vectors, vectors).max(initial=0.0)))
