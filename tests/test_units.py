@@ -20,6 +20,9 @@ ASE = {
     "GPa": ase.units.GPa,
     "MPa": ase.units.GPa / 1e3,
     "kbar": 1e8 * ase.units.Pascal,
+    "fs": ase.units.fs,
+    "ps": 1e3 * ase.units.fs,
+    "ns": 1e6 * ase.units.fs,
 }
 
 

@@ -1,7 +1,8 @@
 """Units by name, for the edges: files, plots, the command line.
 
 The package computes in whatever consistent units it is given and never converts. Factors are those
-of CODATA as scipy has them; the units with factor 1 are electronvolt and angstrom.
+of CODATA as scipy has them; the units with factor 1 are electronvolt and angstrom. Times are in
+ASE's unit, which goes with them and the atomic mass unit.
 """
 
 from scipy import constants
@@ -14,6 +15,7 @@ _HARTREE = constants.value("Hartree energy in eV")
 _BOHR = constants.value("Bohr radius") / constants.angstrom
 _PASCAL = constants.angstrom**3 / constants.e
 _MOLE = constants.Avogadro * constants.e
+_SECOND = (constants.e / constants.atomic_mass) ** 0.5 / constants.angstrom
 
 UNITS: dict[str, dict[str, float]] = {
     "energy": {
@@ -37,12 +39,13 @@ UNITS: dict[str, dict[str, float]] = {
         "MPa": 1e6 * _PASCAL,
         "kbar": 1e8 * _PASCAL,
     },
+    "time": {"fs": 1e-15 * _SECOND, "ps": 1e-12 * _SECOND, "ns": 1e-9 * _SECOND},
 }
-"""Size of each unit in electronvolt and angstrom, by the kind of quantity."""
+"""Size of each unit in electronvolt, angstrom and ASE's time, by the kind of quantity."""
 
 
 def factor(unit: str) -> float:
-    """Size of a unit in electronvolt and angstrom; ``"1"`` is 1.
+    """Size of a unit in electronvolt, angstrom and ASE's time; ``"1"`` is 1.
 
     Raises:
         ValueError: An unknown unit.
