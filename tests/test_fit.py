@@ -41,7 +41,8 @@ def test_job_of_the_manual_runs_from_data_to_errors(silicon: Path) -> None:
     fit, _ = ml_util.exec_workflows(job)
     report = json.loads(Path("fit.json").read_text())
     keys = {"errors", "wall_time_s", "versions", "seed", "data_sha256", "stress_offset"}
-    assert set(report) == keys
+    assert set(report) == keys | {"records"}
+    assert report["records"] == [record.as_plain() for record in fit.records]
     assert set(report["errors"]) == {"train", "validation"}
     assert report["errors"]["train"] == fit.errors["train"].as_json()
     assert report["seed"] == 3

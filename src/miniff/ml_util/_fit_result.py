@@ -46,10 +46,10 @@ class FitResult:
 
 
 def write_fit(result: FitResult, provenance: Mapping[str, object]) -> None:
-    """`fit.json`, `fit-convergence.png` and `fit-parity.png`; no validation set is null."""
+    """`fit.json` with the records, `fit-convergence.png` and `fit-parity.png`; no validation set is null."""
     errors: dict[str, object] = {"train": None, "validation": None}
     errors |= {part: error.as_json() for part, error in result.errors.items()}
     more = {**provenance, "stress_offset": result.pressure}
-    write_report(NAME, errors, result.wall_time_s, more)
+    write_report(NAME, errors, result.wall_time_s, more, result.records)
     write_learning_curve(NAME, result.records)
     write_parities(NAME, result.reference, result.predicted)

@@ -14,7 +14,6 @@ from miniff.ml_util._errors import Properties
 from miniff.ml_util._progress import EpochRecord
 
 __all__ = [
-    "learning_curves",
     "predicted_properties",
     "reference_properties",
     "refuse_unwritable",
@@ -55,18 +54,26 @@ def write_report(
     errors: Mapping[str, object],
     wall_time_s: float,
     provenance: Mapping[str, object],
+    records: Sequence[EpochRecord] = (),
 ) -> None:
-    """Writes `<name>.json`: errors in eV/atom, eV/angstrom and eV/angstrom^3, and their origin."""
+    """Writes `<name>.json`: errors in eV/atom, eV/angstrom and eV/angstrom^3, and their origin.
+
+    Records of epochs follow, if there are any, one on a line.
+    """
     report = {"errors": errors, "wall_time_s": round(wall_time_s, 3), **provenance}
+    text = json.dumps(report, indent=2)
+    if records:
+        lines = ",\n".join(f"    {json.dumps(record.as_plain())}" for record in records)
+        text = text.removesuffix("\n}") + f',\n  "records": [\n{lines}\n  ]\n}}'
     with atomic_write(f"{name}.json") as temporary:
-        temporary.write_text(json.dumps(report, indent=2) + "\n")
+        temporary.write_text(text + "\n")
 
 
 def write_learning_curve(name: str, records: Sequence[EpochRecord]) -> None:
     """Draws `<name>-convergence.png`."""
     from miniff.presentation import plot_convergence
 
-    axes = plot_convergence([record.epoch for record in records], learning_curves(records))
+    axes = plot_convergence(records)
     save_figure(axes[0].figure, f"{name}-convergence.png")
 
 
@@ -76,19 +83,8 @@ def write_parities(
     """Draws `<name>-parity.png`."""
     from miniff.presentation import plot_parities
 
-    save_figure(plot_parities(reference, predicted), f"{name}-parity.png")
-
-
-def learning_curves(records: Sequence[EpochRecord]) -> dict[str, dict[str, list[float]]]:
-    """Root mean square errors by property and set, for what was ever compared."""
-    curves: dict[str, dict[str, list[float]]] = {}
-    for name in ("energy", "forces", "stress"):
-        for part in ("train", "validation"):
-            errors = [getattr(record, part) for record in records]
-            values = [getattr(e, name).rmse for e in errors if e and getattr(e, name)]
-            if len(values) == len(records):
-                curves.setdefault(name, {})[part] = values
-    return curves
+    axes = plot_parities(reference, predicted)
+    save_figure(axes[0].figure, f"{name}-parity.png")
 
 
 def save_figure(figure: object, path: str) -> None:
@@ -97,7 +93,7 @@ def save_figure(figure: object, path: str) -> None:
 
     assert isinstance(figure, Figure)
     with atomic_write(path) as temporary:
-        figure.savefig(temporary, dpi=200)
+        figure.savefig(temporary)
 
 
 def write_predictions(

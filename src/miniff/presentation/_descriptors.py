@@ -1,11 +1,9 @@
-"""What radial descriptors look like: their values against the distance of a neighbour."""
+"""What descriptors look like: against the distance of a neighbour, and the angle between two."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from numpy import ndarray
 
@@ -13,33 +11,21 @@ from miniff._neighbors import join
 from miniff.kernel import Cell, compute_images
 from miniff.potentials import (
     FunctionPotential,
-    GeneralPotential,
     LocalPotential,
     behler2_descriptor_family,
     behler_turning_point,
     potential_values,
 )
-from miniff.presentation._style import SMALL, new_axes, tidy
-from miniff.units import factor
+from miniff.presentation._panels import ANY, Panels, axes_for, draw_curves, panels_of
+from miniff.presentation._style import GREY, look
+from miniff.presentation._units import labelled, printed, size_of
 
-__all__ = ["plot_descriptors_2"]
+__all__ = ["plot_descriptors_2", "plot_descriptors_3"]
 
 N_POINTS = 400
 FIRST = 1e-3
-"""Curves begin at this fraction of the cutoff: no two atoms may be at one place."""
-SYMBOLS = {
-    "eta": r"$\eta$",
-    "r_sphere": r"$r_s$",
-    "r0": r"$r_0$",
-    "dr": r"$\Delta r$",
-    "cutoff_alpha": r"$\alpha$",
-}
-LONG = 24
-"""A longer entry of the legend gets a line for each part."""
-ANY = None
-"""The neighbour of a function without a tag."""
-
-Panel = dict[tuple[str, str | None], list[LocalPotential]]
+"""Curves begin at this fraction of the cutoff, or of 180 degrees: no two atoms may be at one
+place."""
 
 
 def plot_descriptors_2(
@@ -62,7 +48,7 @@ def plot_descriptors_2(
             them.
         limits: First and last distance (length); from 0 to the largest cutoff by default.
         length_unit: Name of the unit of distances, also for the numbers of the legend.
-        axes: One for each panel; a new figure with a row for each centre by default.
+        axes: One for each panel; a new figure by default.
 
     Returns:
         The axes, panel by panel.
@@ -71,39 +57,78 @@ def plot_descriptors_2(
         ValueError: No function of a distance, one listed under another species than its tag's,
             another number of axes than of panels, limits that are no range, or an unknown unit.
     """
-    panels = _panels(descriptors)
+    unit = size_of(length_unit, "length")
+    panels = panels_of(descriptors, 2)
     low, high = _limits(panels, limits)
-    unit = factor(length_unit)
-    drawn = _axes(panels, axes)
-    for ax, (pair, functions) in zip(drawn, panels.items(), strict=True):
-        _draw(ax, pair, functions, (low, high), unit)
-        ax.set(xlim=(low / unit, high / unit), xlabel=f"r ({length_unit})", ylabel="f(r)")
-        tidy(ax)
+    r = np.linspace(max(low, FIRST * high), high, N_POINTS)
+    drawn = axes_for(panels, axes)
+    for given, (species, functions) in zip(drawn, panels.items(), strict=True):
+        with look(given) as ax:
+            dots = _dots(functions, species, (low, high))
+            key = [_dot(0.0, 0.0, GREY, label="turning point")] if dots else []
+            values = _radial_values(functions, species, r)
+            colors = draw_curves(ax, functions, r / unit, values, unit, key)
+            for number, place, height in dots:
+                ax.add_line(_dot(place / unit, height, colors[number]))
+            ax.set_title(f"{species[0]} with {species[1]}")
+            ax.set(xlim=(low / unit, high / unit), xlabel=labelled("r", length_unit))
+            ax.set_ylabel("f(r)")
     return drawn
 
 
-def _panels(descriptors: Mapping[str, Sequence[LocalPotential]]) -> Panel:
-    """The functions of a distance by the species of the atom and its neighbour."""
-    panels: Panel = {}
-    for centre, functions in descriptors.items():
-        for function in functions:
-            if function.species and function.species[0] != centre:
-                raise ValueError(f"{function} is listed as a descriptor of {centre}")
-            if _is_radial(function):
-                neighbor = function.species[1] if function.species else ANY
-                panels.setdefault((centre, neighbor), []).append(function)
-    if not panels:
-        raise ValueError("`descriptors` have no function of one distance to draw")
-    return panels
+def plot_descriptors_3(
+    descriptors: Mapping[str, Sequence[LocalPotential]],
+    distances: tuple[float, float] | None = None,
+    *,
+    length_unit: str = "angstrom",
+    axes: Sequence[Axes] | ndarray | None = None,
+) -> list[Axes]:
+    """Descriptors that are functions of an angle, a panel for each centre and pair of neighbours.
+
+    A curve is what two neighbours at fixed distances add to the descriptor, in both orders, against
+    the angle under which the atom sees them. The legend has the parameters in which the functions
+    of a panel differ. Functions of one distance, and those whose size depends on the neighbours'
+    elements, are left out.
+
+    Args:
+        descriptors: For each species those of its atoms, as ``default_behler_descriptors`` gives
+            them.
+        distances: Of the two neighbours (length), in the alphabetic order of their species; half of
+            the panel's largest cutoff by default.
+        length_unit: Name of the unit of distances, also for the numbers of the legend.
+        axes: One for each panel; a new figure by default.
+
+    Returns:
+        The axes, panel by panel.
+
+    Raises:
+        ValueError: No function of an angle, one listed under another species than its tag's,
+            another number of axes than of panels, distances that are not positive, or an unknown
+            unit.
+    """
+    unit = size_of(length_unit, "length")
+    panels = panels_of(descriptors, 3)
+    if distances is not None and not 0 < min(distances) <= max(distances) < np.inf:
+        raise ValueError(f"`distances` are {distances} but must be two positive numbers")
+    theta = np.linspace(FIRST, 1, N_POINTS) * np.pi
+    drawn = axes_for(panels, axes)
+    for given, (species, functions) in zip(drawn, panels.items(), strict=True):
+        with look(given) as ax:
+            half = max(f.cutoff for f in functions) / 2
+            r1, r2 = distances or (half, half)
+            values = _angular_values(functions, species, (r1, r2), theta)
+            draw_curves(ax, functions, np.degrees(theta), values, unit)
+            one, other = species[1:] if len(species) == 3 else (ANY, ANY)
+            places = dict.fromkeys(f"{r / unit:.3g}" for r in (r1, r2))
+            neighbors = ", ".join(dict.fromkeys((one, other))) if one == ANY else f"{one}, {other}"
+            at = f"{' and '.join(places)} {printed(length_unit)}"
+            ax.set_title(f"{species[0]} with {neighbors} at {at}")
+            ax.set(xlim=(0, 180), xlabel="angle (degrees)", ylabel=r"f($\theta$)")
+            ax.set_xticks(range(0, 181, 45))
+    return drawn
 
 
-def _is_radial(function: LocalPotential) -> bool:
-    if isinstance(function, FunctionPotential):
-        return function.family.is_pair_sum
-    return isinstance(function, GeneralPotential) and function.n_bodies == 2
-
-
-def _limits(panels: Panel, limits: tuple[float, float] | None) -> tuple[float, float]:
+def _limits(panels: Panels, limits: tuple[float, float] | None) -> tuple[float, float]:
     if limits is None:
         return 0.0, max(f.cutoff for functions in panels.values() for f in functions)
     low, high = limits
@@ -112,83 +137,60 @@ def _limits(panels: Panel, limits: tuple[float, float] | None) -> tuple[float, f
     return low, high
 
 
-def _axes(panels: Panel, axes: Sequence[Axes] | ndarray | None) -> list[Axes]:
-    """Those given, or a new figure: a row for each centre, a column for each neighbour."""
-    if axes is not None:
-        given = list(np.ravel(np.asarray(axes, dtype=object)))
-        if len(given) != len(panels):
-            raise ValueError(f"{len(given)} axes are given but there are {len(panels)} panels")
-        return given
-    centres = list(dict.fromkeys(centre for centre, _ in panels))
-    columns = max(sum(c == centre for c, _ in panels) for centre in centres)
-    free = new_axes(columns, width=4.0, height=2.5, rows=len(centres))
-    figure = free[0].get_figure()
-    assert figure is not None
-    layout = figure.get_layout_engine()
-    if isinstance(layout, ConstrainedLayoutEngine):
-        layout.set(wspace=0.06)
-    drawn: dict[tuple[str, str | None], Axes] = {}
-    for row, centre in enumerate(centres):
-        pairs = [pair for pair in panels if pair[0] == centre]
-        line = free[row * columns : (row + 1) * columns]
-        drawn.update(zip(pairs, line, strict=False))
-        for ax in line[len(pairs) :]:
-            ax.remove()
-    return [drawn[pair] for pair in panels]
+def _dots(
+    functions: Sequence[LocalPotential], species: Sequence[str], limits: tuple[float, float]
+) -> list[tuple[int, float, float]]:
+    """Number of the function, place and height of each turning point within the limits."""
+    dots = []
+    for number, function in enumerate(functions):
+        place = _turning_point(function)
+        if place is not None and limits[0] <= place <= limits[1]:
+            height = float(_radial_values([function], species, np.array([place]))[0, 0])
+            dots.append((number, place, height))
+    return dots
 
 
-def _draw(
-    ax: Axes,
-    pair: tuple[str, str | None],
-    functions: Sequence[LocalPotential],
-    limits: tuple[float, float],
-    unit: float,
-) -> None:
-    """The curves of one panel, dark to light in their order, with their turning points."""
-    low, high = limits
-    r = np.linspace(max(low, FIRST * high), high, N_POINTS)
-    places = [_turning_point(f) for f in functions]
-    marked = [place for place in places if place is not None and low <= place <= high]
-    values = _values(functions, pair, np.concatenate([r, marked]))
-    shades = np.linspace(0.0, 0.92, len(functions)) if len(functions) > 1 else [0.3]
-    dots = iter(range(len(r), len(r) + len(marked)))
-    for place, curve, shade, label in zip(
-        places, values, shades, _labels(functions, unit), strict=True
-    ):
-        color = colormaps["viridis"](shade)
-        ax.plot(r / unit, curve[: len(r)], color=color, lw=1.2, label=label)
-        if place in marked:
-            ax.add_line(_dot(place / unit, curve[next(dots)], color))
-    ax.axhline(0, color="0.7", lw=0.6, zorder=0)
-    ax.set_title(f"{pair[0]} with {pair[1] or 'any neighbour'}")
-    handles = ax.get_legend_handles_labels()[0]
-    if marked:
-        handles = [*handles, _dot(0.0, 0.0, "0.4", label="turning point")]
-    ax.legend(
-        handles=handles,
-        loc="upper left",
-        bbox_to_anchor=(1.0, 1.03),
-        handlelength=1.2,
-        labelspacing=0.25,
-        fontsize=SMALL,
-    )
-
-
-def _dot(x: float, y: float, color: object, label: str = "_nolegend_") -> Line2D:
-    dot = Line2D([x], [y], marker="o", markersize=4, linestyle="none", label=label, zorder=3)
+def _dot(x: float, y: float, color: str, label: str = "_nolegend_") -> Line2D:
+    dot = Line2D([x], [y], marker="o", markersize=3.5, linestyle="none", label=label, zorder=3)
     dot.set(color=color, markeredgecolor="white", markeredgewidth=0.5)
     return dot
 
 
-def _values(
-    functions: Sequence[LocalPotential], pair: tuple[str, str | None], r: ndarray
+def _radial_values(
+    functions: Sequence[LocalPotential], species: Sequence[str], r: ndarray
 ) -> ndarray:
     """[n_functions, n_points] for an atom with one neighbour."""
-    species = (pair[0], pair[1] or pair[0])
+    places = [[[0.0, 0.0, 0.0], [x, 0.0, 0.0]] for x in r]
+    return _values(functions, species, places)
+
+
+def _angular_values(
+    functions: Sequence[LocalPotential],
+    species: Sequence[str],
+    distances: tuple[float, float],
+    theta: ndarray,
+) -> ndarray:
+    """[n_functions, n_points] for an atom with two neighbours."""
+    r1, r2 = distances
+    places = [
+        [[0.0, 0.0, 0.0], [r1, 0.0, 0.0], [r2 * np.cos(t), r2 * np.sin(t), 0.0]] for t in theta
+    ]
+    return _values(functions, species, places)
+
+
+def _values(
+    functions: Sequence[LocalPotential],
+    species: Sequence[str],
+    places: Sequence[list[list[float]]],
+) -> ndarray:
+    """[n_functions, n_clusters] of the first atom of each cluster."""
+    n = len(places[0])
+    names = [species[0] if name == ANY else name for name in species]
+    names += [names[-1]] * (n - len(names))
     cutoff = max(f.cutoff for f in functions)
-    cells = [Cell(np.eye(3), [[0, 0, 0], [x, 0, 0]], species, pbc=False) for x in r]
+    cells = [Cell(np.eye(3), place, names, pbc=False) for place in places]
     table = join([compute_images(cell, cutoff).table for cell in cells])
-    values: ndarray = potential_values(functions, table)[:, ::2]
+    values: ndarray = potential_values(functions, table)[:, ::n]
     return values
 
 
@@ -202,31 +204,3 @@ def _turning_point(function: LocalPotential) -> float | None:
     if p["cutoff_function"] != "cosine" or p["cutoff_alpha"] != 0:
         return None
     return behler_turning_point(float(p["a"]), float(p["eta"]))
-
-
-def _labels(functions: Sequence[LocalPotential], unit: float) -> list[str]:
-    """What tells each function from the others of its panel."""
-    names = [f.family.name if isinstance(f, FunctionPotential) else "general" for f in functions]
-    numbers = [_numbers(f, unit) for f in functions]
-    every = dict.fromkeys(name for one in numbers for name in one)
-    differing = [name for name in every if len({one.get(name) for one in numbers}) > 1]
-    labels = []
-    for name, one in zip(names, numbers, strict=True):
-        parts = [f"{SYMBOLS.get(key, key)} = {one[key]}" for key in differing if key in one]
-        if len(set(names)) > 1 or not parts:
-            parts.insert(0, name)
-        text = ", ".join(parts)
-        labels.append(text if len(text) < LONG else "\n".join(parts))
-    return labels
-
-
-def _numbers(function: LocalPotential, unit: float) -> dict[str, str]:
-    """Parameters in the unit of the plot, with three digits."""
-    if not isinstance(function, FunctionPotential):
-        return {}
-    shown = {}
-    for name, value in function.parameters.items():
-        text = function.family.parameters[name].text
-        power = {"(length)": -1, "(1/length^2)": 2}.get(text.rpartition(" ")[2], 0)
-        shown[name] = f"{value * unit**power:.3g}" if isinstance(value, float) else str(value)
-    return shown

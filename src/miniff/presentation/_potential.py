@@ -9,8 +9,8 @@ from numpy import ndarray
 from miniff._neighbors import join
 from miniff.kernel import Cell, compute_images, profile_directed_strain
 from miniff.potentials import LocalPotential, listed_potentials, potential_values
-from miniff.presentation._style import new_axes, tidy
-from miniff.units import factor
+from miniff.presentation._style import look
+from miniff.presentation._units import labelled, size_of
 
 __all__ = ["plot_potential_2", "plot_strain_profile"]
 
@@ -55,17 +55,18 @@ def plot_potential_2(
             f"`pair` is {species} but no potential gives atoms of {species[0]} an energy for "
             f"neighbours of {species[1]}"
         )
-    unit, length = factor(energy_unit), factor(length_unit)
+    unit, length = size_of(energy_unit, "energy"), size_of(length_unit, "length")
     r = np.linspace(low, high, N_POINTS)
     energies = _with_one_neighbor(several, species, r)
-    ax = new_axes()[0] if ax is None else ax
-    ax.axhline(0, color="0.7", lw=0.6, zorder=0)
-    ax.plot(r / length, energies / unit, lw=1.2, label=label)
-    ax.set(xlim=(low / length, high / length), ylim=_bounds(energies / unit))
-    ax.set(xlabel=f"r ({length_unit})", ylabel=f"energy ({energy_unit})")
-    if label is not None:
-        ax.legend()
-    return tidy(ax)
+    with look(ax) as ax:
+        bounds = _joined(ax, (low / length, high / length), _bounds(energies / unit))
+        ax.axhline(0, color="0.7", lw=0.5, zorder=0)
+        ax.plot(r / length, energies / unit, label=label)
+        ax.set(xlim=bounds[0], ylim=bounds[1])
+        ax.set(xlabel=labelled("r", length_unit), ylabel=labelled("energy", energy_unit))
+        if label is not None:
+            ax.legend()
+    return ax
 
 
 def plot_strain_profile(
@@ -99,7 +100,7 @@ def plot_strain_profile(
     """
     if not 0 < limits[0] < limits[1]:
         raise ValueError(f"`limits` are {limits} but must be two rising positive numbers")
-    unit = factor(energy_unit)
+    unit = size_of(energy_unit, "energy")
 
     def energies(strain: ndarray) -> ndarray:
         return profile_directed_strain(potentials, cell, strain, direction) / cell.size
@@ -107,19 +108,19 @@ def plot_strain_profile(
     strain = np.linspace(*limits, N_POINTS)
     curve = energies(strain)
     zero = _origin(curve, origin)
-    ax = new_axes()[0] if ax is None else ax
     tag = label if label is not None else cell.meta.get("tag")
-    (line,) = ax.plot(
-        strain, (curve - zero) / unit, lw=1.2, label=None if tag is None else str(tag)
-    )
-    if mark_points is not None:
-        points = np.asarray(mark_points, float)
-        marked = (energies(points) - zero) / unit
-        ax.plot(points, marked, "o", ms=4, color=line.get_color())
-    ax.set(xlim=limits, xlabel="strain", ylabel=f"energy ({energy_unit}/atom)")
-    if tag is not None:
-        ax.legend()
-    return tidy(ax)
+    with look(ax) as ax:
+        (line,) = ax.plot(
+            strain, (curve - zero) / unit, label=None if tag is None else str(tag)
+        )
+        if mark_points is not None:
+            points = np.asarray(mark_points, float)
+            marked = (energies(points) - zero) / unit
+            ax.plot(points, marked, "o", ms=3.5, color=line.get_color(), linestyle="none")
+        ax.set(xlim=limits, xlabel="strain", ylabel=labelled("energy", energy_unit, "/atom"))
+        if tag is not None:
+            ax.legend()
+    return ax
 
 
 def _limits(
@@ -169,6 +170,16 @@ def _bounds(energies: ndarray) -> tuple[float, float]:
         high = min(high, rest)
     margin = 0.05 * (high - low) or 1.0
     return low - margin, high + margin
+
+
+def _joined(
+    ax: Axes, x: tuple[float, float], y: tuple[float, float]
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Limits for a curve, wide enough for those that :func:`plot_potential_2` drew before."""
+    if not ax.lines:
+        return x, y
+    (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()
+    return (min(x[0], x0), max(x[1], x1)), (min(y[0], y0), max(y[1], y1))
 
 
 def _origin(curve: ndarray, origin: str | float | None) -> float:

@@ -13,6 +13,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 __all__ = [
     "COLORS",
@@ -44,11 +45,10 @@ LINES: tuple[str | tuple[float, tuple[float, ...]], ...] = (
     (0, (5, 1.5, 1, 1.5)),
     (0, (8, 2)),
     (0, (3, 1, 1, 1, 1, 1)),
-    (0, (2, 2)),
 )
-"""One beside each colour, so that curves differ in grey as well."""
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-COLORS = {"train": PALETTE[0], "validation": PALETTE[4], "test": PALETTE[1]}
+"""One beside each colour, so that curves differ in grey as well; one less, so that 42 pairs do."""
+MARKERS = ("o", "s", "^", "D", "v", "P")
+COLORS = {"train": PALETTE[0], "validation": PALETTE[2], "test": PALETTE[1]}
 """Of the sets of structures."""
 
 _TICKS = {"direction": "in", "length": 2.5, "width": 0.6, "labelsize": SMALL, "pad": 2.5}
@@ -66,7 +66,7 @@ STYLE: Mapping[str, object] = MappingProxyType(
         "axes.grid": False,
         "axes.formatter.useoffset": False,
         "axes.formatter.use_mathtext": True,
-        "axes.prop_cycle": cycler(color=PALETTE, linestyle=LINES),
+        "axes.prop_cycle": cycler(color=PALETTE * 6, linestyle=LINES * 7),
         "lines.linewidth": 1.2,
         "lines.markersize": 3.5,
         "patch.linewidth": 0.6,
@@ -139,10 +139,10 @@ def new_axes(
 
 
 @contextmanager
-def look(ax: Axes | None) -> Iterator[Axes]:
+def look(ax: Axes | None, *, height: float = 2.5) -> Iterator[Axes]:
     """The axes to draw in, ``ax`` or new ones; with the look unless the user made them."""
     if ax is None:
-        (ax,) = new_axes()
+        (ax,) = new_axes(height=height)
     if isinstance(ax.get_figure(), _Figure):
         with rc_context(dict(STYLE)):
             yield ax
@@ -154,3 +154,5 @@ def frame(ax: Axes) -> None:
     """Ticks of the look. matplotlib makes them late: they are told now what they will be."""
     ax.tick_params(which="major", **_TICKS)
     ax.tick_params(which="minor", direction="in", length=1.5, width=0.5)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))

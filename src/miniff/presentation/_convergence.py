@@ -1,0 +1,131 @@
+"""Learning curves: errors against the epoch, evaluations or time."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from numpy import ndarray
+
+from miniff._checks import unknown_name
+from miniff.presentation._quantities import QUANTITIES, Quantity
+from miniff.presentation._style import COLORS, PAGE, look, new_axes
+from miniff.presentation._units import labelled, size_of
+
+__all__ = ["Recorded", "plot_convergence"]
+
+Progress = Literal["epoch", "n_evaluations", "wall_time_s"]
+AGAINST: dict[Progress, str] = {
+    "epoch": "epoch",
+    "n_evaluations": "evaluations",
+    "wall_time_s": "time (s)",
+}
+MEASURES = {"mae": "MAE", "rmse": "RMSE"}
+DASHES = {"train": "-", "validation": (0, (4, 1.5))}
+PLAIN_NUMBERS = FuncFormatter(lambda value, _: f"{value:g}")
+"""20 rather than 2 x 10^1 beside a logarithmic axis."""
+
+
+@runtime_checkable
+class Recorded(Protocol):
+    """What one epoch reached: ``ml_util`` has such records in the result of a fit."""
+
+    def as_plain(self) -> dict[str, object]: ...
+
+
+def plot_convergence(
+    records: Sequence[Recorded | Mapping[str, Any]],
+    *,
+    measure: Literal["mae", "rmse"] = "rmse",
+    against: Progress = "epoch",
+    label: str | None = None,
+    axes: Sequence[Axes] | ndarray | None = None,
+) -> list[Axes]:
+    """Errors of the training and validation set in each epoch, on a logarithmic scale.
+
+    One panel for each of energy, forces and stress that was compared. Draw another run into the
+    same axes to compare the two: then a ``label`` names each, and lines of the validation sets are
+    dashed.
+
+    Args:
+        records: One for each epoch: ``FitResult.records``, or ``records`` of ``fit.json``.
+        measure: ``"rmse"`` or ``"mae"``.
+        against: ``"epoch"``, ``"n_evaluations"`` of loss and gradient, or ``"wall_time_s"``.
+        label: Name of the run, if there are several.
+        axes: One for each panel; a new figure by default.
+
+    Returns:
+        The axes, in the order energy, forces, stress.
+
+    Raises:
+        ValueError: No record or none that has errors, an unknown measure or scale, or another
+            number of axes than of panels.
+    """
+    for what, given, known in (("measure", measure, MEASURES), ("scale", against, AGAINST)):
+        if given not in known:
+            raise ValueError(unknown_name(what, given, known))
+    if not len(records):
+        raise ValueError("`records` are empty: there is no epoch to draw")
+    plain = [r if isinstance(r, Mapping) else r.as_plain() for r in records]
+    panels = {quantity: _curves(plain, quantity, measure) for quantity in QUANTITIES}
+    panels = {quantity: curves for quantity, curves in panels.items() if curves}
+    if not panels:
+        raise ValueError("`records` have no errors of energy, forces or stress")
+    drawn = _axes(len(panels), axes)
+    if len(drawn) != len(panels):
+        raise ValueError(
+            f"{len(drawn)} axes are given but there are {len(panels)} panels: {', '.join(panels)}"
+        )
+    steps = np.array([record[against] for record in plain], float)
+    for given_ax, (quantity, curves) in zip(drawn, panels.items(), strict=True):
+        with look(given_ax) as ax:
+            _draw(ax, steps, curves, label)
+            unit = QUANTITIES[quantity].error_unit
+            title = labelled(f"{MEASURES[measure]} of {quantity}", unit, QUANTITIES[quantity].per)
+            ax.set(xlabel=AGAINST[against], ylabel=title)
+            ax.xaxis.set_major_locator(MaxNLocator(5, integer=against != "wall_time_s"))
+            ax.legend()
+    return drawn
+
+
+def _axes(n: int, axes: Sequence[Axes] | ndarray | None) -> list[Axes]:
+    if axes is not None:
+        return list(np.ravel(np.asarray(axes, dtype=object)))
+    return new_axes(n, width=PAGE * n / 3, height=2.0)
+
+
+def _curves(
+    records: Sequence[Mapping[str, Any]], quantity: Quantity, measure: str
+) -> dict[str, ndarray]:
+    """Errors of each set that has them in any epoch, in the unit of errors; nan in the others."""
+    what = QUANTITIES[quantity]
+    size = size_of(what.error_unit, what.kind)
+    curves = {}
+    for part in ("train", "validation"):
+        errors = [(record.get(part) or {}).get(quantity) for record in records]
+        if any(errors):
+            values = [error[measure] if error else np.nan for error in errors]
+            curves[part] = np.array(values, float) / size
+    return curves
+
+
+def _draw(ax: Axes, steps: ndarray, curves: Mapping[str, ndarray], label: str | None) -> None:
+    color: dict[str, str] = {}
+    for part, values in curves.items():
+        marker = "o" if len(steps) == 1 else None
+        if label is None:
+            color = {"color": COLORS[part]}
+        named = part if label is None else f"{label}, {part}"
+        (line,) = ax.plot(
+            steps, values, marker=marker, lw=1.2, linestyle=DASHES[part], label=named, **color
+        )
+        color = {"color": str(line.get_color())}
+    if any(np.any(values > 0) for values in curves.values()):
+        ax.set_yscale("log")
+        low, high = ax.get_ylim()
+        decades = np.log10(high / low)
+        between = (2, 5) if decades > 0.8 else tuple(range(2, 10))
+        ax.yaxis.set_minor_locator(LogLocator(subs=between, numticks=12))
+        ax.yaxis.set_major_formatter(PLAIN_NUMBERS)
+        ax.yaxis.set_minor_formatter(PLAIN_NUMBERS if decades < 2.5 else NullFormatter())
