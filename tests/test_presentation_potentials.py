@@ -44,7 +44,7 @@ def test_the_curve_is_the_formula(tag):
     r, energy = curve_of(ax)
     assert (r[0], r[-1]) == (0.5, 5.0)
     np.testing.assert_allclose(energy[:-1], lennard_jones(r[:-1]), rtol=1e-9)
-    assert ax.get_xlabel() == "r (angstrom)"
+    assert ax.get_xlabel() == "r (Å)"
     assert ax.get_ylabel() == "energy (eV)"
 
 
@@ -98,8 +98,12 @@ def test_triples_have_no_energy_for_two_atoms():
     """They draw as zero; unknown units are refused."""
     descriptor = behler5_descriptor_family(a=3.0, eta=0.1, l=1, zeta=1)
     assert np.all(curve_of(plot_potential_2(descriptor))[1] == 0)
-    with pytest.raises(ValueError, match="`furlong` is not a known unit"):
+    with pytest.raises(ValueError, match="`furlong` is not a known unit of length"):
         plot_potential_2(descriptor, length_unit="furlong")
+    with pytest.raises(
+        ValueError, match=r"`bohr` is not a known unit of energy.* Known: `1`, `Har"
+    ):
+        plot_potential_2(descriptor, energy_unit="bohr")
 
 
 def test_strain_profile_is_the_energy_of_scaled_cells():
@@ -134,6 +138,17 @@ def test_an_unknown_origin_is_refused():
     sentence = "`origin` is 'top' but must be left, right, median or a number"
     with pytest.raises(ValueError, match=sentence):
         plot_strain_profile(silicon(), DIAMOND, origin="top")
+
+
+def test_a_second_curve_narrows_no_axis():
+    """Both are seen whole, and differ in colour and dashes."""
+    short, long = (lj_potential_family(**{**LJ, "a": a}) for a in (2.0, 4.0))
+    ax = plot_potential_2(long, label="long")
+    plot_potential_2(short, label="short", ax=ax)
+    assert ax.get_xlim() == (0.8 * 0.5, 8.0)
+    first, second = (line for line in ax.lines if line.get_label() in ("long", "short"))
+    assert first.get_color() != second.get_color()
+    assert first.get_linestyle() != second.get_linestyle()
 
 
 def test_axes_given_are_axes_returned():

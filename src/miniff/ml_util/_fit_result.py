@@ -46,7 +46,7 @@ class FitResult:
 
 
 def write_fit(result: FitResult, provenance: Mapping[str, object]) -> None:
-    """`fit.json` with the records, `fit-convergence.png` and `fit-parity.png`; no validation set is null."""
+    """`fit.json`, where no validation set is null, `fit-convergence.png` and `fit-parity.png`."""
     errors: dict[str, object] = {"train": None, "validation": None}
     errors |= {part: error.as_json() for part, error in result.errors.items()}
     more = {**provenance, "stress_offset": result.pressure}

@@ -80,11 +80,21 @@ def write_learning_curve(name: str, records: Sequence[EpochRecord]) -> None:
 def write_parities(
     name: str, reference: Mapping[str, Properties], predicted: Mapping[str, Properties]
 ) -> None:
-    """Draws `<name>-parity.png`."""
-    from miniff.presentation import plot_parities
+    """Draws `<name>-parity.png`; it says so if there is no reference at all."""
+    from miniff.presentation import new_axes, plot_parities
 
-    axes = plot_parities(reference, predicted)
+    if any(_is_known(properties) for properties in reference.values()):
+        axes = plot_parities(reference, predicted)
+    else:
+        axes = new_axes(height=0.6)
+        axes[0].set_axis_off()
+        axes[0].text(0.5, 0.5, "no reference to compare with", ha="center", va="center")
     save_figure(axes[0].figure, f"{name}-parity.png")
+
+
+def _is_known(properties: Properties) -> bool:
+    values = (properties.energy, properties.forces, properties.stress)
+    return any(not np.isnan(each).all() for each in values)
 
 
 def save_figure(figure: object, path: str) -> None:

@@ -84,7 +84,9 @@ def plot_convergence(
             unit = QUANTITIES[quantity].error_unit
             title = labelled(f"{MEASURES[measure]} of {quantity}", unit, QUANTITIES[quantity].per)
             ax.set(xlabel=AGAINST[against], ylabel=title)
-            ax.xaxis.set_major_locator(MaxNLocator(5, integer=against != "wall_time_s"))
+            ax.xaxis.set_major_locator(
+                MaxNLocator(5, integer=against != "wall_time_s", steps=[1, 2, 5, 10])
+            )
             ax.legend()
     return drawn
 
@@ -111,7 +113,7 @@ def _curves(
 
 
 def _draw(ax: Axes, steps: ndarray, curves: Mapping[str, ndarray], label: str | None) -> None:
-    color: dict[str, str] = {}
+    color: dict[str, Any] = {}
     for part, values in curves.items():
         marker = "o" if len(steps) == 1 else None
         if label is None:

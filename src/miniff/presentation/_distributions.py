@@ -52,7 +52,7 @@ def plot_rdf(
         ax.set_xlabel(labelled("r", length_unit))
         ax.set_ylabel("g(r)" if normalized else f"density ({printed(length_unit, -3)})")
         if normalized:
-            ax.axhline(1, color=GREY, lw=0.5, zorder=0)
+            ax.axhline(1, color="0.7", lw=0.5, zorder=0)
     return ax
 
 

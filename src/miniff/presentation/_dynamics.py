@@ -43,8 +43,8 @@ class DynamicsRecord:
         """Arrays are copied.
 
         Raises:
-            ValueError: No atom, other lengths than that of ``time``, numbers that are not finite, or
-                times that do not rise.
+            ValueError: No atom, other lengths than that of ``time``, numbers that are not finite,
+                or times that do not rise.
         """
         if self.n_atoms < 1:
             raise ValueError(f"`n_atoms` is {self.n_atoms} but must be in [1, inf)")
@@ -120,14 +120,16 @@ def plot_dynamics(
         with look(given) as ax:
             ax.axhline(panel.level, color=GREY, lw=0.6, linestyle=(0, (4, 2)), zorder=1)
             ax.plot(time, panel.values, color=PALETTE[0], lw=0.7, linestyle="-")
-            ax.set_title(panel.note.replace("-", "\N{MINUS SIGN}"), loc="right", fontsize=SMALL, pad=2)
+            ax.set_title(
+                panel.note.replace("-", "\N{MINUS SIGN}"), loc="right", fontsize=SMALL, pad=2
+            )
             ax.set(xlim=(time[0], time[-1]), ylabel=panel.label)
             ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
             if n == len(panels) - 1:
                 ax.set_xlabel(labelled("time", time_unit))
     figure = drawn[0].figure
     if axes is None:
-        figure.align_ylabels(drawn)  # type: ignore[union-attr]
+        figure.align_ylabels(drawn)
     return drawn
 
 
@@ -161,14 +163,12 @@ def _energy(record: DynamicsRecord, unit: str) -> _Panel | None:
     return _Panel(label, panel.values, panel.note + per, panel.level)
 
 
-def _drift(
-    record: DynamicsRecord, time: ndarray, unit: str, time_unit: str
-) -> _Panel | None:
+def _drift(record: DynamicsRecord, time: ndarray, unit: str, time_unit: str) -> _Panel | None:
     size = size_of(unit, "energy")
     if record.conserved is None:
         return None
     values = (record.conserved - record.conserved[0]) / (size * record.n_atoms)
     slope = float(np.polynomial.Polynomial.fit(time, values, 1).convert().coef[-1])
-    rate = f"{printed(unit)}/atom/{printed(time_unit)}"
+    rate = f"{printed(unit)}/atom" + ("" if time_unit == "1" else f"/{time_unit}")
     label = f"drift\n({printed(unit)}/atom)"
     return _Panel(label, values, f"slope {slope:.2g} {rate}", 0.0)

@@ -195,5 +195,5 @@ def _label(name: str, fit: _Fit | None, units: _Units) -> str:
     modulus = fit.bulk_modulus / factor(units.pressure or "1")
     if not units.pressure:
         modulus *= units.volume / units.energy
-    volume = f"$V_0$ = {fit.volume / units.volume:#.4g} {units.printed}"
+    volume = f"$V_0$ = {fit.volume / units.volume:#.4g} {units.printed.removeprefix('1')}".rstrip()
     return f"{name}: {volume}, $B_0$ = {modulus:.3g} {units.pressure}".rstrip()

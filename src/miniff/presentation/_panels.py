@@ -1,6 +1,7 @@
 """Panels of descriptors: which functions share one, its axes, its curves and their legend."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib import colormaps
@@ -10,7 +11,7 @@ from matplotlib.lines import Line2D
 from numpy import ndarray
 
 from miniff.potentials import FunctionPotential, GeneralPotential, LocalPotential
-from miniff.presentation._style import COLUMN, GREY, LINES, PAGE, new_axes
+from miniff.presentation._style import COLUMN, GREY, LINES, PAGE, Dashes, new_axes
 
 __all__ = ["ANY", "Panels", "axes_for", "draw_curves", "panels_of"]
 
@@ -38,7 +39,6 @@ MOST_DASHES, WIDTHS = 4, (0.6, 1.2, 2.0)
 Panels = dict[tuple[str, ...], list[LocalPotential]]
 """The functions by the species of the atom and of its neighbours."""
 Numbers = Mapping[str, str]
-LineStyle = str | tuple[float, tuple[float, ...]]
 
 
 def panels_of(descriptors: Mapping[str, Sequence[LocalPotential]], n_bodies: int) -> Panels:
@@ -97,15 +97,18 @@ def draw_curves(
         unit: Of lengths, for the numbers of the legend.
         more: For the end of the legend.
     """
-    lines, entries = _told_by_one(functions, unit)
+    strokes, entries = _told_by_one(functions, unit)
     factored = _told_by_several(functions, unit)
     if factored is not None and len(factored[1]) < len(entries):
-        lines, entries = factored
-    for line, curve in zip(lines, values, strict=True):
-        form = {"color": line.get_color(), "lw": line.get_linewidth()}
-        ax.plot(x, curve, linestyle=line.get_linestyle(), **form)
+        strokes, entries = factored
+    for s, curve in zip(strokes, values, strict=True):
+        ax.plot(x, curve, color=s.color, linestyle=s.dashes, lw=s.width)
     ax.axhline(0, color="0.7", lw=0.5, zorder=0)
-    handles = [*entries, *more]
+    handles = [
+        Line2D([], [], color=s.color, linestyle=s.dashes, lw=s.width, label=s.label)
+        for s in entries
+    ]
+    handles += more
     ax.legend(
         handles=handles,
         loc="upper left",
@@ -115,24 +118,34 @@ def draw_curves(
         columnspacing=1.0,
         ncols=-(-len(handles) // MOST_ENTRIES),
     )
-    return [str(line.get_color()) for line in lines]
+    return [s.color for s in strokes]
+
+
+@dataclass(frozen=True)
+class _Stroke:
+    """How a line looks, and what it is called in the legend."""
+
+    color: str = GREY
+    dashes: Dashes = "-"
+    width: float = 1.2
+    label: str = ""
 
 
 def _told_by_one(
     functions: Sequence[LocalPotential], unit: float
-) -> tuple[list[Line2D], list[Line2D]]:
+) -> tuple[list[_Stroke], list[_Stroke]]:
     """A colour and an entry of the legend for each function."""
     shades = _shades(len(functions))
-    lines = [
-        _line(color=shade, label=label)
+    strokes = [
+        _Stroke(shade, label=label)
         for shade, label in zip(shades, _labels(functions, unit), strict=True)
     ]
-    return lines, lines
+    return strokes, strokes
 
 
 def _told_by_several(
     functions: Sequence[LocalPotential], unit: float
-) -> tuple[list[Line2D], list[Line2D]] | None:
+) -> tuple[list[_Stroke], list[_Stroke]] | None:
     """Colours tell one parameter, dashes another, widths a third: fewer entries; None if not so."""
     numbers = [_numbers(f, unit) for f in functions]
     differing = _differing(numbers)
@@ -146,24 +159,14 @@ def _told_by_several(
     shades = dict(zip(found[colored], _shades(len(found[colored])), strict=True))
     dashes = dict(zip(found[dashed], LINES, strict=False))
     widths = dict(zip(found[wide[0]], WIDTHS, strict=False)) if wide else {}
-    lines = [
-        _line(
-            color=shades[one[colored]],
-            linestyle=dashes[one[dashed]],
-            lw=widths[one[wide[0]]] if wide else 1.2,
-        )
+    strokes = [
+        _Stroke(shades[one[colored]], dashes[one[dashed]], widths[one[wide[0]]] if wide else 1.2)
         for one in numbers
     ]
-    entries = [_line(color=c, label=_entry(colored, v)) for v, c in shades.items()]
-    entries += [_line(linestyle=d, label=_entry(dashed, v)) for v, d in dashes.items()]
-    entries += [_line(lw=w, label=_entry(wide[0], v)) for v, w in widths.items()]
-    return lines, entries
-
-
-def _line(
-    *, color: str = GREY, linestyle: LineStyle = "-", lw: float = 1.2, label: str = "_nolegend_"
-) -> Line2D:
-    return Line2D([], [], color=color, lw=lw, linestyle=linestyle, label=label)
+    entries = [_Stroke(color=c, label=_entry(colored, v)) for v, c in shades.items()]
+    entries += [_Stroke(dashes=d, label=_entry(dashed, v)) for v, d in dashes.items()]
+    entries += [_Stroke(width=w, label=_entry(wide[0], v)) for v, w in widths.items()]
+    return strokes, entries
 
 
 def _shades(n: int) -> list[str]:

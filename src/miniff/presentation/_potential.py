@@ -110,9 +110,7 @@ def plot_strain_profile(
     zero = _origin(curve, origin)
     tag = label if label is not None else cell.meta.get("tag")
     with look(ax) as ax:
-        (line,) = ax.plot(
-            strain, (curve - zero) / unit, label=None if tag is None else str(tag)
-        )
+        (line,) = ax.plot(strain, (curve - zero) / unit, label=None if tag is None else str(tag))
         if mark_points is not None:
             points = np.asarray(mark_points, float)
             marked = (energies(points) - zero) / unit

@@ -4,9 +4,10 @@ It is put on for as long as something is drawn: what the user has set for matplo
 and axes that the user made keep their own frame and type.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType
+from typing import Any, Literal
 
 from cycler import cycler
 from matplotlib import rc_context
@@ -25,6 +26,7 @@ __all__ = [
     "PALETTE",
     "SMALL",
     "STYLE",
+    "Dashes",
     "frame",
     "look",
     "new_axes",
@@ -38,7 +40,8 @@ GREY = "0.45"
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Of Okabe and Ito, those that differ most first; their yellow is too pale for lines on white."""
-LINES: tuple[str | tuple[float, tuple[float, ...]], ...] = (
+Dashes = Literal["-"] | tuple[float, Sequence[float]]
+LINES: tuple[Dashes, ...] = (
     "-",
     (0, (4, 1.5)),
     (0, (1, 1)),
@@ -51,49 +54,54 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 COLORS = {"train": PALETTE[0], "validation": PALETTE[2], "test": PALETTE[1]}
 """Of the sets of structures."""
 
-_TICKS = {"direction": "in", "length": 2.5, "width": 0.6, "labelsize": SMALL, "pad": 2.5}
+_TICKS: dict[str, Any] = {
+    "direction": "in",
+    "length": 2.5,
+    "width": 0.6,
+    "labelsize": SMALL,
+    "pad": 2.5,
+}
 
-STYLE: Mapping[str, object] = MappingProxyType(
-    {
-        "figure.dpi": 200.0,
-        "figure.figsize": (COLUMN, 2.5),
-        "font.size": 8.0,
-        "axes.labelsize": 8.0,
-        "axes.labelpad": 2.5,
-        "axes.titlesize": 8.0,
-        "axes.titlepad": 4.0,
-        "axes.linewidth": 0.6,
-        "axes.grid": False,
-        "axes.formatter.useoffset": False,
-        "axes.formatter.use_mathtext": True,
-        "axes.prop_cycle": cycler(color=PALETTE * 6, linestyle=LINES * 7),
-        "lines.linewidth": 1.2,
-        "lines.markersize": 3.5,
-        "patch.linewidth": 0.6,
-        "legend.frameon": False,
-        "legend.fontsize": SMALL,
-        "legend.title_fontsize": SMALL,
-        "legend.handlelength": 1.8,
-        "legend.handletextpad": 0.5,
-        "legend.labelspacing": 0.25,
-        "legend.borderaxespad": 0.4,
-        **{
-            f"{axis}tick.{name}": value
-            for axis in "xy"
-            for name, value in {
-                "direction": _TICKS["direction"],
-                "labelsize": SMALL,
-                "major.size": _TICKS["length"],
-                "major.width": _TICKS["width"],
-                "major.pad": _TICKS["pad"],
-                "minor.size": 1.5,
-                "minor.width": 0.5,
-            }.items()
-        },
-        "xtick.top": True,
-        "ytick.right": True,
-    }
-)
+_SETTINGS: dict[Any, Any] = {
+    "figure.dpi": 200.0,
+    "figure.figsize": (COLUMN, 2.5),
+    "font.size": 8.0,
+    "axes.labelsize": 8.0,
+    "axes.labelpad": 2.5,
+    "axes.titlesize": 8.0,
+    "axes.titlepad": 4.0,
+    "axes.linewidth": 0.6,
+    "axes.grid": False,
+    "axes.formatter.useoffset": False,
+    "axes.formatter.use_mathtext": True,
+    "axes.prop_cycle": cycler(color=PALETTE * 6, linestyle=LINES * 7),
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "patch.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": SMALL,
+    "legend.title_fontsize": SMALL,
+    "legend.handlelength": 1.8,
+    "legend.handletextpad": 0.5,
+    "legend.labelspacing": 0.25,
+    "legend.borderaxespad": 0.4,
+    **{
+        f"{axis}tick.{name}": value
+        for axis in "xy"
+        for name, value in {
+            "direction": _TICKS["direction"],
+            "labelsize": SMALL,
+            "major.size": _TICKS["length"],
+            "major.width": _TICKS["width"],
+            "major.pad": _TICKS["pad"],
+            "minor.size": 1.5,
+            "minor.width": 0.5,
+        }.items()
+    },
+    "xtick.top": True,
+    "ytick.right": True,
+}
+STYLE: Mapping[str, Any] = MappingProxyType(_SETTINGS)
 """The look, for ``matplotlib.rc_context(STYLE)`` or ``matplotlib.rcParams.update(STYLE)``."""
 
 
@@ -129,7 +137,7 @@ def new_axes(
     for name, size in (("width", width), ("height", height)):
         if not 0 < size < float("inf"):
             raise ValueError(f"`{name}` is {size} but must be in (0, inf)")
-    with rc_context(dict(STYLE)):
+    with rc_context(_SETTINGS):
         figure = _Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots(rows, columns, squeeze=False, sharex="col" if share_x else False)
@@ -144,7 +152,7 @@ def look(ax: Axes | None, *, height: float = 2.5) -> Iterator[Axes]:
     if ax is None:
         (ax,) = new_axes(height=height)
     if isinstance(ax.get_figure(), _Figure):
-        with rc_context(dict(STYLE)):
+        with rc_context(_SETTINGS):
             yield ax
     else:
         yield ax
@@ -155,4 +163,4 @@ def frame(ax: Axes) -> None:
     ax.tick_params(which="major", **_TICKS)
     ax.tick_params(which="minor", direction="in", length=1.5, width=0.5)
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+        axis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
