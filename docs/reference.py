@@ -9,7 +9,7 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -240,7 +240,7 @@ def names() -> str:
 
 def constant(value: object) -> str:
     """What a constant holds."""
-    if isinstance(value, dict | tuple):
+    if isinstance(value, Mapping | tuple):
         shown = ", ".join(f"`{item}`" for item in list(value)[:12])
         return f"{shown}, ..." if len(value) > 12 else shown
     return kind_of(value)

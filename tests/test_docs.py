@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 DOCS = Path(__file__).parents[1] / "docs"
 TUTORIALS = sorted((DOCS / "tutorials").glob("*.md"))
-LIBRARY = sorted((DOCS / "library").glob("*.md"))
+LIBRARY = [*sorted((DOCS / "library").glob("*.md")), DOCS / "gallery.md"]
+LARGEST_PICTURE = 60_000
 PAGES = sorted(DOCS.rglob("*.md"))
 
 
@@ -36,7 +38,7 @@ def test_tutorial_runs(tutorial, pictures, tmp_path, monkeypatch):
     drawn = pictures.run(tutorial, tmp_path)
     assert drawn
     for name in drawn:
-        assert (tmp_path / name).stat().st_size > 3000
+        assert 3000 < (tmp_path / name).stat().st_size < LARGEST_PICTURE
         assert (tutorial.parent / name).exists()
 
 
@@ -44,8 +46,18 @@ def test_tutorial_runs(tutorial, pictures, tmp_path, monkeypatch):
 def test_page_runs(page, pictures, folder):
     """Every block, in an empty folder; pictures are in the repository."""
     for name in pictures.run(page, folder):
-        assert (folder / name).stat().st_size > 3000
+        assert 3000 < (folder / name).stat().st_size < LARGEST_PICTURE
         assert (page.parent / name).exists()
+
+
+def test_every_public_plot_is_in_the_gallery():
+    """And every picture beside it is shown there."""
+    text = (DOCS / "gallery.md").read_text()
+    presentation = importlib.import_module("miniff.presentation")
+    assert [name for name in presentation.__all__ if f"{name}" not in text] == ["Labels"]
+    assert {path.name for path in (DOCS / "gallery").iterdir()} == set(
+        re.findall(r"\(gallery/([^)]+)\)", text)
+    )
 
 
 @pytest.mark.parametrize("name", ["job-files.md", "families.md", "names.md"])
@@ -95,3 +107,16 @@ def test_a_picture_that_nothing_draws_is_refused(pictures, tmp_path):
     page.write_text(draw + draw)
     with pytest.raises(ValueError, match=r"page\.md: a figure is drawn before"):
         pictures.run(page, tmp_path)
+
+
+def test_the_figure_of_the_last_line_is_a_picture(pictures, tmp_path):
+    """As in a notebook; other values are none."""
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```python\nfrom miniff.presentation import new_axes\n"
+        "ax = new_axes(height=1.0)[0]\nax\n```\n"
+        "```python\nax.figure\n```\n![empty](in/a.png)\n"
+    )
+    assert pictures.run(page, tmp_path) == ["in/a.png"]
+    with Image.open(tmp_path / "in/a.png") as image:
+        assert image.size == (680, 200)

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from miniff.kernel import Cell
 from miniff.ml_util import Errors, Properties, PropertyError
+from miniff.ml_util._outputs import write_parities
 from miniff.ml_util._progress import EpochRecord
 from miniff.presentation import (
     labels_of,
@@ -173,6 +174,13 @@ def test_absent_properties_have_no_panel():
     nothing = Properties(np.array([1]), *(np.full(s, np.nan) for s in ((1,), (1, 3), (1, 6))))
     with pytest.raises(ValueError, match="no reference to compare with: neither energy, forces"):
         plot_parities(nothing, nothing)
+
+
+def test_structures_without_references_have_a_picture_that_says_so(folder):
+    """`test-direct` takes them too; a picture of an earlier run does not stay."""
+    nothing = Properties(np.array([1]), *(np.full(s, np.nan) for s in ((1,), (1, 3), (1, 6))))
+    write_parities("test-direct", {"test": nothing}, {"test": pair(1)[0]})
+    assert (folder / "test-direct-parity.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_groups_are_of_structures():

@@ -127,9 +127,8 @@ def plot_dynamics(
             ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
             if n == len(panels) - 1:
                 ax.set_xlabel(labelled("time", time_unit))
-    figure = drawn[0].figure
     if axes is None:
-        figure.align_ylabels(drawn)
+        drawn[0].figure.align_ylabels(drawn)
     return drawn
 
 

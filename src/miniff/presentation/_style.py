@@ -59,7 +59,7 @@ _TICKS: dict[str, Any] = {
     "length": 2.5,
     "width": 0.6,
     "labelsize": SMALL,
-    "pad": 2.5,
+    "pad": 3.0,
 }
 
 _SETTINGS: dict[Any, Any] = {
