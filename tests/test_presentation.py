@@ -156,6 +156,16 @@ def test_words_that_nobody_knows_are_refused():
         plot_convergence([record(1, 0.1, None)], measure="rms")
     with pytest.raises(ValueError, match="`epochs` is not a known scale; did you mean `epoch`"):
         plot_convergence([record(1, 0.1, None)], against="epochs")
+    with pytest.raises(
+        TypeError, match="`records` is a dict but must be a list of what each epoch"
+    ):
+        plot_convergence({"records": []})
+    with pytest.raises(TypeError, match=r"record 0 \(counted from 0\) is a int"):
+        plot_convergence([1])
+    with pytest.raises(
+        TypeError, match="a list is given but it must have n_atoms, energy_per_atom"
+    ):
+        plot_parities([], [])
 
 
 def test_absent_properties_have_no_panel():
@@ -280,5 +290,7 @@ def test_learning_curves_refuse():
         plot_convergence([])
     with pytest.raises(ValueError, match="`records` have no errors of energy, forces or stress"):
         plot_convergence([{"epoch": 1, "train": None}])
+    with pytest.raises(ValueError, match=r"record 0 \(counted from 0\) has no `n_evaluations`"):
+        plot_convergence([{"epoch": 1}], against="n_evaluations")
     with pytest.raises(ValueError, match="2 axes are given but there are 1 panels: energy"):
         plot_convergence([record(1, 0.1, None)], axes=Figure().subplots(1, 2))

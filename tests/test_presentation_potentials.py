@@ -140,6 +140,13 @@ def test_an_unknown_origin_is_refused():
         plot_strain_profile(silicon(), DIAMOND, origin="top")
 
 
+def test_a_second_strain_profile_narrows_no_axis():
+    """Limits are those of both."""
+    ax = plot_strain_profile(silicon(), DIAMOND, (1.1, 1.5))
+    plot_strain_profile(silicon(), DIAMOND, (1.2, 1.6), ax=ax)
+    assert ax.get_xlim() == (1.1, 1.6)
+
+
 def test_a_second_curve_narrows_no_axis():
     """Both are seen whole, and differ in colour and dashes."""
     short, long = (lj_potential_family(**{**LJ, "a": a}) for a in (2.0, 4.0))

@@ -6,6 +6,7 @@ import ase.units
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from scipy.integrate import trapezoid
 
 from miniff.kernel import Cell, compute_images, eval
 from miniff.potentials import lj_potential_family
@@ -38,8 +39,8 @@ def test_a_distribution_of_distances_in_its_units():
     ax = plot_rdf(R, rdf, length_unit="bohr")
     ((r, density),) = lines_of(ax)
     np.testing.assert_allclose(
-        np.trapezoid(4 * np.pi * r**2 * density, r),
-        np.trapezoid(4 * np.pi * R**2 * rdf["a-a"], R),
+        trapezoid(4 * np.pi * r**2 * density, r),
+        trapezoid(4 * np.pi * R**2 * rdf["a-a"], R),
     )
     np.testing.assert_allclose(r * ase.units.Bohr, R, rtol=1e-8)
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("r (bohr)", "density (1/bohr³)")
@@ -79,7 +80,7 @@ def test_a_distribution_of_angles_is_per_degree():
     inside = (degrees > 0) & (degrees < 150)
     straight = 6
     np.testing.assert_allclose(
-        np.trapezoid(values[inside], degrees[inside]), triples - straight, rtol=1e-6
+        trapezoid(values[inside], degrees[inside]), triples - straight, rtol=1e-6
     )
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("angle (degrees)", "triples per degree")
     assert legend_of(plot_adf(theta, adf, adf)) == ["predicted", "reference"]
@@ -192,6 +193,13 @@ def test_volumes_that_make_no_sense_are_refused(more, sentence):
     given = {"potentials": {"LJ": LJ}, "cell": FCC, **more}
     with pytest.raises(ValueError, match=re.escape(sentence)):
         plot_energy_volume(**given)
+
+
+@pytest.mark.usefixtures("as_installed")
+def test_potentials_need_names():
+    """They stand in the legend."""
+    with pytest.raises(TypeError, match="`potentials` is a list but must give each by its name"):
+        plot_energy_volume(LJ, FCC)
 
 
 def a_run(**more):

@@ -25,6 +25,8 @@ MEASURES = {"mae": "MAE", "rmse": "RMSE"}
 DASHES = {"train": "-", "validation": (0, (4, 1.5))}
 PLAIN_NUMBERS = FuncFormatter(lambda value, _: f"{value:g}")
 """20 rather than 2 x 10^1 beside a logarithmic axis."""
+BETWEEN = ((0.3, range(2, 10)), (0.8, (2, 3, 5, 7)), (np.inf, (2, 5)))
+"""The digits that have a tick, on axes over less than so many powers of ten."""
 
 
 @runtime_checkable
@@ -65,9 +67,7 @@ def plot_convergence(
     for what, given, known in (("measure", measure, MEASURES), ("scale", against, AGAINST)):
         if given not in known:
             raise ValueError(unknown_name(what, given, known))
-    if not len(records):
-        raise ValueError("`records` are empty: there is no epoch to draw")
-    plain = [r if isinstance(r, Mapping) else r.as_plain() for r in records]
+    plain = _plain(records, against)
     panels = {quantity: _curves(plain, quantity, measure) for quantity in QUANTITIES}
     panels = {quantity: curves for quantity, curves in panels.items() if curves}
     if not panels:
@@ -89,6 +89,25 @@ def plot_convergence(
             )
             ax.legend()
     return drawn
+
+
+def _plain(
+    records: Sequence[Recorded | Mapping[str, Any]], against: Progress
+) -> list[Mapping[str, Any]]:
+    if not isinstance(records, Sequence):
+        raise TypeError(
+            f"`records` is a {type(records).__name__} but must be a list of what each epoch reached"
+        )
+    if not len(records):
+        raise ValueError("`records` are empty: there is no epoch to draw")
+    plain: list[Mapping[str, Any]] = []
+    for n, record in enumerate(records):
+        if not isinstance(record, Mapping | Recorded):
+            raise TypeError(f"record {n} (counted from 0) is a {type(record).__name__}")
+        plain.append(record if isinstance(record, Mapping) else record.as_plain())
+        if against not in plain[-1]:
+            raise ValueError(f"record {n} (counted from 0) has no `{against}`")
+    return plain
 
 
 def _axes(n: int, axes: Sequence[Axes] | ndarray | None) -> list[Axes]:
@@ -127,7 +146,7 @@ def _draw(ax: Axes, steps: ndarray, curves: Mapping[str, ndarray], label: str | 
         ax.set_yscale("log")
         low, high = ax.get_ylim()
         decades = np.log10(high / low)
-        between = (2, 5) if decades > 0.8 else tuple(range(2, 10))
+        between = next(digits for most, digits in BETWEEN if decades < most)
         ax.yaxis.set_minor_locator(LogLocator(subs=between, numticks=12))
         ax.yaxis.set_major_formatter(PLAIN_NUMBERS)
         ax.yaxis.set_minor_formatter(PLAIN_NUMBERS if decades < 2.5 else NullFormatter())

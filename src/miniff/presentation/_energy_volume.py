@@ -59,6 +59,9 @@ def plot_energy_volume(
             no range, points that are no two rows of finite numbers, an unknown unit or equation of
             state, or one that has no minimum within the volumes.
     """
+    for what, given in (("potentials", potentials), ("reference", reference or {})):
+        if not isinstance(given, Mapping):
+            raise TypeError(f"`{what}` is a {type(given).__name__} but must give each by its name")
     if not potentials and not reference:
         raise ValueError("neither `potentials` nor `reference` are given: there is nothing to draw")
     if not 0 < limits[0] < limits[1] < np.inf:

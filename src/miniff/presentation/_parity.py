@@ -130,6 +130,11 @@ def _values_by_name(
         if groups is not None:
             raise ValueError("`groups` are given beside several sets: colours can tell only one")
         return {name: np.asarray(getattr(each, attribute)) for name, each in given.items()}
+    if not isinstance(given, Labelled):
+        raise TypeError(
+            f"a {type(given).__name__} is given but it must have n_atoms, energy_per_atom, forces "
+            "and stress: `labels_of` finds them in cells"
+        )
     values = np.asarray(getattr(given, attribute))
     if groups is None:
         return {"": values}

@@ -110,12 +110,13 @@ def plot_strain_profile(
     zero = _origin(curve, origin)
     tag = label if label is not None else cell.meta.get("tag")
     with look(ax) as ax:
+        shown, _ = _joined(ax, limits, limits)
         (line,) = ax.plot(strain, (curve - zero) / unit, label=None if tag is None else str(tag))
         if mark_points is not None:
             points = np.asarray(mark_points, float)
             marked = (energies(points) - zero) / unit
             ax.plot(points, marked, "o", ms=3.5, color=line.get_color(), linestyle="none")
-        ax.set(xlim=limits, xlabel="strain", ylabel=labelled("energy", energy_unit, "/atom"))
+        ax.set(xlim=shown, xlabel="strain", ylabel=labelled("energy", energy_unit, "/atom"))
         if tag is not None:
             ax.legend()
     return ax
@@ -173,7 +174,7 @@ def _bounds(energies: ndarray) -> tuple[float, float]:
 def _joined(
     ax: Axes, x: tuple[float, float], y: tuple[float, float]
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Limits for a curve, wide enough for those that :func:`plot_potential_2` drew before."""
+    """Limits for a curve, wide enough for those that were drawn before."""
     if not ax.lines:
         return x, y
     (x0, x1), (y0, y1) = ax.get_xlim(), ax.get_ylim()

@@ -119,7 +119,9 @@ def draw_distribution(ax: Axes, series: Sequence[Series], scale: float, unit: st
     frame(inset)
     tick = _round_below(0.85 * reach)
     inset.set(xlim=(-reach, reach), yticks=[], xticks=[-tick, 0, tick])
-    inset.set_xticklabels([f"{x:g}".replace("-", "\N{MINUS SIGN}") for x in (-tick, 0, tick)])
+    end = f"{tick:g}"
+    zero = "0" if len(end) < 4 else ""
+    inset.set_xticklabels([f"\N{MINUS SIGN}{end}", zero, end])
     inset.tick_params(top=False, labelsize=TINY, length=2, pad=1.5)
     inset.spines[["left", "right", "top"]].set_visible(False)
     inset.spines["bottom"].set_linewidth(0.5)
