@@ -273,7 +273,7 @@ def test_learning_curves_are_what_was_given():
 
 
 def test_runs_are_compared_in_the_same_axes():
-    """A colour for each run, dashes for its validation set."""
+    """A colour and a marker for each run, dashes for its validation set."""
     axes = plot_convergence([record(n, 0.1 / n, None, 0.2 / n) for n in (1, 2)], label="adam")
     again = plot_convergence([record(1, 0.1, None, 0.2)], label="lbfgs", axes=axes)
     assert again == axes
@@ -281,6 +281,8 @@ def test_runs_are_compared_in_the_same_axes():
     assert list(lines) == ["adam, train", "adam, validation", "lbfgs, train", "lbfgs, validation"]
     colors = [line.get_color() for line in lines.values()]
     assert colors[0] == colors[1] != colors[2] == colors[3]
+    markers = [line.get_marker() for line in lines.values()]
+    assert markers[0] == markers[1] != markers[2] == markers[3]
     assert [line.get_linestyle() for line in lines.values()] == ["-", "--", "-", "--"]
 
 

@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from miniff._checks import unknown_name
 from miniff.presentation._quantities import QUANTITIES, Quantity
-from miniff.presentation._style import COLORS, PAGE, look, new_axes
+from miniff.presentation._style import COLORS, MARKERS, PAGE, look, new_axes
 from miniff.presentation._units import labelled, size_of
 
 __all__ = ["Recorded", "plot_convergence"]
@@ -22,6 +22,8 @@ AGAINST: dict[Progress, str] = {
     "wall_time_s": "time (s)",
 }
 MEASURES = {"mae": "MAE", "rmse": "RMSE"}
+N_MARKERS = 8
+"""On a line that is one of several runs."""
 DASHES = {"train": "-", "validation": (0, (4, 1.5))}
 PLAIN_NUMBERS = FuncFormatter(lambda value, _: f"{value:g}")
 """20 rather than 2 x 10^1 beside a logarithmic axis."""
@@ -46,9 +48,9 @@ def plot_convergence(
 ) -> list[Axes]:
     """Errors of the training and validation set in each epoch, on a logarithmic scale.
 
-    One panel for each of energy, forces and stress that was compared. Draw another run into the
-    same axes to compare the two: then a ``label`` names each, and lines of the validation sets are
-    dashed.
+    One panel for each of energy, forces and stress that was compared; the legend is in the first.
+    Draw another run into the same axes to compare the two: then a ``label`` names each, which has a
+    colour and a marker of its own, and lines of the validation sets are dashed.
 
     Args:
         records: One for each epoch: ``FitResult.records``, or ``records`` of ``fit.json``.
@@ -87,7 +89,8 @@ def plot_convergence(
             ax.xaxis.set_major_locator(
                 MaxNLocator(5, integer=against != "wall_time_s", steps=[1, 2, 5, 10])
             )
-            ax.legend()
+            if ax is drawn[0]:
+                ax.legend()
     return drawn
 
 
@@ -132,16 +135,16 @@ def _curves(
 
 
 def _draw(ax: Axes, steps: ndarray, curves: Mapping[str, ndarray], label: str | None) -> None:
-    color: dict[str, Any] = {}
+    form: dict[str, Any] = {"marker": "o" if len(steps) == 1 else None}
+    if label is not None:
+        form = {"marker": MARKERS[len(ax.lines) % len(MARKERS)], "markersize": 3.0}
+        form["markevery"] = max(len(steps) // N_MARKERS, 1)
     for part, values in curves.items():
-        marker = "o" if len(steps) == 1 else None
         if label is None:
-            color = {"color": COLORS[part]}
+            form["color"] = COLORS[part]
         named = part if label is None else f"{label}, {part}"
-        (line,) = ax.plot(
-            steps, values, marker=marker, lw=1.2, linestyle=DASHES[part], label=named, **color
-        )
-        color = {"color": str(line.get_color())}
+        (line,) = ax.plot(steps, values, lw=1.2, linestyle=DASHES[part], label=named, **form)
+        form["color"] = line.get_color()
     if any(np.any(values > 0) for values in curves.values()):
         ax.set_yscale("log")
         low, high = ax.get_ylim()

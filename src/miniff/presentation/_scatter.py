@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from numpy import ndarray
 
-from miniff.presentation._style import GREY, frame
+from miniff.presentation._style import GREY, LINES, frame
 
 __all__ = ["Series", "draw_distribution", "draw_errors", "draw_points"]
 
@@ -78,18 +79,20 @@ def _count_bar(ax: Axes, points: PathCollection) -> None:
 
 def draw_errors(ax: Axes, series: Sequence[Series], scale: float, unit: str) -> None:
     handles = []
-    for s in series:
+    several = 1 < len(series) <= MOST_DISTRIBUTIONS
+    for s, dashes in zip(series, cycle(LINES)):
         off = scale * (s.y - s.x)
         text = f"{_number(np.abs(off).mean())} / {_number(np.sqrt(np.square(off).mean()))}"
         label = f"{s.name}: {text}" if s.name else text
-        handles += ax.plot([], [], s.marker, color=s.color, ms=3.5, label=label, linestyle="none")
+        form: dict[str, Any] = {"lw": 0.8, "linestyle": dashes if several else "none"}
+        handles += ax.plot([], [], s.marker, color=s.color, ms=3.5, label=label, **form)
     ax.legend(
         handles=handles,
         title=f"MAE / RMSE ({unit})",
         alignment="left",
         loc="lower left",
         bbox_to_anchor=(-0.02, 1.0),
-        handlelength=0.8,
+        handlelength=2.2 if several else 0.8,
         borderaxespad=0.1,
     )
 
@@ -107,14 +110,14 @@ def draw_distribution(ax: Axes, series: Sequence[Series], scale: float, unit: st
     reach = WIDTHS * max(float(np.sqrt(np.square(off).mean())) for _, off in errors) or 1.0
     inset = ax.inset_axes(INSET, zorder=0.5)
     inset.patch.set_alpha(0)
-    for color, off in errors:
+    for (color, off), dashes in zip(errors, LINES, strict=False):
         bins = 2 * (int(np.clip(2 * len(off) ** (1 / 3), *N_BINS)) // 2) + 1
         inside = np.clip(off, -reach, reach)
         count, edges = np.histogram(inside, bins=bins, range=(-reach, reach))
         share = count / (len(off) * np.diff(edges))
         if len(errors) == 1:
             inset.stairs(share, edges, fill=True, color=color, alpha=0.3, lw=0)
-        inset.stairs(share, edges, color=color, lw=0.8)
+        inset.stairs(share, edges, color=color, linestyle=dashes, lw=0.8)
     inset.axvline(0, color=GREY, lw=0.5, zorder=0)
     frame(inset)
     tick = _round_below(0.85 * reach)
