@@ -24,7 +24,7 @@ N_BINS = (9, 41)
 WIDTHS = 3.0
 """Distributions are drawn up to this many root mean square errors of the worst series."""
 MOST_DISTRIBUTIONS = 4
-INSET = (0.56, 0.2, 0.4, 0.27)
+INSET = (0.53, 0.2, 0.4, 0.27)
 TINY = 6.0
 
 
