@@ -39,10 +39,21 @@ void softplus(T* y, T* slope, std::int64_t n) {
     }
 }
 
+/// cos x, number by number too: any x may come, and it is rare.
+template <class T>
+void cosine(T* y, T* slope, std::int64_t n) {
+    for (std::int64_t k = 0; k < n; ++k) {
+        const double x = static_cast<double>(y[k]);
+        slope[k] = static_cast<T>(-std::sin(x));
+        y[k] = static_cast<T>(std::cos(x));
+    }
+}
+
 /// y = activation(y) and its slope there.
 template <class T>
 void activate(Activation activation, T* y, T* slope, std::int64_t n) {
     if (activation == Activation::softplus) return softplus(y, slope, n);
+    if (activation == Activation::cosine) return cosine(y, slope, n);
     for (std::int64_t k = 0; k < n; k += width<T>) {
         const Pack<T> x = load(y + k);
         const auto result = [&](Pack<T> value, Pack<T> derivative) {
@@ -73,6 +84,19 @@ void activate(Activation activation, T* y, T* slope, std::int64_t n) {
                        choose<T>(positive, all<T>(1), Pack<T>{}));
                 break;
             }
+            case Activation::gaussian: {
+                const Pack<T> g = exp_of_negative<T>(T(-0.5) * x * x);
+                result(g, -x * g);
+                break;
+            }
+            case Activation::exponential: {
+                const Pack<T> e = exponential<T>(-x);
+                result(e, -e);
+                break;
+            }
+            case Activation::square:
+                result(x * x, T(2) * x);
+                break;
             default:
                 result(x, all<T>(1));
         }
@@ -82,7 +106,8 @@ void activate(Activation activation, T* y, T* slope, std::int64_t n) {
 }  // namespace
 
 Activation activation_of(const std::string& name) {
-    const char* const known[] = {"identity", "tanh", "sigmoid", "silu", "relu", "softplus"};
+    const char* const known[] = {"identity", "tanh",     "sigmoid", "silu",        "relu",
+                                 "softplus", "gaussian", "cosine",  "exponential", "square"};
     const auto found = std::find(std::begin(known), std::end(known), name);
     if (found == std::end(known))
         throw std::invalid_argument("the core has no activation `" + name + "`");

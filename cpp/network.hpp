@@ -9,7 +9,19 @@
 
 namespace miniff {
 
-enum class Activation { identity, tanh, sigmoid, silu, relu, softplus };
+/// The last four are n2p2's: exp(-x^2/2), cos x, exp(-x), x^2.
+enum class Activation {
+    identity,
+    tanh,
+    sigmoid,
+    silu,
+    relu,
+    softplus,
+    gaussian,
+    cosine,
+    exponential,
+    square
+};
 
 /// Refuses a name that is not in the list.
 Activation activation_of(const std::string& name);

@@ -198,7 +198,20 @@ def test_network_gradient_and_stress_are_slopes_of_its_energy(
 
 
 @pytest.mark.parametrize(
-    "name", ["tanh", "sigmoid", "silu", "relu", "softplus", "identity", "gelu"]
+    "name",
+    [
+        "cosine",
+        "exponential",
+        "gaussian",
+        "gelu",
+        "identity",
+        "relu",
+        "sigmoid",
+        "silu",
+        "softplus",
+        "square",
+        "tanh",
+    ],
 )
 def test_networks_of_the_core_are_those_of_torch(images: list[CellImages], name: str) -> None:
     """Energies, gradients and strain derivatives agree, also where only torch knows the layers."""

@@ -3,15 +3,58 @@
 from collections.abc import Mapping
 from numbers import Real
 
-from torch import nn
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from miniff._checks import unknown_name
 
-__all__ = ["ACTIVATIONS", "activation", "activation_from_options", "activation_options"]
+__all__ = [
+    "ACTIVATIONS",
+    "Cosine",
+    "Exponential",
+    "Gaussian",
+    "Square",
+    "activation",
+    "activation_from_options",
+    "activation_options",
+]
+
+
+class Gaussian(nn.Module):
+    """exp(-x^2 / 2)"""
+
+    def forward(self, x: Float[Tensor, "*_"]) -> Float[Tensor, "*_"]:
+        return torch.exp(-x * x / 2)
+
+
+class Cosine(nn.Module):
+    """cos x"""
+
+    def forward(self, x: Float[Tensor, "*_"]) -> Float[Tensor, "*_"]:
+        return torch.cos(x)
+
+
+class Exponential(nn.Module):
+    """exp(-x)"""
+
+    def forward(self, x: Float[Tensor, "*_"]) -> Float[Tensor, "*_"]:
+        return torch.exp(-x)
+
+
+class Square(nn.Module):
+    """x^2"""
+
+    def forward(self, x: Float[Tensor, "*_"]) -> Float[Tensor, "*_"]:
+        return x * x
+
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "celu": nn.CELU,
+    "cosine": Cosine,
     "elu": nn.ELU,
+    "exponential": Exponential,
+    "gaussian": Gaussian,
     "gelu": nn.GELU,
     "hardshrink": nn.Hardshrink,
     "hardsigmoid": nn.Hardsigmoid,
@@ -30,6 +73,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "softplus": nn.Softplus,
     "softshrink": nn.Softshrink,
     "softsign": nn.Softsign,
+    "square": Square,
     "tanh": nn.Tanh,
     "tanhshrink": nn.Tanhshrink,
 }
