@@ -128,12 +128,6 @@ def test_functions_are_those_of_n2p2(name):
     assert_functions_agree(FOLDER / name)
 
 
-@pytest.mark.parametrize("name", ["t20_t22_p2", "t20_t22_p3"])
-def test_further_forms_are_those_of_n2p2(name, shared_data):
-    """The forms of which the repository holds no numbers."""
-    assert_functions_agree(shared_data / "n2p2_golden" / name)
-
-
 @pytest.mark.parametrize("family", [behler4_descriptor_family, behler5_descriptor_family])
 def test_equal_neighbours_count_twice_what_n2p2_has(family):
     """Trap 11: the manual's ordered sum is twice the sum over j < k for equal species only."""
