@@ -149,7 +149,7 @@ def test_rows_for_atoms_become_columns_where_that_is_certain(folder):
 @pytest.mark.parametrize(
     ("name", "changes", "sentence"),
     [
-        ("a.cif", {}, "`path` is 'a.cif' but must end in .json, .xyz or .extxyz, packed or not"),
+        ("a.cif", {}, "`path` is 'a.cif' but must end in .json, .xyz, .extxyz or .data, packed"),
         ("a.gz", {}, "`path` is 'a.gz' but must end in"),
         (
             "a.json",

@@ -5,12 +5,13 @@ import re
 import ase.units
 import pytest
 
-from miniff.units import UNITS, convert, factor
+from miniff.units import UNITS, convert, factor, size
 
 ASE = {
     "meV": 1e-3,
     "Ry": ase.units.Ry,
     "Hartree": ase.units.Hartree,
+    "hartree": ase.units.Hartree,
     "kcal/mol": ase.units.kcal / ase.units.mol,
     "kJ/mol": ase.units.kJ / ase.units.mol,
     "bohr": ase.units.Bohr,
@@ -54,3 +55,15 @@ def test_refusals() -> None:
         factor("eVs")
     with pytest.raises(ValueError, match="bohr cannot be converted to eV"):
         convert(1.0, "bohr", "eV")
+
+
+def test_sizes_are_of_one_kind() -> None:
+    """A name of the kind, or the size itself; 1 leaves numbers as they are."""
+    assert size("bohr", "length") == factor("bohr")
+    assert size(0.5, "energy") == 0.5
+    assert size("1", "energy") == size(1, "length") == 1.0
+    with pytest.raises(ValueError, match="`eV` is not a known unit of length"):
+        size("eV", "length")
+    for wrong in (0.0, -1.0, float("inf"), float("nan")):
+        with pytest.raises(ValueError, match=f"unit of energy is {wrong} but must be a name or in"):
+            size(wrong, "energy")

@@ -5,11 +5,13 @@ of CODATA as scipy has them; the units with factor 1 are electronvolt and angstr
 ASE's unit, which goes with them and the atomic mass unit.
 """
 
+from math import inf
+
 from scipy import constants
 
 from miniff._checks import unknown_name
 
-__all__ = ["UNITS", "convert", "factor"]
+__all__ = ["UNITS", "convert", "factor", "size"]
 
 _HARTREE = constants.value("Hartree energy in eV")
 _BOHR = constants.value("Bohr radius") / constants.angstrom
@@ -23,6 +25,7 @@ UNITS: dict[str, dict[str, float]] = {
         "meV": 1e-3,
         "Ry": _HARTREE / 2,
         "Hartree": _HARTREE,
+        "hartree": _HARTREE,
         "kcal/mol": constants.calorie * 1e3 / _MOLE,
         "kJ/mol": 1e3 / _MOLE,
     },
@@ -53,6 +56,26 @@ def factor(unit: str) -> float:
     sizes = {"1": 1.0} | {name: size for kind in UNITS.values() for name, size in kind.items()}
     if unit not in sizes:
         raise ValueError(unknown_name("unit", unit, sizes))
+    return sizes[unit]
+
+
+def size(unit: str | float, kind: str) -> float:
+    """Size of a unit of a kind in electronvolt and angstrom; a number is the size itself.
+
+    Args:
+        unit: Its name or size; ``"1"`` and 1 leave numbers as they are.
+        kind: One of the keys of :data:`UNITS`.
+
+    Raises:
+        ValueError: An unknown unit, one of another kind, or a size that is none.
+    """
+    if not isinstance(unit, str):
+        if not 0 < unit < inf:
+            raise ValueError(f"the unit of {kind} is {unit} but must be a name or in (0, inf)")
+        return float(unit)
+    sizes = {"1": 1.0} | UNITS[kind]
+    if unit not in sizes:
+        raise ValueError(unknown_name(f"unit of {kind}", unit, sizes))
     return sizes[unit]
 
 

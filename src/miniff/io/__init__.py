@@ -1,12 +1,14 @@
 """File formats, read into and written from plain arrays and dataclasses.
 
-Nothing here converts units: what extended XYZ and JSON hold comes out as it stands.
+Nothing here converts units but for ``input.data``, whose units have to be said: what other files
+hold comes out as it stands.
 """
 
 from miniff.io._ase import check_extxyz, structure_from_ase, structure_to_ase, write_extxyz
 from miniff.io._atomic import atomic_write
 from miniff.io._embedded_atom import EmbeddedAtomTables, read_funcfl, read_setfl
 from miniff.io._files import find_files, read_structures
+from miniff.io._input_data import write_input_data
 from miniff.io._json_cells import CellRecord, read_json_cells, write_json_cells
 from miniff.io._lammps_triples import (
     TripleEntry,
@@ -14,28 +16,42 @@ from miniff.io._lammps_triples import (
     read_lammps_sw,
     read_lammps_tersoff,
 )
+from miniff.io._n2p2 import N2p2Network, N2p2Potential, read_n2p2
+from miniff.io._n2p2_functions import SymmetryFunction, order_of
+from miniff.io._n2p2_settings import N2p2Settings, Scaling, Topology
+from miniff.io._n2p2_text import write_n2p2
 from miniff.io._potential_text import PotentialFileError
 from miniff.io._structure import Structure, StructureError
 
 __all__ = [
     "CellRecord",
     "EmbeddedAtomTables",
+    "N2p2Network",
+    "N2p2Potential",
+    "N2p2Settings",
     "PotentialFileError",
+    "Scaling",
     "Structure",
     "StructureError",
+    "SymmetryFunction",
+    "Topology",
     "TripleEntry",
     "TripleFile",
     "atomic_write",
     "check_extxyz",
     "find_files",
+    "order_of",
     "read_funcfl",
     "read_json_cells",
     "read_lammps_sw",
     "read_lammps_tersoff",
+    "read_n2p2",
     "read_setfl",
     "read_structures",
     "structure_from_ase",
     "structure_to_ase",
     "write_extxyz",
+    "write_input_data",
     "write_json_cells",
+    "write_n2p2",
 ]

@@ -34,6 +34,7 @@ __all__ = [
     "format_of",
     "read_any",
     "read_extxyz",
+    "read_start",
     "read_text",
     "structure_from_ase",
     "structure_to_ase",
@@ -152,6 +153,17 @@ def read_text(path: Path) -> str:
             return str(file.read())
     except Exception as error:
         raise StructureError(f"{path}: {_describe(error)}") from error
+
+
+def read_start(path: Path, n: int = 200) -> str:
+    """The first characters of a file, unpacked; none where they are no text."""
+    from ase.io.formats import open_with_compression
+
+    try:
+        with open_with_compression(str(path), "rt") as file:
+            return str(file.read(n))
+    except Exception:  # whoever reads all of it says why it cannot be read
+        return ""
 
 
 def write_text(path: Path, text: str) -> None:

@@ -6,26 +6,37 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from miniff.io._ase import format_of, read_any, read_extxyz
+from miniff.io._ase import format_of, read_any, read_extxyz, read_start
+from miniff.io._input_data import input_data_structures, is_input_data
 from miniff.io._json_cells import cells_from_json, load_json, structure_from_cell
 from miniff.io._structure import Structure, StructureError
 
 __all__ = ["find_files", "read_structures"]
 
 
-def read_structures(patterns: str | Path | Sequence[str | Path]) -> list[Structure]:
+def read_structures(
+    patterns: str | Path | Sequence[str | Path],
+    *,
+    length_unit: str | float | None = None,
+    energy_unit: str | float | None = None,
+) -> list[Structure]:
     """Read all structures of all files that the patterns name, in order.
 
-    Reads what ASE reads (extended XYZ first, packed or not) and the JSON cells of the manual.
-    Numbers of extended XYZ and JSON are taken as they stand; ASE turns those of formats that have
-    units of their own into eV and angstrom (it takes RuNNer's for hartree and bohr). A file or
-    structure that cannot be used is a ``StructureError`` that names it; nothing is left out.
+    Reads what ASE reads (extended XYZ first, packed or not), the JSON cells of the manual, and
+    ``input.data`` of n2p2 and RuNNer. Numbers of extended XYZ and JSON are taken as they stand; ASE
+    turns those of formats that have units of their own into eV and angstrom. ``input.data`` has
+    neither, so its units must be said. A file or structure that cannot be used is a
+    ``StructureError`` that names it; nothing is left out.
 
     Args:
         patterns: File names or globs (``*``, ``?``, ``[]``, ``**``), one or a list; relative ones
             start in the current folder.
+        length_unit: Of ``input.data``: a name of :data:`miniff.units.UNITS`, or its size in
+            angstrom. For other files there is none to say.
+        energy_unit: The same for energies, or its size in eV.
     """
-    return [structure for path in find_files(patterns) for structure in _read_file(path)]
+    units = length_unit, energy_unit
+    return [structure for path in find_files(patterns) for structure in _read_file(path, units)]
 
 
 def find_files(patterns: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -77,9 +88,15 @@ def _no_match(pattern: str, path: Path) -> str:
     return f"no file matches `{pattern}`; the folder `{folder}` has {listed}"
 
 
-def _read_file(path: Path) -> list[Structure]:
+def _read_file(path: Path, units: tuple[str | float | None, str | float | None]) -> list[Structure]:
     if path.stat().st_size == 0:
         raise StructureError(f"{path}: the file is empty")
+    if is_input_data(read_start(path)):
+        return input_data_structures(path, *units)
+    if units != (None, None):
+        raise StructureError(
+            f"{path}: units are said for it, but only `input.data` of n2p2 and RuNNer needs any"
+        )
     match format_of(path):
         case "extxyz":
             structures = read_extxyz(path)

@@ -1,5 +1,6 @@
 """Words and numbers of the text files that potentials come in, with the lines they stand in."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite
@@ -62,15 +63,15 @@ class Line:
         return value
 
 
-def split_lines(path: Path, *, comments_from: int = 1) -> list[Line]:
-    """The lines of a file that say something; ``#`` starts a comment from a line on."""
+def split_lines(path: Path, *, comments_from: int = 1, marks: str = "#") -> list[Line]:
+    """The lines of a file that say something; from a line on, any of ``marks`` starts a comment."""
     try:
         text = path.read_text()
     except UnicodeDecodeError as error:
         raise PotentialFileError(f"{path}: the file must be text, but {error}") from error
     lines = []
     for number, line in enumerate(text.splitlines(), start=1):
-        said = line.split("#")[0] if number >= comments_from else line
+        said = re.split(f"[{marks}]", line)[0] if number >= comments_from else line
         lines.append(Line(path, number, tuple(said.split())))
     return [line for line in lines if line.words or line.number < comments_from]
 

@@ -133,40 +133,59 @@ class Cell:
         )
 
     @staticmethod
-    def load(path: str | Path | Sequence[str | Path]) -> "list[Cell]":
+    def load(
+        path: str | Path | Sequence[str | Path],
+        *,
+        length_unit: str | float | None = None,
+        energy_unit: str | float | None = None,
+    ) -> "list[Cell]":
         """All structures of a file, or of several.
 
-        Reads extended XYZ, the JSON cells of the manual, and whatever else ASE reads. Energy
+        Reads extended XYZ, the JSON cells of the manual, ``input.data`` of n2p2 and RuNNer, and
+        whatever else ASE reads. Energy
         (energy), forces (energy/length) and stress (energy/length^3, positive under tension) come
         into ``meta`` under these names, with all else that the file says of the structure or its
         atoms; ``source`` says where it was read.
 
         Args:
             path: A file name or glob, or a list of them.
+            length_unit: Of ``input.data``, which does not say it and is turned into angstrom: a
+                name of :data:`miniff.units.UNITS`, or its size in angstrom.
+            energy_unit: The same for energies, which are turned into eV.
 
         Raises:
             StructureError: A file or structure that cannot be used; the message names it.
         """
-        return [Cell.from_structure(structure) for structure in read_structures(path)]
+        read = read_structures(path, length_unit=length_unit, energy_unit=energy_unit)
+        return [Cell.from_structure(structure) for structure in read]
 
     @staticmethod
-    def save(cells: "Cell | Sequence[Cell]", path: str | Path) -> None:
+    def save(
+        cells: "Cell | Sequence[Cell]",
+        path: str | Path,
+        *,
+        length_unit: str | float | None = None,
+        energy_unit: str | float | None = None,
+    ) -> None:
         """Writes cells to a file, which is complete or, if this fails, stays as it was.
 
         Names in ``.json`` get the manual's format, in which structures repeat along all three
         vectors and energies are called ``total-energy``; those in ``.xyz`` or ``.extxyz`` extended
-        XYZ, with cartesian positions. Both keep all digits, and can be packed (``.json.gz``).
+        XYZ, with cartesian positions; those in ``.data`` what n2p2 and RuNNer call ``input.data``.
+        All keep all digits, and can be packed (``.json.gz``).
         :meth:`load` gives the same cells back, with ``source`` anew; of lists and arrays in
         ``meta`` one may come back for the other.
 
         Args:
             cells: One or several.
             path: Of the file; its ending says the format.
+            length_unit: To write ``input.data`` in, from angstrom; other formats have no unit.
+            energy_unit: The same for energies, from eV.
 
         Raises:
             ValueError: No cell, an unknown ending, or content that the format cannot hold.
         """
-        save_cells([cells] if isinstance(cells, Cell) else cells, path)
+        save_cells([cells] if isinstance(cells, Cell) else cells, path, length_unit, energy_unit)
 
     @staticmethod
     def from_structure(structure: Structure) -> "Cell":

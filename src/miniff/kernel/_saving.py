@@ -1,10 +1,18 @@
 """Cells to files, in the format that the file's name asks for."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from miniff.io import CellRecord, StructureError, write_extxyz, write_json_cells
+from miniff.io import (
+    CellRecord,
+    Structure,
+    StructureError,
+    write_extxyz,
+    write_input_data,
+    write_json_cells,
+)
 from miniff.kernel._meta import LABELS
 
 if TYPE_CHECKING:
@@ -17,22 +25,43 @@ ENERGY = "total-energy"
 """What the manual's format calls the energy."""
 
 
-def save_cells(cells: "Sequence[Cell]", path: str | Path) -> None:
+def save_cells(
+    cells: "Sequence[Cell]",
+    path: str | Path,
+    length_unit: str | float | None,
+    energy_unit: str | float | None,
+) -> None:
     """Writes cells; see :meth:`Cell.save`."""
     if not cells:
         raise StructureError(f"{path}: no structure to write")
     name = Path(path)
     ending = Path(name.stem).suffix if name.suffix in PACKED else name.suffix
+    if ending != ".data" and (length_unit, energy_unit) != (None, None):
+        raise ValueError(f"`path` is {str(path)!r}, but only names in .data have units to be said")
     match ending:
+        case ".data":
+            write_input_data(
+                path,
+                [_without_source(cell) for cell in cells],
+                length_unit=length_unit,
+                energy_unit=energy_unit,
+            )
         case ".json":
             write_json_cells(path, [_record(cell) for cell in cells])
         case ".xyz" | ".extxyz":
             write_extxyz(path, [cell.to_structure() for cell in cells])
         case _:
             raise ValueError(
-                f"`path` is {str(path)!r} but must end in .json, .xyz or .extxyz, packed or not "
-                f"({', '.join(PACKED)})"
+                f"`path` is {str(path)!r} but must end in .json, .xyz, .extxyz or .data, packed "
+                f"or not ({', '.join(PACKED)})"
             )
+
+
+def _without_source(cell: "Cell") -> Structure:
+    """Where a cell was read is no part of it."""
+    structure = cell.to_structure()
+    info = {name: value for name, value in structure.info.items() if name != "source"}
+    return replace(structure, info=info)
 
 
 def _record(cell: "Cell") -> CellRecord:

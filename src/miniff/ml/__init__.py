@@ -24,6 +24,8 @@ from miniff.ml._filter import FilteredDescriptors, filter_descriptors
 from miniff.ml._forward import Prediction, forward_cauldron, forward_committee
 from miniff.ml._layers import Affine, Mean
 from miniff.ml._learn import learn_cauldron
+from miniff.ml._n2p2 import load_n2p2
+from miniff.ml._n2p2_export import save_n2p2
 from miniff.ml._networks import SequentialSoleEnergyNN
 from miniff.ml._normalization import ComponentChoice, Normalization
 from miniff.ml._ops import (
@@ -77,11 +79,13 @@ __all__ = [
     "image_positions",
     "learn_cauldron",
     "load_descriptors",
+    "load_n2p2",
     "load_potentials",
     "plain_of",
     "plan_descriptors",
     "potential_from_plain",
     "potentials_from_ml_data",
     "save_descriptors",
+    "save_n2p2",
     "save_potentials",
 ]
