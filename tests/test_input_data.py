@@ -1,11 +1,14 @@
 """`input.data` of n2p2 and RuNNer, against published structures and numbers typed here."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from ase import units
+from silicon import labelled
 
+from miniff import ml_util
 from miniff.io import StructureError, read_structures, write_input_data
 from miniff.kernel import Cell
 
@@ -173,3 +176,54 @@ def test_structures_that_repeat_in_some_directions_are_refused(folder):
         Cell.save(slab, "out.data", **METAL)
     with refuses("out.data: no structure to write"):
         write_input_data("out.data", [], **METAL)
+
+
+def in_both_formats(n):
+    """Silicon with energies and forces, as extended XYZ and as `input.data` in atomic units."""
+    cells = [Cell.from_structure(replace(s, stress=None)) for s in labelled(n, seed=0)]
+    Cell.save(cells, "train.xyz")
+    Cell.save(cells, "input.data", **AU)
+    return [{"files": "input.data", **AU}, "train.xyz"]
+
+
+def test_jobs_take_files_whose_units_they_say(folder):
+    """A fit and a test on `input.data` have the errors of those on extended XYZ."""
+    errors = []
+    for files in in_both_formats(4):
+        prepare = {"fn_cells": files, "validation_set": 0, "cutoff": 4.0, "descriptors": "default"}
+        job = {
+            "fit": {"prepare": {**prepare, "n_models": 1}, "run": {"n_epochs": 2, "save": "p.pt"}},
+            "test-direct": {"prepare": {"fn_cells": files, "potentials": "p.pt"}},
+        }
+        _, tested = ml_util.exec_workflows(job)
+        errors.append(tested.errors.forces.rmse)
+    assert errors[0] == pytest.approx(errors[1], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "sentence"),
+    [
+        ({"fn_cells": "input.data"}, "input.data: the file does not say its units"),
+        (
+            {"fn_cells": {"files": "input.data", "length_unit": "bohrs", "energy_unit": "eV"}},
+            "`fit.prepare.fn_cells.length_unit`: `bohrs` is not a known unit of length; did you",
+        ),
+        (
+            {"fn_cells": {"files": "input.data", "length_unit": True}},
+            "`fit.prepare.fn_cells.length_unit`: it is True but must be the name of a unit or its",
+        ),
+        (
+            {"fn_cells": "train.xyz", "test_set": {"files": "input.data", "weight": 2}},
+            "`fit.prepare.test_set.weight`: `weight` is not a known key of an entry of files",
+        ),
+        (
+            {"fn_cells": {"files": "train.xyz", **AU}},
+            "train.xyz: units are said for it, but only `input.data`",
+        ),
+    ],
+)
+def test_jobs_with_wrong_units_are_refused(prepare, sentence, folder):
+    """With the place in the job."""
+    in_both_formats(1)
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        ml_util.exec_workflows({"fit": {"prepare": prepare}})

@@ -21,6 +21,7 @@ from miniff.io._n2p2_functions import SymmetryFunction, order_of
 from miniff.io._n2p2_settings import N2p2Settings, Scaling, Topology
 from miniff.io._n2p2_text import write_n2p2
 from miniff.io._potential_text import PotentialFileError
+from miniff.io._simple_nn import SimpleNNElement, read_simple_nn
 from miniff.io._structure import Structure, StructureError
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "N2p2Settings",
     "PotentialFileError",
     "Scaling",
+    "SimpleNNElement",
     "Structure",
     "StructureError",
     "SymmetryFunction",
@@ -47,6 +49,7 @@ __all__ = [
     "read_lammps_tersoff",
     "read_n2p2",
     "read_setfl",
+    "read_simple_nn",
     "read_structures",
     "structure_from_ase",
     "structure_to_ase",

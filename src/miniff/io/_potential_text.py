@@ -1,7 +1,7 @@
 """Words and numbers of the text files that potentials come in, with the lines they stand in."""
 
 import re
-from collections.abc import Iterator
+from collections import deque
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -81,14 +81,17 @@ class Lines:
 
     def __init__(self, path: Path, lines: list[Line]) -> None:
         self._path = path
-        self._lines: Iterator[Line] = iter(lines)
+        self._lines = deque(lines)
+
+    def is_at_end(self) -> bool:
+        """Whether there is no other line."""
+        return not self._lines
 
     def next(self, what: str) -> Line:
         """The next line, or the refusal of a file that ends before it."""
-        line = next(self._lines, None)
-        if line is None:
+        if not self._lines:
             raise PotentialFileError(f"{self._path}: the file ends where {what} must be")
-        return line
+        return self._lines.popleft()
 
     def with_words(self, what: str, n: int) -> Line:
         """The next line, which must have at least `n` words."""
@@ -112,6 +115,5 @@ class Lines:
 
     def end(self) -> None:
         """Refuse what follows."""
-        line = next(self._lines, None)
-        if line is not None:
-            raise line.refuse("the file must end here, after the last table")
+        if self._lines:
+            raise self._lines[0].refuse("the file must end here, after the last table")

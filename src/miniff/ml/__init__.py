@@ -40,6 +40,7 @@ from miniff.ml._plain import plain_of, potential_from_plain
 from miniff.ml._points import PerCellDataset, PerPointDataset
 from miniff.ml._potential import NNPotential, potentials_from_ml_data
 from miniff.ml._recipe import default_behler_descriptors
+from miniff.ml._simple_nn import load_simple_nn
 
 __all__ = [
     "ACTIVATIONS",
@@ -81,6 +82,7 @@ __all__ = [
     "load_descriptors",
     "load_n2p2",
     "load_potentials",
+    "load_simple_nn",
     "plain_of",
     "plan_descriptors",
     "potential_from_plain",

@@ -58,6 +58,11 @@ def load_potentials(path: str | Path, *, old_activation: str | None = None) -> l
         FileNotFoundError: There is no such file.
         ValueError: A file that is damaged, holds something else, or was written by a newer version.
     """
+    if Path(path).is_dir():
+        raise ValueError(
+            f"{path} is a folder but must be a file; potentials of n2p2 are read by `ml.load_n2p2` "
+            "or turned into a file by `miniff convert`"
+        )
     if Path(path).suffix in PLAIN_SUFFIXES:
         return _plain_potentials(Path(path))
     data = _content(Path(path))

@@ -14,13 +14,17 @@ from miniff.kernel import Cell
 __all__ = ["Split", "hash_of_files", "read_cells", "split"]
 
 
-def read_cells(patterns: str | Sequence[str]) -> list[Cell]:
-    """All structures of the files, in their order.
+def read_cells(
+    patterns: str | Sequence[str],
+    length_unit: str | float | None = None,
+    energy_unit: str | float | None = None,
+) -> list[Cell]:
+    """All structures of the files, in their order; units are for files that do not say theirs.
 
     Raises:
         StructureError: A file or structure that cannot be used; the message names it.
     """
-    cells = Cell.load(patterns)
+    cells = Cell.load(patterns, length_unit=length_unit, energy_unit=energy_unit)
     for cell in cells:
         if not cell.size:
             raise ValueError(f"{cell.meta['source']} has no atoms")

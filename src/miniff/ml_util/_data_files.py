@@ -9,32 +9,47 @@ from miniff.kernel import Cell
 from miniff.ml_util._data import read_cells
 from miniff.ml_util._progress import Reporter
 from miniff.ml_util._types import Checked, Problem, Reads
+from miniff.units import size
 
-__all__ = ["DataFiles", "GroupWeights", "names_of", "read_data", "report_weights", "weigh_groups"]
+__all__ = [
+    "DataFiles",
+    "GroupWeights",
+    "SetFiles",
+    "names_of",
+    "read_data",
+    "report_weights",
+    "weigh_groups",
+]
 
 PROPERTIES = ("energy", "forces", "stress")
 WEIGHTS = {"weight": "config_weight"} | {
     f"{name}_weight": f"config_{name}_weight" for name in PROPERTIES
 }
 """Keys of a job, and the ones of a structure that they multiply."""
+UNIT_KEYS = {"length_unit": "length", "energy_unit": "energy"}
+"""Keys of a job that say the units of files without any, and what they are units of."""
 GROUP_KEYS = ("config_type", "group")
 """Where structures say which group they belong to."""
 
 
-def _problems_of_files(given: object) -> list[Problem]:
+def _problems_of_files(given: object, known: Sequence[str] = ("files", *WEIGHTS)) -> list[Problem]:
     if isinstance(given, Mapping):
-        return _problems_of_entry(given)
+        return _problems_of_entry(given, (*known, *UNIT_KEYS))
     items = given if isinstance(given, list) else []
     return [
         ((str(place), *at), what)
         for place, item in enumerate(items)
         if isinstance(item, Mapping)
-        for at, what in _problems_of_entry(item)
+        for at, what in _problems_of_entry(item, (*known, *UNIT_KEYS))
     ]
 
 
-def _problems_of_entry(entry: Mapping[str, object]) -> list[Problem]:
-    known = ["files", *WEIGHTS]
+def _problems_of_set(given: object) -> list[Problem]:
+    """Of files that nothing learns from: there are no weights."""
+    return _problems_of_files(given, ("files",))
+
+
+def _problems_of_entry(entry: Mapping[str, object], known: Sequence[str]) -> list[Problem]:
     found: list[Problem] = [
         ((name,), unknown_name("key of an entry of files", name, known))
         for name in entry
@@ -42,8 +57,13 @@ def _problems_of_entry(entry: Mapping[str, object]) -> list[Problem]:
     ]
     if not _is_names(entry.get("files")):
         found.append((("files",), f"it is {entry.get('files')!r} but must name files"))
+    for name, kind in UNIT_KEYS.items():
+        if name in entry and (what := _wrong_unit(entry[name], kind)):
+            found.append(((name,), what))
     return found + [
-        ((name,), what) for name in WEIGHTS if name in entry and (what := _wrong(entry[name]))
+        ((name,), what)
+        for name in WEIGHTS
+        if name in known and name in entry and (what := _wrong(entry[name]))
     ]
 
 
@@ -75,13 +95,30 @@ def _wrong(weight: object) -> str:
     return f"it is {weight!r} but must be a number in [0, inf)"
 
 
+def _wrong_unit(unit: object, kind: str) -> str:
+    if isinstance(unit, bool) or not isinstance(unit, str | int | float):
+        return f"it is {unit!r} but must be the name of a unit or its size"
+    try:
+        size(unit, kind)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 DataFiles = Annotated[
     str | dict[str, Any] | list[str | dict[str, Any]],
     Reads(patterns=True),
     Checked(_problems_of_files),
 ]
 """File names or patterns, or mappings of ``files`` and ``weight``, ``energy_weight``,
-``forces_weight``, ``stress_weight``; or a list of them."""
+``forces_weight``, ``stress_weight``, ``length_unit``, ``energy_unit``; or a list of them."""
+
+SetFiles = Annotated[
+    str | dict[str, Any] | list[str | dict[str, Any]],
+    Reads(patterns=True),
+    Checked(_problems_of_set),
+]
+"""The same without weights."""
 
 GroupWeights = Annotated[dict[str, Any], Checked(_problems_of_groups)]
 """Group -> weight, or group -> property -> weight."""
@@ -106,7 +143,8 @@ def read_data(files: str | dict[str, Any] | list[str | dict[str, Any]]) -> list[
         raise ValueError(f"`{'.'.join(('fn_cells', *at))}`: {what}")
     cells: list[Cell] = []
     for item in files if isinstance(files, list) else [files]:
-        own = read_cells(names_of(item))
+        units = (item.get(name) for name in UNIT_KEYS) if isinstance(item, Mapping) else ()
+        own = read_cells(names_of(item), *units)
         if isinstance(item, Mapping):
             weights = {key: float(item[name]) for name, key in WEIGHTS.items() if name in item}
             own = [_weighted(cell, weights) for cell in own]

@@ -11,10 +11,11 @@ from torch import nn
 from miniff.kernel import Cell
 from miniff.ml import Normalization, plan_descriptors
 from miniff.ml_util._baseline import BaselineArgument, baseline_potentials, subtract_baseline
-from miniff.ml_util._data import Split, hash_of_files, read_cells, split
+from miniff.ml_util._data import Split, hash_of_files, split
 from miniff.ml_util._data_files import (
     DataFiles,
     GroupWeights,
+    SetFiles,
     names_of,
     read_data,
     report_weights,
@@ -35,7 +36,6 @@ from miniff.ml_util._training import PreparedFit
 from miniff.ml_util._types import (
     Count,
     Fraction,
-    InputFiles,
     NonNegative,
     Positive,
     Problem,
@@ -84,8 +84,8 @@ class FitWorkflow:
         self,
         *,
         fn_cells: DataFiles,
-        test_set: Fraction | InputFiles | None = None,
-        validation_set: Fraction | InputFiles = 0.1,
+        test_set: Fraction | SetFiles | None = None,
+        validation_set: Fraction | SetFiles = 0.1,
         group_weights: GroupWeights | None = None,
         descriptors: DescriptorArgument = "auto",
         cutoff: Positive | None = None,
@@ -102,7 +102,8 @@ class FitWorkflow:
         Args:
             fn_cells: Files with structures; patterns are allowed. An entry that is a mapping gives
                 its ``files`` a ``weight`` in the loss, or an ``energy_weight``, ``forces_weight``,
-                ``stress_weight``; 0 leaves out.
+                ``stress_weight``; 0 leaves out. ``input.data`` of n2p2 and RuNNer must be such an
+                entry, with its ``length_unit`` and ``energy_unit``, as ``bohr`` and ``Hartree``.
             test_set: Fraction of them, or other files, for the test set, which nothing but the
                 final errors sees; none by default.
             validation_set: Fraction or files for the validation set, which decides which of the
@@ -257,8 +258,8 @@ def _start_from_zero(members: Sequence[Sequence[nn.Sequential]]) -> None:
         nn.init.zeros_(list(network.parameters())[-2])
 
 
-def _fraction_or_cells(given: float | InputFiles) -> float | list[Cell]:
-    return read_cells(given) if isinstance(given, str | list) else given
+def _fraction_or_cells(given: float | SetFiles) -> float | list[Cell]:
+    return given if isinstance(given, int | float) else read_data(given)
 
 
 def _files_of(choices: Mapping[str, Any]) -> list[list[str]]:

@@ -10,7 +10,8 @@ import numpy as np
 from miniff._neighbors import PairTable, join
 from miniff.kernel import Cell, compute_images
 from miniff.ml import NNPotential, committee_members, load_potentials
-from miniff.ml_util._data import hash_of_files, read_cells
+from miniff.ml_util._data import hash_of_files
+from miniff.ml_util._data_files import SetFiles, names_of, read_data
 from miniff.ml_util._errors import Errors, Properties, compare
 from miniff.ml_util._outputs import (
     refuse_unwritable,
@@ -20,7 +21,7 @@ from miniff.ml_util._outputs import (
 )
 from miniff.ml_util._progress import Level, Reporter
 from miniff.ml_util._settings import PRECISIONS, NumberType, set_threads, versions
-from miniff.ml_util._types import Count, InputFile, InputFiles, Seed
+from miniff.ml_util._types import Count, InputFile, Seed
 from miniff.potentials import (
     LocalPotential,
     Precision,
@@ -69,14 +70,15 @@ class OneShotWorkflow:
     def prepare(
         self,
         *,
-        fn_cells: InputFiles,
+        fn_cells: SetFiles,
         potentials: InputFile = "potentials.pt",
         ignore_missing_species: bool = False,
     ) -> "PreparedOneShot":
         """Reads structures and potentials.
 
         Args:
-            fn_cells: Files with structures; patterns are allowed.
+            fn_cells: Files with structures; patterns are allowed. ``input.data`` of n2p2 and RuNNer
+                must be a mapping of ``files``, ``length_unit`` and ``energy_unit``.
             potentials: The file that `fit` saved.
             ignore_missing_species: Let atoms that no potential is for have no energy.
 
@@ -84,7 +86,7 @@ class OneShotWorkflow:
             ValueError: Files that cannot be used, or atoms that no potential is for.
         """
         loaded = load_potentials(potentials)
-        cells = read_cells(fn_cells)
+        cells = read_data(fn_cells)
         if not ignore_missing_species:
             for cell in cells:
                 where = str(cell.meta.get("source", "a structure"))
@@ -93,7 +95,7 @@ class OneShotWorkflow:
         provenance = {
             "seed": self.seed,
             "versions": versions(),
-            "data_sha256": hash_of_files(fn_cells),
+            "data_sha256": hash_of_files(names_of(fn_cells)),
             "potentials_sha256": hash_of_files(potentials),
         }
         return PreparedOneShot(self, cells, loaded, provenance)
