@@ -1,13 +1,23 @@
-"""The structures: rattled crystals and a packed liquid of water molecules, in orthogonal boxes."""
+"""The structures: rattled crystals, a packed liquid of water molecules, and published ones."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 from scipy.spatial import cKDTree
 
-__all__ = ["Structure", "argon", "silicon", "water"]
+__all__ = [
+    "EXAMPLES",
+    "Example",
+    "Structure",
+    "Unsuitable",
+    "argon",
+    "published",
+    "silicon",
+    "water",
+]
 
 RATTLE = 0.1
 """Standard deviation of the displacements from a crystal's sites (angstrom)."""
@@ -17,6 +27,9 @@ DIAMOND = np.concatenate([FCC, FCC + 0.25])
 
 MASSES = {"Ar": 39.948, "H": 1.008, "O": 15.999, "Si": 28.085}
 
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "n2p2" / "predict"
+"""Where n2p2's example potentials are, next to the checkout."""
+
 BOND, ANGLE = 0.9572, np.deg2rad(104.52)
 WATER_VOLUME = 29.9
 """Of a molecule in the liquid (angstrom^3)."""
@@ -25,19 +38,58 @@ SHORTEST_CONTACT = 1.6
 """Between atoms of two molecules (angstrom)."""
 
 
+class Unsuitable(Exception):
+    """A case cannot be done; the message says why."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A potential of n2p2's, with a structure for it.
+
+    Attributes:
+        folder: Its name among the examples.
+        length_unit: Of its files.
+        energy_unit: Of its files.
+    """
+
+    folder: str
+    length_unit: str
+    energy_unit: str
+
+    @property
+    def path(self) -> Path:
+        """Of the folder, which must be there."""
+        if not (DATA / self.folder).is_dir():
+            raise Unsuitable(f"n2p2's example {self.folder} is not at {DATA}")
+        return DATA / self.folder
+
+
+EXAMPLES = {
+    "H2O": Example("H2O_RPBE-D3", "bohr", "Hartree"),
+    "Cu2S": Example("Cu2S_PBE", "angstrom", "eV"),
+}
+
+
 @dataclass(frozen=True)
 class Structure:
-    """Atoms in a periodic orthogonal box.
+    """Atoms in a periodic box, orthogonal where it has no vectors.
 
     Attributes:
         box: Edge lengths (angstrom).
-        positions: Cartesian, inside the box (angstrom).
+        positions: Cartesian (angstrom).
         symbols: Chemical symbol of each atom.
+        vectors: Of a box that is not orthogonal (angstrom).
     """
 
     box: Float64[ndarray, " 3"]
     positions: Float64[ndarray, "n_atoms 3"]
     symbols: tuple[str, ...]
+    vectors: Float64[ndarray, "3 3"] | None = None
+
+    @property
+    def cell(self) -> Float64[ndarray, "3 3"]:
+        """Vectors of any box (angstrom)."""
+        return np.diag(self.box) if self.vectors is None else self.vectors
 
     @property
     def n_atoms(self) -> int:
@@ -80,6 +132,19 @@ def water(size: int) -> Structure:
             return Structure(box, atoms, ("O", "H", "H") * n**3)
         hydrogen[clashing] = random_hydrogens(rng, len(clashing))
     raise RuntimeError(f"water molecules closer than {SHORTEST_CONTACT} angstrom are left")
+
+
+def published(name: str, size: int) -> Structure:
+    """The structure of one of n2p2's examples, n x n x n copies nearest to the size."""
+    from miniff.kernel import Cell
+
+    example = EXAMPLES[name]
+    units = {"length_unit": example.length_unit, "energy_unit": example.energy_unit}
+    (cell,) = Cell.load(example.path / "input.data", **units)
+    n = max(1, round((size / cell.size) ** (1 / 3)))
+    large = cell.repeated(n, n, n)
+    box = np.linalg.norm(large.vectors, axis=1)
+    return Structure(box, large.cartesian(), large.values, large.vectors)
 
 
 def cube_root(size: int) -> int:

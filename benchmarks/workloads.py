@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import product
 
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from benchmarks.structures import Structure, argon, silicon, water
+from benchmarks.structures import Structure, argon, published, silicon, water
 
 __all__ = [
     "ARGON",
@@ -164,6 +164,7 @@ class Workload:
         structure: Makes the structure for a size.
         cutoff: Of the potential or the functions (angstrom).
         functions: Symmetry functions, where the work is about them.
+        example: Name of n2p2's example potential, where the work is its.
     """
 
     name: str
@@ -171,6 +172,7 @@ class Workload:
     structure: Callable[[int], Structure]
     cutoff: float
     functions: tuple[Radial | Angular, ...] = ()
+    example: str = ""
 
 
 BEHLER_CUTOFF = 6.35
@@ -191,6 +193,14 @@ def behler_workloads() -> Iterator[Workload]:
         yield Workload(f"water-{neighbours}", title, water, cutoff, tuple(water_functions()))
 
 
+def example_workloads() -> Iterator[Workload]:
+    """Potentials that n2p2 publishes, which are read where they are."""
+    of = {"H2O": ("27 and 30 functions", 6.3502), "Cu2S": ("72 and 66 functions", 6.0)}
+    for name, (what, cutoff) in of.items():
+        title = f"{name}, n2p2's example potential, {what}, two layers of 25: energy and forces"
+        yield Workload(f"n2p2-{name}", title, partial(published, name), cutoff, example=name)
+
+
 WORKLOADS = {
     workload.name: workload
     for workload in (
@@ -198,6 +208,7 @@ WORKLOADS = {
         Workload("lj", "Ar, Lennard-Jones: energy and forces", argon, ARGON.cutoff),
         Workload("tersoff", "Si, Tersoff: energy and forces", silicon, BOND_ORDER.cutoff),
         *behler_workloads(),
+        *example_workloads(),
         Workload("nve-sw", "Si, Stillinger-Weber: NVE step", silicon, SILICON.cutoff),
         Workload("nve-lj", "Ar, Lennard-Jones: NVE step", argon, ARGON.cutoff),
         Workload("pairs", "Si, neighbour search, 6.35 angstrom", silicon, BEHLER_CUTOFF),

@@ -16,8 +16,10 @@ from benchmarks.__main__ import app
 from benchmarks.compare import compare
 from benchmarks.measure import Outcome, Request, Result, median_of, per_atom, time_calls
 from benchmarks.peers import Answer, Method, Peer, Task, Unsuitable, known_peers
-from benchmarks.structures import SHORTEST_CONTACT, water
+from benchmarks.structures import EXAMPLES, SHORTEST_CONTACT, water
 from benchmarks.workloads import WORKLOADS, Case, build_case
+from miniff.ml import load_n2p2
+from miniff.units import factor
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -210,3 +212,33 @@ def test_water_has_27_and_30_functions() -> None:
     functions = WORKLOADS["water-100"].functions
     assert len(set(functions)) == 57
     assert sum(f.tag.startswith("H-") for f in functions) == 27
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_example_potentials_are_those_that_n2p2_publishes(name: str, shared_data: Path) -> None:
+    """The energy per atom of the copies is the one that n2p2's own tests expect."""
+    case = build_case(f"n2p2-{name}", 1)
+    task = known_peers()["miniff"].methods[f"n2p2-{name}"].prepare(case)
+    found = task.read(task.run(case.structure.positions))
+    folder = shared_data / "n2p2" / "predict" / EXAMPLES[name].folder
+    expected = json.loads((folder / "expected.json").read_text())
+    assert found.energy == pytest.approx(
+        expected["energy"] * factor(EXAMPLES[name].energy_unit), rel=1e-9
+    )
+    assert case.workload.cutoff == pytest.approx(task_cutoff(name), abs=1e-4)
+    assert len(build_case(f"n2p2-{name}", 8 * case.structure.n_atoms).structure.symbols) == (
+        8 * case.structure.n_atoms
+    )
+
+
+def task_cutoff(name: str) -> float:
+    of = EXAMPLES[name]
+    units = {"length_unit": of.length_unit, "energy_unit": of.energy_unit}
+    return max(p.cutoff for p in load_n2p2(of.path, **units))
+
+
+def test_absent_example_potentials_are_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The row says that they are not there."""
+    monkeypatch.setattr("benchmarks.structures.DATA", Path("/nowhere"))
+    with pytest.raises(Unsuitable, match="n2p2's example H2O_RPBE-D3 is not at /nowhere"):
+        build_case("n2p2-H2O", 64)

@@ -9,15 +9,12 @@ from typing import Any
 from jaxtyping import Float64
 from numpy import ndarray
 
+from benchmarks.structures import Unsuitable
 from benchmarks.workloads import Case
 
 __all__ = ["Answer", "Method", "Peer", "Task", "Unsuitable", "known_peers"]
 
 TOLERANCE = 1e-6
-
-
-class Unsuitable(Exception):
-    """The peer cannot do this case; the message says why."""
 
 
 @dataclass(frozen=True)

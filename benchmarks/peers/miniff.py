@@ -6,6 +6,7 @@ import numpy as np
 from numpy import ndarray
 
 from benchmarks.peers import Answer, Method, Peer, Task
+from benchmarks.structures import EXAMPLES
 from benchmarks.workloads import ARGON, BOND_ORDER, SILICON, STEPS, TIMESTEP, Case, Radial
 from miniff import potentials as p
 from miniff.dyn import State, nve
@@ -21,7 +22,8 @@ def moved(images: CellImages, positions: ndarray) -> CellImages:
 
 def cell(case: Case, positions: ndarray) -> Cell:
     """The structure with its atoms elsewhere."""
-    return Cell(np.diag(case.structure.box), positions / case.structure.box, case.structure.symbols)
+    box = Cell(case.structure.cell, np.zeros((0, 3)), [])
+    return Cell(box.vectors, box.transform_from_cartesian(positions), case.structure.symbols)
 
 
 def forces(case: Case) -> Task:
@@ -52,6 +54,22 @@ def network(case: Case, precision: Precision = "double") -> Task:
     table = images.table
     potential = NNPotential(layers, functions, table.names[0])
     ready = CompiledPotentials([potential], table.names, precision=precision)
+    return Task(
+        lambda positions: ready.evaluate(table.moved(positions, table.cells)),
+        lambda result: Answer(float(result.energy[0]), -result.gradient),
+    )
+
+
+def example(case: Case) -> Task:
+    """Energy and forces of a potential that n2p2 publishes, read from its files."""
+    from miniff.ml import load_n2p2
+
+    name = case.workload.example
+    of = EXAMPLES[name]
+    potentials = load_n2p2(of.path, length_unit=of.length_unit, energy_unit=of.energy_unit)
+    images = compute_images(cell(case, case.structure.positions), case.reused_cutoff)
+    table = images.table
+    ready = CompiledPotentials(potentials, table.names)
     return Task(
         lambda positions: ready.evaluate(table.moved(positions, table.cells)),
         lambda result: Answer(float(result.energy[0]), -result.gradient),
@@ -143,6 +161,7 @@ PEER = Peer(
         **dict.fromkeys(("water-100", "water-220"), Method(forces)),
         **dict.fromkeys(("g4-values", "g5-values"), Method(values)),
         **dict.fromkeys(("g4-network", "g5-network"), Method(network)),
+        **dict.fromkeys(("n2p2-H2O", "n2p2-Cu2S"), Method(example)),
         **dict.fromkeys(("nve-sw", "nve-lj"), Method(dynamics)),
         "pairs": Method(pairs, note="whole set-up"),
     },
