@@ -11,7 +11,7 @@ from miniff.io._input_data import input_data_structures, is_input_data
 from miniff.io._json_cells import cells_from_json, load_json, structure_from_cell
 from miniff.io._structure import Structure, StructureError
 
-__all__ = ["find_files", "read_structures"]
+__all__ = ["find_files", "is_input_data_file", "read_structures"]
 
 
 def read_structures(
@@ -62,6 +62,11 @@ def find_files(patterns: str | Path | Sequence[str | Path]) -> list[Path]:
     return files
 
 
+def is_input_data_file(path: str | Path) -> bool:
+    """Whether a file is ``input.data`` of n2p2 or RuNNer, whatever its name is."""
+    return is_input_data(read_start(Path(path)))
+
+
 def _expand(pattern: str) -> list[Path]:
     expanded = os.path.expanduser(pattern)
     literal = os.path.exists(expanded)  # brackets may belong to the name
@@ -91,7 +96,7 @@ def _no_match(pattern: str, path: Path) -> str:
 def _read_file(path: Path, units: tuple[str | float | None, str | float | None]) -> list[Structure]:
     if path.stat().st_size == 0:
         raise StructureError(f"{path}: the file is empty")
-    if is_input_data(read_start(path)):
+    if is_input_data_file(path):
         return input_data_structures(path, *units)
     if units != (None, None):
         raise StructureError(

@@ -19,7 +19,7 @@ from miniff.ml._descriptors import (
     plan_descriptors,
     save_descriptors,
 )
-from miniff.ml._files import load_potentials, save_potentials
+from miniff.ml._files import load_potentials, load_provenance, save_potentials
 from miniff.ml._filter import FilteredDescriptors, filter_descriptors
 from miniff.ml._forward import Prediction, forward_cauldron, forward_committee
 from miniff.ml._layers import Affine, Mean
@@ -82,6 +82,7 @@ __all__ = [
     "load_descriptors",
     "load_n2p2",
     "load_potentials",
+    "load_provenance",
     "load_simple_nn",
     "plain_of",
     "plan_descriptors",

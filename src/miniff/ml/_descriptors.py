@@ -1,18 +1,20 @@
 """Which descriptors: those of the recipe, of a list, or of a file."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import yaml
-
 from miniff._neighbors import PairTable
-from miniff.io import atomic_write
 from miniff.ml._auto_recipe import N_FUNCTIONS, auto_behler_descriptors, auto_cutoff
 from miniff.ml._files import load_potentials
-from miniff.ml._plain import PLAIN_SUFFIXES, plain_of, potential_from_plain, read_plain
+from miniff.ml._plain import (
+    PLAIN_SUFFIXES,
+    plain_of,
+    potential_from_plain,
+    read_plain,
+    write_plain,
+)
 from miniff.ml._potential import NNPotential
 from miniff.ml._recipe import default_behler_descriptors
 from miniff.potentials import FunctionPotential
@@ -224,10 +226,4 @@ def save_descriptors(
     suffix = Path(path).suffix
     if suffix not in PLAIN_SUFFIXES:
         raise ValueError(f"`path` is {path} but must end in one of {', '.join(PLAIN_SUFFIXES)}")
-    text = (
-        json.dumps(plain, indent=1) + "\n"
-        if suffix == ".json"
-        else yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=100)
-    )
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+    write_plain(Path(path), plain)

@@ -8,11 +8,17 @@ import torch
 
 from miniff.io import atomic_write
 from miniff.ml._old_files import old_potential
-from miniff.ml._plain import PLAIN_SUFFIXES, potential_from_plain, read_plain
+from miniff.ml._plain import (
+    PLAIN_SUFFIXES,
+    plain_of,
+    potential_from_plain,
+    read_plain,
+    write_plain,
+)
 from miniff.ml._potential import NN_TAG, NNPotential
-from miniff.potentials import LocalPotential, potential_from_state_dict
+from miniff.potentials import FunctionPotential, LocalPotential, potential_from_state_dict
 
-__all__ = ["load_potentials", "potential_from_state", "save_potentials"]
+__all__ = ["load_potentials", "load_provenance", "potential_from_state", "save_potentials"]
 
 FORMAT = "miniff potentials"
 VERSION = 1
@@ -27,13 +33,17 @@ def save_potentials(
     """Writes potentials to a file, whole or not at all.
 
     Args:
-        path: Where to.
+        path: Where to. ``.json``, ``.yml`` and ``.yaml`` get formulas as plain data that people can
+            write too; any other name all potentials.
         potentials: Formulas and networks.
         provenance: Where they come from, as plain data: versions, seed, hash of the data.
 
     Raises:
-        ValueError: A network that cannot be saved.
+        ValueError: A network that cannot be saved; networks or a provenance for plain data.
     """
+    if Path(path).suffix in PLAIN_SUFFIXES:
+        _save_plain(Path(path), potentials, provenance)
+        return
     content = {
         "format": FORMAT,
         "version": VERSION,
@@ -43,6 +53,19 @@ def save_potentials(
     }
     with atomic_write(path) as temporary:
         torch.save(content, temporary)
+
+
+def _save_plain(
+    path: Path, potentials: Sequence[LocalPotential], provenance: Mapping[str, object] | None
+) -> None:
+    if provenance:
+        raise ValueError(f"{path} has no place for where potentials come from: name it in .pt")
+    plain = []
+    for one in potentials:
+        if not isinstance(one, FunctionPotential):
+            raise ValueError(f"{path} can hold formulas alone, but here is {one}: name it in .pt")
+        plain.append(plain_of(one))
+    write_plain(path, plain)
 
 
 def load_potentials(path: str | Path, *, old_activation: str | None = None) -> list[LocalPotential]:
@@ -75,6 +98,24 @@ def load_potentials(path: str | Path, *, old_activation: str | None = None) -> l
         return [potential_from_state(state) for state in _of_this_format(path, data)]
     except (ValueError, TypeError, KeyError, RuntimeError) as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def load_provenance(path: str | Path) -> dict[str, object]:
+    """Where the potentials of a file come from, as whoever saved them said: plain data.
+
+    Args:
+        path: What :func:`save_potentials` wrote; a file of release 0.1.4 says nothing.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A file that is damaged or holds something else.
+    """
+    data = _content(Path(path))
+    if isinstance(data, list):
+        return {}
+    _of_this_format(path, data)
+    assert isinstance(data, dict)
+    return dict(data.get("provenance", {}))
 
 
 def _plain_potentials(path: Path) -> list[LocalPotential]:

@@ -16,6 +16,7 @@ import yaml
 
 import miniff.potentials as all_potentials
 from miniff._checks import unknown_name
+from miniff.io import atomic_write
 from miniff.potentials import (
     FunctionPotential,
     LocalPotential,
@@ -23,7 +24,14 @@ from miniff.potentials import (
     known_families,
 )
 
-__all__ = ["PLAIN_SUFFIXES", "families", "plain_of", "potential_from_plain", "read_plain"]
+__all__ = [
+    "PLAIN_SUFFIXES",
+    "families",
+    "plain_of",
+    "potential_from_plain",
+    "read_plain",
+    "write_plain",
+]
 
 PLAIN_SUFFIXES = (".json", ".yaml", ".yml")
 
@@ -88,6 +96,17 @@ def read_plain(path: Path) -> object:
         raise ValueError(f"{path} is not a text file in UTF-8") from None
     except (json.JSONDecodeError, yaml.YAMLError, _TwiceError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
+
+
+def write_plain(path: Path, plain: object) -> None:
+    """Writes plain data as JSON or YAML, by the name's ending, every digit of every number."""
+    text = (
+        json.dumps(plain, indent=1) + "\n"
+        if path.suffix == ".json"
+        else yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=100)
+    )
+    with atomic_write(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 class _TwiceError(Exception):
