@@ -1,19 +1,43 @@
-"""The command line: ``python -m miniff jobs.yml``."""
+"""The command line: ``python -m miniff jobs.yml``, and commands beside it."""
 
 import io
 import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+
+from miniff._commands import convert, evaluate, info, init
 
 __all__ = ["main"]
 
 USER_ERROR, INTERRUPTED = 2, 130
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+class _Commands(TyperGroup):
+    """Whatever does not begin with the name of a command is the job to run."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] != "--help"):
+            args = [RUN, *args]
+        return super().parse_args(ctx, args)
+
+
+RUN = "run"
+
+app = typer.Typer(
+    cls=_Commands,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Fit, test and use force fields: `miniff JOBS.YML` runs a job file, as `miniff run` does; "
+    "`miniff --version` says the version.",
+)
+for command in (info, evaluate, convert, init):
+    app.command("eval" if command is evaluate else None)(command)
 
 
 def _print_version(wanted: bool) -> bool:
@@ -23,7 +47,7 @@ def _print_version(wanted: bool) -> bool:
     return wanted
 
 
-@app.command()
+@app.command(RUN)
 def run(
     job: Annotated[
         str, typer.Argument(metavar="JOBS.YML", help="The job file, or the word `version`.")

@@ -1,0 +1,185 @@
+"""``miniff convert``: data sets and potentials from one format to another."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from miniff._commands._common import (
+    EnergyUnit,
+    LengthUnit,
+    Overwrite,
+    Units,
+    console,
+    is_without_units,
+    kind_of,
+    load_cells,
+    load_potentials,
+    one_sentence,
+    refuse_existing,
+    unit_of,
+)
+
+if TYPE_CHECKING:
+    from miniff.kernel import Cell
+    from miniff.potentials import LocalPotential
+
+__all__ = ["convert"]
+
+
+def convert(
+    source: Annotated[str, typer.Argument(metavar="FROM", help="A file, folder or pattern.")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TO",
+            help="Structures: a name in .xyz, .extxyz, .json or .data (input.data), packed or not. "
+            "Potentials: a name in .pt; one without an ending is a folder for n2p2 and LAMMPS; "
+            ".json, .yml for formulas.",
+        ),
+    ],
+    overwrite: Overwrite = False,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Leave this out of structures; may be repeated."),
+    ] = None,
+    member: Annotated[
+        int | None,
+        typer.Option(metavar="K", help="Take this member of a committee, counted from 1."),
+    ] = None,
+    old_activation: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of networks in a file of release 0.1.4: sigmoid, ..."),
+    ] = None,
+    length_unit: LengthUnit = None,
+    energy_unit: EnergyUnit = None,
+) -> None:
+    """Turn structures or potentials into another format; n2p2's in both directions."""
+    with one_sentence():
+        units = (unit_of(length_unit, "length"), unit_of(energy_unit, "energy"))
+        if not _is_folder(target):
+            refuse_existing(target, overwrite)
+        needs = is_without_units(source)
+        if units != (None, None) and not (
+            needs or target.endswith(_data_names()) or _is_folder(target)
+        ):
+            raise ValueError("--length-unit and --energy-unit are said but no file needs them")
+        own: Units = units if needs else (None, None)
+        if kind_of(source) == "structures":
+            _refuse("structures", {"--member": member, "--old-activation": old_activation})
+            _convert_structures(load_cells(source, own), target, without or [], units)
+        else:
+            _refuse("potentials", {"--without": without})
+            potentials = _member(load_potentials(source, own, old_activation), member)
+            _convert_potentials(potentials, source, target, units)
+
+
+def _refuse(kind: str, options: dict[str, object]) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise ValueError(f"{name} is given but there are {kind} to convert")
+
+
+def _is_folder(target: str) -> bool:
+    return Path(target).suffix == "" or Path(target).is_dir()
+
+
+def _data_names() -> tuple[str, ...]:
+    return (".data", ".data.gz", ".data.bz2", ".data.xz")
+
+
+def _convert_structures(
+    cells: "Sequence[Cell]", target: str, without: Sequence[str], units: Units
+) -> None:
+    from miniff.kernel import Cell
+
+    if _is_folder(target):
+        raise ValueError(
+            f"{target} has no ending that says a format of structures: .xyz, .extxyz, .json, .data"
+        )
+    for name in without:
+        if not any(name in cell.meta for cell in cells):
+            raise ValueError(f"--without is {name} but no structure has it")
+    kept = [
+        Cell(
+            cell.vectors,
+            cell.coordinates,
+            cell.values,
+            {key: value for key, value in cell.meta.items() if key not in without},
+            pbc=cell.pbc,
+        )
+        for cell in cells
+    ]
+    written: Units = units if target.endswith(_data_names()) else (None, None)
+    Cell.save(_named(kept, target), target, length_unit=written[0], energy_unit=written[1])
+    console().print(f"wrote {target}: {len(kept)} structures")
+
+
+def _named(cells: "Sequence[Cell]", target: str) -> "list[Cell]":
+    """Without where they come from; that is only named where `input.data` is refused."""
+    from miniff.kernel import Cell
+
+    if target.endswith(_data_names()):
+        return list(cells)
+    return [
+        Cell(
+            cell.vectors,
+            cell.coordinates,
+            cell.values,
+            {key: value for key, value in cell.meta.items() if key != "source"},
+            pbc=cell.pbc,
+        )
+        for cell in cells
+    ]
+
+
+def _member(potentials: "list[LocalPotential]", member: int | None) -> "list[LocalPotential]":
+    if member is None:
+        return potentials
+    from miniff.ml import committee_members
+
+    members = committee_members(potentials)
+    if not 1 <= member <= len(members):
+        raise ValueError(f"--member is {member} but must be in [1, {len(members)}]")
+    return members[member - 1]
+
+
+def _convert_potentials(
+    potentials: "Sequence[LocalPotential]", source: str, target: str, units: Units
+) -> None:
+    from miniff import ml
+
+    names = ", ".join(str(one) for one in potentials)
+    if _is_folder(target):
+        length, energy = units
+        commands = ml.save_n2p2(
+            target,
+            potentials,
+            length_unit="angstrom" if length is None else length,
+            energy_unit="eV" if energy is None else energy,
+        )
+        console().print(f"wrote {target}: {names}")
+        typer.echo("LAMMPS, units metal, reads it with:")
+        typer.echo(commands)
+        return
+    match Path(target).suffix:
+        case ".pt":
+            ml.save_potentials(target, potentials, provenance=_provenance(source))
+        case ".json" | ".yml" | ".yaml":
+            ml.save_potentials(target, potentials)
+        case other:
+            raise ValueError(
+                f"{target} ends in {other} but must end in .pt, .json or .yml, or be the name of a "
+                "folder for n2p2"
+            )
+    console().print(f"wrote {target}: {names}")
+
+
+def _provenance(source: str) -> dict[str, object]:
+    from importlib.metadata import version
+
+    from miniff.ml import load_provenance
+
+    own = load_provenance(source) if source.endswith(".pt") else {}
+    return own or {"converted_from": source, "versions": {"miniff": version("miniff")}}

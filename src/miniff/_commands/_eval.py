@@ -1,0 +1,230 @@
+"""``miniff eval``: energies, forces and pressures of structures, and their errors."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+from miniff._commands._common import (
+    EnergyUnit,
+    LengthUnit,
+    Overwrite,
+    Units,
+    console,
+    is_without_units,
+    load_cells,
+    load_potentials,
+    one_sentence,
+    refuse_existing,
+    unit_of,
+)
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from miniff.kernel import Cell, Evaluation
+    from miniff.ml_util import Properties
+    from miniff.potentials import LocalPotential
+
+__all__ = ["evaluate"]
+
+MOST_ROWS = 20
+
+
+def evaluate(
+    potential: Annotated[
+        str, typer.Argument(metavar="POTENTIAL", help="A potential file or a folder of n2p2.")
+    ],
+    structures: Annotated[
+        str, typer.Argument(metavar="STRUCTURES", help="A file of structures, or a pattern.")
+    ],
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write the structures with energy_pred, forces_pred, stress_pred (.xyz, .json).",
+        ),
+    ] = None,
+    overwrite: Overwrite = False,
+    ignore_missing_species: Annotated[
+        bool,
+        typer.Option(
+            "--ignore-missing-species", help="Let atoms that no potential is for have no energy."
+        ),
+    ] = False,
+    length_unit: LengthUnit = None,
+    energy_unit: EnergyUnit = None,
+) -> None:
+    """Evaluate structures with a potential, and compare with references where there are any."""
+    with one_sentence():
+        units = (unit_of(length_unit, "length"), unit_of(energy_unit, "energy"))
+        if output is not None:
+            refuse_existing(output, overwrite)
+        needy = [is_without_units(path) for path in (potential, structures)]
+        if units != (None, None) and not any(needy):
+            raise ValueError("--length-unit and --energy-unit are said but no file needs them")
+        none: Units = (None, None)
+        potentials = load_potentials(potential, units if needy[0] else none)
+        cells = load_cells(structures, units if needy[1] else none)
+        _report(potentials, cells, output, ignore_missing_species)
+
+
+def _report(
+    potentials: "Sequence[LocalPotential]",
+    cells: "Sequence[Cell]",
+    output: str | None,
+    ignore_missing_species: bool,
+) -> None:
+    from miniff.ml_util import compare
+    from miniff.potentials import refuse_uncovered_species
+
+    for cell in cells if not ignore_missing_species else []:
+        where = str(cell.meta.get("source", "a structure"))
+        refuse_uncovered_species(potentials, cell.values, where=where)
+    results = _evaluate(potentials, cells)
+    show = console()
+    show.print(_results(cells, results))
+    if len(cells) > MOST_ROWS:
+        show.print(f"and {len(cells) - MOST_ROWS} more structures; --output writes all")
+    errors = compare(_references(cells), _predictions(cells, results))
+    if any(errors.as_json().values()):
+        show.print(_errors(errors.as_json()))
+    for sentence in _doubts(potentials, cells):
+        show.print(sentence)
+    if output is not None:
+        _write(cells, results, output)
+        show.print(f"wrote {output}")
+
+
+def _evaluate(
+    potentials: "Sequence[LocalPotential]", cells: "Sequence[Cell]"
+) -> "list[Evaluation]":
+    """Potentials may be for species that some of the structures do not have."""
+    from miniff.kernel import eval as evaluate_cell
+
+    return [evaluate_cell(potentials, cell, ignore_missing_species=True) for cell in cells]
+
+
+def _results(cells: "Sequence[Cell]", results: "Sequence[Evaluation]") -> "Table":
+    from rich.table import Table
+
+    from miniff._commands._summary import GPA, composition_of
+
+    table = Table(title="Predictions", title_justify="left")
+    heads = ("", "composition", "energy (eV)", "eV/atom", "largest force (eV/Å)", "pressure (GPa)")
+    for head in heads:
+        table.add_column(head, justify="left" if head == "composition" else "right")
+    for place, (cell, result) in enumerate(zip(cells, results, strict=True)):
+        if place == MOST_ROWS:
+            break
+        table.add_row(
+            str(place),
+            composition_of(cell),
+            f"{result.energy:.6f}",
+            f"{result.energy / cell.size:.6f}",
+            f"{np.linalg.norm(result.forces, axis=1).max():.4f}",
+            f"{-result.stress[:3].mean() * GPA:.3f}" if all(cell.pbc) else "",
+        )
+    return table
+
+
+def _predictions(cells: "Sequence[Cell]", results: "Sequence[Evaluation]") -> "Properties":
+    from miniff.ml_util import Properties
+
+    return Properties(
+        n_atoms=np.array([cell.size for cell in cells]),
+        energy=np.array([result.energy for result in results]),
+        forces=np.concatenate([result.forces for result in results]),
+        stress=np.stack(
+            [
+                result.stress if any(cell.pbc) else np.full(6, np.nan)
+                for cell, result in zip(cells, results, strict=True)
+            ]
+        ),
+    )
+
+
+def _references(cells: "Sequence[Cell]") -> "Properties":
+    """Those that structures have, nan where there is none."""
+    from miniff.ml_util import Properties
+
+    def label(cell: "Cell", name: str, shape: tuple[int, ...]) -> np.ndarray:
+        value = cell.meta.get(name)
+        return np.full(shape, np.nan) if value is None else np.asarray(value, float)
+
+    return Properties(
+        n_atoms=np.array([cell.size for cell in cells]),
+        energy=np.array([label(cell, "energy", ()) for cell in cells], float),
+        forces=np.concatenate([label(cell, "forces", (cell.size, 3)) for cell in cells]),
+        stress=np.stack([label(cell, "stress", (6,)) for cell in cells]),
+    )
+
+
+def _errors(errors: dict[str, dict[str, float] | None]) -> "Table":
+    from rich.table import Table
+
+    from miniff._commands._summary import GPA, MEV
+
+    shown = {
+        "energy": ("energy (meV/atom)", MEV),
+        "forces": ("forces (meV/Å)", MEV),
+        "stress": ("stress (MPa)", 1e3 * GPA),
+    }
+    table = Table(title="Errors against the references", title_justify="left")
+    for head in ("", "mean absolute", "root mean square", "numbers"):
+        table.add_column(head, justify="right" if head else "left")
+    for name, (title, unit) in shown.items():
+        error = errors[name]
+        if error is not None:
+            values = (f"{unit * error[kind]:.3f}" for kind in ("mae", "rmse"))
+            table.add_row(title, *values, str(int(error["n"])))
+    return table
+
+
+def _doubts(potentials: "Sequence[LocalPotential]", cells: "Sequence[Cell]") -> list[str]:
+    """Atoms beyond the training set, and how far members of a committee differ."""
+    from miniff.kernel import compute_images
+    from miniff.ml import NNPotential, committee_members
+
+    said = []
+    known = [p for p in potentials if isinstance(p, NNPotential) and p.ranges is not None]
+    if known:
+        cutoff = max(p.cutoff for p in known)
+        tables = [compute_images(cell, cutoff).table for cell in cells]
+        n = sum(int(p.outside_training(table).sum()) for p in known for table in tables)
+        if n:
+            total = sum(cell.size for cell in cells)
+            said.append(
+                f"{n} of {total} atoms have a descriptor outside the range of the training set: "
+                "trust them less"
+            )
+    members = committee_members(potentials)
+    if len(members) > 1:
+        each = [_evaluate(own, cells) for own in members]
+        energies = np.array(
+            [[r.energy / c.size for r, c in zip(own, cells, strict=True)] for own in each]
+        )
+        forces = np.array([np.concatenate([r.forces for r in own]) for own in each])
+        spread = [np.sqrt(np.mean(np.var(x, axis=0, ddof=1))) for x in (energies, forces)]
+        said.append(
+            f"members of the committee differ by {1e3 * spread[0]:.3g} meV/atom and "
+            f"{1e3 * spread[1]:.3g} meV/Å (root mean squares)"
+        )
+    return said
+
+
+def _write(cells: "Sequence[Cell]", results: "Sequence[Evaluation]", output: str) -> None:
+    from miniff.kernel import Cell
+
+    written = []
+    for cell, result in zip(cells, results, strict=True):
+        found = {"energy_pred": result.energy, "forces_pred": result.forces}
+        if any(cell.pbc):
+            found["stress_pred"] = result.stress
+        meta = {**cell.meta, **found}
+        meta.pop("source", None)
+        written.append(Cell(cell.vectors, cell.coordinates, cell.values, meta, pbc=cell.pbc))
+    Cell.save(written, output)

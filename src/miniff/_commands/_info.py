@@ -1,0 +1,146 @@
+"""``miniff info``: what is in a potential or a data set."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from miniff._commands._common import (
+    EnergyUnit,
+    LengthUnit,
+    Units,
+    console,
+    is_without_units,
+    kind_of,
+    load_cells,
+    load_potentials,
+    one_sentence,
+    unit_of,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from rich.table import Table
+
+    from miniff.kernel import Cell
+    from miniff.potentials import LocalPotential
+
+__all__ = ["info"]
+
+OF_GROUPS = ("group", "structures", "atoms", "energy (eV/atom)", "largest force (eV/Å)")
+OF_NETWORKS = (
+    "species",
+    "descriptors",
+    "cutoff (Å)",
+    "network",
+    "parameters",
+    "members",
+    "training range",
+)
+OF_FORMULAS = ("family", "species", "cutoff (Å)", "parameters")
+
+
+def info(
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="A potential file, a folder of n2p2, a file of structures, or a pattern.",
+        ),
+    ],
+    picture: Annotated[
+        str | None,
+        typer.Option(metavar="PNG", help="Name of the picture; FILE-info.png by default."),
+    ] = None,
+    no_picture: Annotated[bool, typer.Option("--no-picture", help="Draw none.")] = False,
+    length_unit: LengthUnit = None,
+    energy_unit: EnergyUnit = None,
+) -> None:
+    """Say what is in a potential or a data set, as a table and a picture."""
+    with one_sentence():
+        units = (unit_of(length_unit, "length"), unit_of(energy_unit, "energy"))
+        kind = kind_of(file)
+        if kind == "structures":
+            cells = load_cells(file, units)
+            tables, figure = _of_structures(file, cells), _picture_of_structures(cells, no_picture)
+        else:
+            potentials = load_potentials(file, units if is_without_units(file) else _none(units))
+            tables = _of_potentials(file, potentials)
+            figure = _picture_of_potentials(potentials, no_picture)
+        for table in tables:
+            console().print(table)
+        if figure is not None:
+            _save(figure, picture or f"{Path(file).name.replace('*', 'x')}-info.png")
+
+
+def _none(units: Units) -> Units:
+    """Units are refused where a file says its own."""
+    if units != (None, None):
+        raise ValueError(
+            "--length-unit and --energy-unit are for files that do not say their units"
+        )
+    return units
+
+
+def _save(figure: "Figure", name: str) -> None:
+    from miniff.io import atomic_write
+
+    with atomic_write(name) as temporary:
+        figure.savefig(temporary, dpi=200)
+    console().print(f"picture: {name}")
+
+
+def _of_structures(file: str, cells: "Sequence[Cell]") -> "list[Table]":
+    from miniff._commands._summary import data_set_rows, group_rows
+
+    tables = [_table(file, ("", ""), data_set_rows(cells))]
+    groups = group_rows(cells)
+    if groups:
+        tables.append(_table("Groups", OF_GROUPS, groups))
+    return tables
+
+
+def _of_potentials(file: str, potentials: "Sequence[LocalPotential]") -> "list[Table]":
+    from miniff._commands._summary import formula_rows, network_rows, provenance_rows
+
+    tables = []
+    networks, formulas = network_rows(potentials), formula_rows(potentials)
+    if networks:
+        tables.append(_table(f"{file}: networks", OF_NETWORKS, networks))
+    if formulas:
+        tables.append(_table(f"{file}: formulas", OF_FORMULAS, formulas))
+    origin = provenance_rows(file)
+    if origin:
+        tables.append(_table("Where it comes from", ("", ""), origin))
+    return tables
+
+
+def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> "Table":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), title_justify="left", show_header=any(heads))
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _picture_of_structures(cells: "Sequence[Cell]", unwanted: bool) -> "Figure | None":
+    if unwanted:
+        return None
+    from miniff.presentation import plot_data_set
+
+    return plot_data_set(cells)
+
+
+def _picture_of_potentials(
+    potentials: "Sequence[LocalPotential]", unwanted: bool
+) -> "Figure | None":
+    if unwanted:
+        return None
+    from miniff.presentation import plot_potentials
+
+    return plot_potentials(potentials)
