@@ -81,6 +81,7 @@ def test_names_of_commands_come_before_jobs(folder: Path) -> None:
         (["info", "nnp"], "nnp: n2p2's files do not say their units, so they must be said"),
         (["info", "nnp", *AU[:2], "--energy-unit", "ev"], "`ev` is not a known unit of energy"),
         (["info", "nnp", *AU[:2], "--energy-unit", "-1"], "the unit of energy is -1.0 but must be"),
+        (["info", "nnp", *AU[:2]], "--length-unit and --energy-unit must be given together or not"),
         (["info", "own.pt", *AU], "--length-unit and --energy-unit are for files that do not say"),
         (["info", "train.xyz", *AU], "train.xyz: units are said for it, but only"),
         (["info", "broken.pt"], "broken.pt is not a potential file, or it is damaged"),

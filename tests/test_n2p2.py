@@ -5,14 +5,17 @@ import json
 import re
 import shutil
 
+import ase.io
 import n2p2_reference
 import numpy as np
 import pytest
 import torch
+from ase import units
 from test_golden_n2p2 import FOLDER
 from torch import nn
 
 from miniff import kernel, ml
+from miniff.dyn import nve
 from miniff.io import PotentialFileError, read_n2p2
 from miniff.kernel import Cell
 from miniff.ml._core_network import core_networks
@@ -108,6 +111,23 @@ def test_published_networks_give_their_published_predictions(element, shared_dat
         np.testing.assert_allclose(result.forces, forces, atol=5e-7)
 
 
+def test_dynamics_are_those_of_lammps_with_n2p2(shared_data):
+    """n2p2's deck for copper sulfide: energies after 100 steps of 1 fs from rest.
+
+    The deck has 32.065 for the mass of sulfur, ASE's table 32.06.
+    """
+    folder = shared_data / "n2p2"
+    file = folder / "md_Cu2S" / "cu2s_144_low-chalcocite_Evans-1979_PBE.data"
+    atoms = ase.io.read(file, format="lammps-data", atom_style="atomic", Z_of_type={1: 16, 2: 29})
+    potentials = ml.load_n2p2(
+        folder / "predict" / "Cu2S_PBE", length_unit="angstrom", energy_unit="eV"
+    )
+    still = np.zeros((len(atoms), 3))
+    state = nve(Cell.from_ase(atoms), potentials, n_steps=100, timestep=units.fs, velocities=still)
+    assert state.potential_energy == pytest.approx(-574.21185, abs=1e-4)
+    assert state.energy == pytest.approx(-573.6561, abs=1e-4)
+
+
 def test_units_are_those_that_are_said():
     """By name or by size; eV and angstrom are what comes out."""
     folder = FOLDER / "normalized_units"
@@ -116,8 +136,8 @@ def test_units_are_those_that_are_said():
     bohr, hartree = factor("bohr"), factor("Hartree")
     large = Cell(cell.vectors * bohr, cell.coordinates, cell.values)
     sizes = {"length_unit": bohr, "energy_unit": hartree}
-    for units in ({"length_unit": "bohr", "energy_unit": "hartree"}, sizes):
-        result = kernel.eval(ml.load_n2p2(folder, **units), large)
+    for said in ({"length_unit": "bohr", "energy_unit": "hartree"}, sizes):
+        result = kernel.eval(ml.load_n2p2(folder, **said), large)
         np.testing.assert_allclose(result.energy, plain.energy * hartree, rtol=1e-12)
         np.testing.assert_allclose(result.forces, plain.forces * hartree / bohr, atol=1e-11)
     with pytest.raises(TypeError, match="length_unit"):
@@ -135,12 +155,14 @@ def test_writing_and_reading_gives_the_same_potential(name, tmp_path):
     first = ml.load_n2p2(FOLDER / name, **PLAIN)
     ml.save_potentials(tmp_path / "p.pt", first)
     expected = kernel.eval(first, cell)
-    units = {"length_unit": "bohr", "energy_unit": "kcal/mol"}
-    ml.save_n2p2(tmp_path / "nnp", ml.load_potentials(tmp_path / "p.pt"), **units)
-    again = ml.load_n2p2(tmp_path / "nnp", **units)
+    other = {"length_unit": "bohr", "energy_unit": "kcal/mol"}
+    ml.save_n2p2(tmp_path / "nnp", ml.load_potentials(tmp_path / "p.pt"), **other)
+    again = ml.load_n2p2(tmp_path / "nnp", **other)
     assert_same(kernel.eval(again, cell), vars_of(expected), 1e-11)
     for one, other in zip(networks_of(first), networks_of(again), strict=True):
         np.testing.assert_allclose(one.ranges, other.ranges, rtol=1e-14)
+    copies = [one.copy(one.tag) for one in again]
+    assert kernel.eval(copies, cell).energy == kernel.eval(again, cell).energy
 
 
 def vars_of(result):
@@ -420,10 +442,10 @@ def test_networks_of_elements_may_differ(tmp_path):
     energy = kernel.eval(potentials, cell).energy
     path = tmp_path / "nnp" / "input.nn"
     assert "element_activation_short Si t l" in path.read_text()
-    units = {"length_unit": "angstrom", "energy_unit": "eV"}
+    metal = {"length_unit": "angstrom", "energy_unit": "eV"}
     for line in ("element_nodes_short Si 5", "element_nodes_short O 1 5"):
         edit(path, "global_nodes_short 5", f"global_nodes_short 5\n{line}")
-    assert kernel.eval(ml.load_n2p2(tmp_path / "nnp", **units), cell).energy == pytest.approx(
+    assert kernel.eval(ml.load_n2p2(tmp_path / "nnp", **metal), cell).energy == pytest.approx(
         energy
     )
     edit(path, "global_hidden_layers_short 1", "global_hidden_layers_short 2")
@@ -433,7 +455,7 @@ def test_networks_of_elements_may_differ(tmp_path):
     own = ["element_hidden_layers_short Si 1", "element_hidden_layers_short O 1"]
     text = path.read_text().replace("Si t l", "Si t l\nelement_activation_short O s l")
     path.write_text("\n".join([text, *own]))
-    again = ml.load_n2p2(tmp_path / "nnp", **units)
+    again = ml.load_n2p2(tmp_path / "nnp", **metal)
     assert kernel.eval(again, cell).energy == pytest.approx(energy, rel=1e-12)
 
 

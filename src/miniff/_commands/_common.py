@@ -29,7 +29,7 @@ __all__ = [
     "one_sentence",
     "refuse_existing",
     "sentence_of",
-    "unit_of",
+    "units_of",
 ]
 
 USER_ERROR, INTERRUPTED = 2, 130
@@ -87,12 +87,19 @@ def console() -> "Console":
     )
 
 
-def unit_of(given: str | None, kind: str) -> str | float | None:
-    """The name or size of a unit as the command line has it.
+def units_of(length: str | None, energy: str | None) -> Units:
+    """Both units, as the command line has them.
 
     Raises:
-        ValueError: An unknown unit.
+        ValueError: An unknown unit, or one without the other.
     """
+    if (length is None) != (energy is None):
+        raise ValueError("--length-unit and --energy-unit must be given together or not at all")
+    return _unit(length, "length"), _unit(energy, "energy")
+
+
+def _unit(given: str | None, kind: str) -> str | float | None:
+    """The name or size of a unit."""
     if given is None:
         return None
     try:

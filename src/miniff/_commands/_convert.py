@@ -18,7 +18,7 @@ from miniff._commands._common import (
     load_potentials,
     one_sentence,
     refuse_existing,
-    unit_of,
+    units_of,
 )
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def convert(
 ) -> None:
     """Turn structures or potentials into another format; n2p2's in both directions."""
     with one_sentence():
-        units = (unit_of(length_unit, "length"), unit_of(energy_unit, "energy"))
+        units = units_of(length_unit, energy_unit)
         if not _is_folder(target):
             refuse_existing(target, overwrite)
         needs = is_without_units(source)

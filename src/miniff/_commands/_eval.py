@@ -17,7 +17,7 @@ from miniff._commands._common import (
     load_potentials,
     one_sentence,
     refuse_existing,
-    unit_of,
+    units_of,
 )
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def evaluate(
 ) -> None:
     """Evaluate structures with a potential, and compare with references where there are any."""
     with one_sentence():
-        units = (unit_of(length_unit, "length"), unit_of(energy_unit, "energy"))
+        units = units_of(length_unit, energy_unit)
         if output is not None:
             refuse_existing(output, overwrite)
         needy = [is_without_units(path) for path in (potential, structures)]

@@ -16,7 +16,7 @@ from miniff._commands._common import (
     load_cells,
     load_potentials,
     one_sentence,
-    unit_of,
+    units_of,
 )
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def info(
 ) -> None:
     """Say what is in a potential or a data set, as a table and a picture."""
     with one_sentence():
-        units = (unit_of(length_unit, "length"), unit_of(energy_unit, "energy"))
+        units = units_of(length_unit, energy_unit)
         kind = kind_of(file)
         if kind == "structures":
             cells = load_cells(file, units)

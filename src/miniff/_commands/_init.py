@@ -17,7 +17,7 @@ from miniff._commands._common import (
     load_cells,
     one_sentence,
     refuse_existing,
-    unit_of,
+    units_of,
 )
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def init(
     """Write a commented job file that fits these data and runs as it is."""
     with one_sentence():
         refuse_existing(output, overwrite)
-        units = (unit_of(length_unit, "length"), unit_of(energy_unit, "energy"))
+        units = units_of(length_unit, energy_unit)
         given = [*data, *(test or [])]
         needy = {path: is_without_units(path) for path in given}
         if units != (None, None) and not any(needy.values()):
