@@ -43,19 +43,28 @@ def refused(*arguments: str) -> str:
 
 
 @pytest.fixture
-def data(folder: Path) -> Path:
-    """Silicon in two groups; the second file has no forces."""
+def data(folder: Path, originals: Path) -> Path:
+    """A folder with those files."""
+    shutil.copytree(originals, folder, dirs_exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Silicon in two groups; the second file has no forces. A potential, and one of n2p2."""
+    folder = tmp_path_factory.mktemp("originals")
     cells = [Cell.from_structure(s) for s in labelled(6, seed=0)]
     names = ["hot", "cold", "cold"] * 2
     grouped = [
         Cell(c.vectors, c.coordinates, c.values, {**c.meta, "config_type": name}, pbc=c.pbc)
         for c, name in zip(cells, names, strict=True)
     ]
-    Cell.save(grouped, "train.xyz")
+    Cell.save(grouped, folder / "train.xyz")
     bare = Cell(cells[0].vectors, cells[0].coordinates, cells[0].values, {"energy": -1.0})
-    Cell.save(bare, "bare.xyz")
-    ml.save_potentials("own.pt", own_potentials(), provenance={"seed": 3, "versions": {"a": "1"}})
-    shutil.copytree(FOLDER / "atom_energy", "nnp")
+    Cell.save(bare, folder / "bare.xyz")
+    said = {"seed": 3, "versions": {"a": "1"}}
+    ml.save_potentials(folder / "own.pt", own_potentials(), provenance=said)
+    shutil.copytree(FOLDER / "atom_energy", folder / "nnp")
     return folder
 
 
@@ -481,3 +490,15 @@ def test_commands_of_the_page_run(folder: Path) -> None:
     )
     again = kernel.eval(potential, Cell.load("train.xyz")[0])
     assert again.energy == pytest.approx(expected.energy, rel=1e-12)
+
+
+def test_interruption_is_told(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C ends with a sentence and exit code 130."""
+
+    def interrupted(path: str, units: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("miniff._commands._info.load_cells", interrupted)
+    result = runner.invoke(app, ["info", "train.xyz"])
+    assert result.exit_code == 130
+    assert result.output == "miniff: interrupted\n"

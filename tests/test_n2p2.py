@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import ase.io
 import n2p2_reference
@@ -16,7 +17,7 @@ from torch import nn
 
 from miniff import kernel, ml
 from miniff.dyn import nve
-from miniff.io import PotentialFileError, read_n2p2
+from miniff.io import PotentialFileError, read_n2p2, write_n2p2
 from miniff.kernel import Cell
 from miniff.ml._core_network import core_networks
 from miniff.potentials import (
@@ -375,6 +376,10 @@ REFUSED = [
         "it must begin with a linear layer",
     ),
     (
+        lambda: [ml.NNPotential(nn.Sequential(), silicon_descriptors(), "Si")],
+        "it must begin with a linear layer",
+    ),
+    (
         lambda: [
             fitted("Si", silicon_descriptors()),
             fitted("O", [polynomial_radial_descriptor_family("O-O", low=0.5, a=4.0)], depth=2),
@@ -420,6 +425,27 @@ def edit(path, old, new):
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_numbers_of_the_files_come_back(name, tmp_path):
+    """Read, written as they stand and read again; sums that are divided are so in the weights."""
+    first = read_n2p2(FOLDER / name)
+    write_n2p2(tmp_path / "nnp", first)
+    again = read_n2p2(tmp_path / "nnp")
+    same = {"path": again.settings.path, "normalize_nodes": False}
+    assert again.settings == replace(first.settings, **same)
+    for element, network in first.networks.items():
+        other = again.networks[element]
+        for field in ("weights", "biases"):
+            for one, two in zip(getattr(network, field), getattr(other, field), strict=True):
+                np.testing.assert_array_equal(one, two)
+        for field in ("least", "largest", "mean", "sigma"):
+            np.testing.assert_array_equal(getattr(network, field), getattr(other, field))
+    wider = replace(network, topology=replace(network.topology, nodes=(9, 9)))
+    unequal = replace(first, networks={**first.networks, "X": wider})
+    with pytest.raises(ValueError, match="elements must all have as many nodes, but have:"):
+        write_n2p2(tmp_path / "other", unequal)
 
 
 def test_keywords_of_training_are_passed_over(tmp_path):

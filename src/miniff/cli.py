@@ -1,7 +1,6 @@
 """The command line: ``python -m miniff jobs.yml``, and commands beside it."""
 
 import io
-import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -10,11 +9,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from miniff._commands import convert, evaluate, info, init
+from miniff._commands import (
+    INTERRUPTED,
+    USER_ERROR,
+    convert,
+    evaluate,
+    info,
+    init,
+    let_threads_wait,
+)
+from miniff._commands import sentence_of as _sentence
 
 __all__ = ["main"]
-
-USER_ERROR, INTERRUPTED = 2, 130
 
 
 class _Commands(TyperGroup):
@@ -78,9 +84,7 @@ def run(
     del show_version
     if job == "version":
         _print_version(True)
-    # The core and torch have a team of threads each. One that waits must not take the processor
-    # from the one that works; this is read when they are loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    let_threads_wait()
     # Imported here: torch takes a second, which `--help` need not wait for.
     from miniff.ml_util import run_job_file
 
@@ -94,14 +98,6 @@ def run(
             raise
         typer.echo(f"miniff: {_sentence(error)}", err=True)
         raise typer.Exit(USER_ERROR) from None
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, FileNotFoundError) and error.filename:
-        return f"there is no file {error.filename}"
-    if isinstance(error, OSError) and error.filename:
-        return f"{error.filename}: {error.strerror}"
-    return str(error)
 
 
 def main() -> None:

@@ -4,9 +4,19 @@ Torch takes a second to load, which `--help` need not wait for: whatever needs i
 functions.
 """
 
+from miniff._commands._common import INTERRUPTED, USER_ERROR, let_threads_wait, sentence_of
 from miniff._commands._convert import convert
 from miniff._commands._eval import evaluate
 from miniff._commands._info import info
 from miniff._commands._init import init
 
-__all__ = ["convert", "evaluate", "info", "init"]
+__all__ = [
+    "INTERRUPTED",
+    "USER_ERROR",
+    "convert",
+    "evaluate",
+    "info",
+    "init",
+    "let_threads_wait",
+    "sentence_of",
+]

@@ -1,6 +1,7 @@
 """What commands share: options, sentences about errors, files that are potentials or structures."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from miniff.potentials import LocalPotential
 
 __all__ = [
+    "INTERRUPTED",
+    "USER_ERROR",
     "EnergyUnit",
     "LengthUnit",
     "Overwrite",
@@ -24,6 +27,7 @@ __all__ = [
     "console",
     "is_without_units",
     "kind_of",
+    "let_threads_wait",
     "load_cells",
     "load_potentials",
     "one_sentence",
@@ -54,9 +58,16 @@ Units = tuple[str | float | None, str | float | None]
 """Of length and energy, None where they are not said."""
 
 
+def let_threads_wait() -> None:
+    """The core and torch have a team of threads each. One that waits must not take the processor
+    from the one that works; this is read when they are loaded."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
 @contextmanager
 def one_sentence() -> Iterator[None]:
     """A mistake ends with a sentence and exit code 2, an interruption with 130."""
+    let_threads_wait()
     try:
         yield
     except KeyboardInterrupt:

@@ -216,7 +216,7 @@ def _lines(structure: Structure, sizes: _Sizes) -> Iterator[str]:
     forces = structure.forces / (sizes.energy / sizes.length)
     for name, r, own, f in zip(structure.species, positions, extra, forces, strict=True):
         yield f"atom {_row(r)} {name} {_row(own)} {_row(f)}"
-    yield f"energy {structure.energy / sizes.energy!r}"
+    yield f"energy {float(structure.energy) / sizes.energy!r}"
     if "charge" in info:
         yield f"charge {float(info['charge'])!r}"  # type: ignore[arg-type]
     yield "end"

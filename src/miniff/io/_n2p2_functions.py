@@ -101,7 +101,7 @@ def function_text(function: SymmetryFunction) -> str:
     names = KINDS[function.kind].arguments
     if names == _EXPONENTIAL and function.numbers["rs"] == 0:
         names = names[:-1]
-    words = [function.form if n == "form" else repr(function.numbers[n]) for n in names]
+    words = [function.form if n == "form" else repr(float(function.numbers[n])) for n in names]
     listed = [function.centre, str(function.kind), *function.neighbors, *words]
     return " ".join(["symfunction_short", *listed])
 

@@ -6,102 +6,23 @@ from pathlib import Path
 
 from miniff._checks import unknown_name
 from miniff.io._n2p2_functions import SymmetryFunction, function_from_line, order_of
-from miniff.io._potential_text import Line, PotentialFileError, split_lines
+from miniff.io._n2p2_keywords import Keywords
+from miniff.io._potential_text import Line, PotentialFileError
 
-__all__ = ["ACTIVATION_LETTERS", "N2p2Settings", "Scaling", "Topology", "read_settings"]
+__all__ = [
+    "ACTIVATION_LETTERS",
+    "NORMALIZATION",
+    "N2p2Settings",
+    "Scaling",
+    "Topology",
+    "read_settings",
+]
 
 ACTIVATION_LETTERS = "ltsprgcSeh"
 """Identity, tanh, logistic, softplus, ReLU, Gaussian, cosine, 1 - logistic, exp(-x), x^2."""
 
 LARGEST_CUTOFF_TYPE = 8
 
-PREDICTION = (
-    "atom_energy",
-    "center_symmetry_functions",
-    "conv_energy",
-    "conv_length",
-    "cutoff_type",
-    "element_activation_short",
-    "element_hidden_layers_short",
-    "element_nodes_short",
-    "elements",
-    "global_activation_short",
-    "global_hidden_layers_short",
-    "global_nodes_short",
-    "mean_energy",
-    "nnp_gen",
-    "nnp_type",
-    "normalize_nodes",
-    "number_of_elements",
-    "scale_max_short",
-    "scale_min_short",
-    "scale_symmetry_functions",
-    "scale_symmetry_functions_sigma",
-    "symfunction_short",
-)
-"""Keywords that are read."""
-
-TRAINING = (
-    "calculate_forces",
-    "charge_fraction",
-    "energy_fraction",
-    "energy_threshold",
-    "epochs",
-    "fitting_unit",
-    "force_fraction",
-    "force_weight",
-    "jacobian_mode",
-    "main_error_metric",
-    "memorize_symfunc_results",
-    "mix_all_points",
-    "nguyen_widrow_weights_charge",
-    "nguyen_widrow_weights_short",
-    "normalize_data_set",
-    "optmode_short_energy",
-    "optmode_short_force",
-    "parallel_mode",
-    "points_in_memory",
-    "precondition_weights",
-    "random_number_type",
-    "random_seed",
-    "remove_atom_energies",
-    "repeated_energy_update",
-    "runner_mode",
-    "scalefactorf",
-    "short_energy_error_threshold",
-    "short_energy_fraction",
-    "short_energy_group",
-    "short_force_error_threshold",
-    "short_force_fraction",
-    "short_force_group",
-    "test_fraction",
-    "update_strategy",
-    "updater_type",
-    "use_old_scaling",
-    "use_old_weights_charge",
-    "use_old_weights_short",
-    "use_short_forces",
-    "use_short_nn",
-    "weights_max",
-    "weights_min",
-)
-TRAINING_FAMILIES = (
-    "gradient_",
-    "kalman_",
-    "rmse_threshold",
-    "selection_mode",
-    "task_batch_size_",
-    "write_",
-)
-"""Keywords, and beginnings of keywords, that change no prediction: they are passed over."""
-
-REPEATED = (
-    "atom_energy",
-    "element_activation_short",
-    "element_hidden_layers_short",
-    "element_nodes_short",
-    "symfunction_short",
-)
 WITHOUT_CHARGES = {"nnp_type": ("2G-HDNNP", "2G", "2", "0"), "nnp_gen": ("2", "2G")}
 NORMALIZATION = ("mean_energy", "conv_energy", "conv_length")
 
@@ -168,47 +89,10 @@ class N2p2Settings:
     conv_energy: float = 1.0
     conv_length: float = 1.0
 
-
-class _Keywords:
-    """Lines by their first word."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lines: dict[str, list[Line]] = {}
-        for line in split_lines(path, marks="#!"):
-            self._lines.setdefault(line.words[0], []).append(line)
-        for name, lines in self._lines.items():
-            if name not in PREDICTION and not _is_of_training(name):
-                what = unknown_name("keyword", name, PREDICTION)
-                raise lines[0].refuse(f"{what}. Take the line out if it changes no prediction")
-            if len(lines) > 1 and name in PREDICTION and name not in REPEATED:
-                raise lines[1].refuse(f"`{name}` is given twice, first in line {lines[0].number}")
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._lines
-
-    def all(self, name: str, n: int) -> list[Line]:
-        """Its lines, with at least `n` words each after the keyword."""
-        lines = self._lines.get(name, [])
-        for line in lines:
-            if len(line.words) <= n:
-                raise line.refuse(f"`{name}` has {len(line.words) - 1} values but must have {n}")
-        return lines
-
-    def one(self, name: str, n: int = 1) -> Line:
-        """Its only line."""
-        lines = self.all(name, n)
-        if not lines:
-            raise PotentialFileError(f"{self.path}: there is no `{name}`")
-        return lines[0]
-
-    def number(self, name: str, default: float) -> float:
-        """Its value, or a default where it is not given."""
-        return self.one(name).number_at(1, name) if name in self else default
-
-
-def _is_of_training(name: str) -> bool:
-    return name in TRAINING or name.startswith(TRAINING_FAMILIES)
+    @property
+    def normalization(self) -> tuple[float, float, float]:
+        """Mean energy, and the factors of energy and length."""
+        return self.mean_energy, self.conv_energy, self.conv_length
 
 
 def read_settings(path: str | Path) -> N2p2Settings:
@@ -217,7 +101,7 @@ def read_settings(path: str | Path) -> N2p2Settings:
     Raises:
         PotentialFileError: An unknown keyword, or values that cannot be used; with file and line.
     """
-    keywords = _Keywords(Path(path))
+    keywords = Keywords(Path(path))
     for name, allowed in WITHOUT_CHARGES.items():
         if name in keywords and (line := keywords.one(name)).words[1] not in allowed:
             raise line.refuse(
@@ -250,11 +134,11 @@ def read_settings(path: str | Path) -> N2p2Settings:
     )
 
 
-def _positive(keywords: _Keywords, name: str) -> float:
+def _positive(keywords: Keywords, name: str) -> float:
     return keywords.one(name).positive_at(1, name) if name in keywords else 1.0
 
 
-def _elements(keywords: _Keywords) -> tuple[str, ...]:
+def _elements(keywords: Keywords) -> tuple[str, ...]:
     from ase.data import atomic_numbers
 
     line = keywords.one("elements")
@@ -274,7 +158,7 @@ def _elements(keywords: _Keywords) -> tuple[str, ...]:
 
 
 def _functions(
-    keywords: _Keywords, places: Mapping[str, int]
+    keywords: Keywords, places: Mapping[str, int]
 ) -> dict[str, tuple[SymmetryFunction, ...]]:
     lines = keywords.all("symfunction_short", 2)
     found = [function_from_line(line, places) for line in lines]
@@ -290,7 +174,7 @@ def _functions(
     return functions
 
 
-def _scaling(keywords: _Keywords) -> Scaling:
+def _scaling(keywords: Keywords) -> Scaling:
     by_range = "scale_symmetry_functions" in keywords
     centred = "center_symmetry_functions" in keywords
     by_sigma = "scale_symmetry_functions_sigma" in keywords
@@ -305,7 +189,7 @@ def _scaling(keywords: _Keywords) -> Scaling:
     return Scaling("sigma" if by_sigma else "range", centred or by_sigma, low, high)
 
 
-def _atom_energies(keywords: _Keywords, elements: Iterable[str]) -> dict[str, float]:
+def _atom_energies(keywords: Keywords, elements: Iterable[str]) -> dict[str, float]:
     energies = dict.fromkeys(elements, 0.0)
     given: set[str] = set()
     for line in keywords.all("atom_energy", 2):
@@ -324,7 +208,7 @@ def _demand_element(line: Line, known: Iterable[str]) -> str:
     return line.words[1]
 
 
-def _topologies(keywords: _Keywords, elements: tuple[str, ...]) -> dict[str, tuple[Topology, ...]]:
+def _topologies(keywords: Keywords, elements: tuple[str, ...]) -> dict[str, tuple[Topology, ...]]:
     n_layers = dict.fromkeys(elements, 0)
     nodes: dict[str, list[tuple[int, ...]]] = {name: [] for name in elements}
     letters: dict[str, tuple[str, ...]] = {}

@@ -9,7 +9,7 @@ import numpy as np
 
 from miniff.io._n2p2 import N2p2Network, N2p2Potential, weight_file
 from miniff.io._n2p2_functions import function_text
-from miniff.io._n2p2_settings import N2p2Settings
+from miniff.io._n2p2_settings import NORMALIZATION
 
 __all__ = ["write_n2p2"]
 
@@ -21,13 +21,19 @@ def write_n2p2(
 
     Args:
         folder: Must not be there yet, or be empty; it is complete or, if this fails, not there.
-        potential: All elements have as many layers and, layer by layer, as many nodes.
+        potential: All elements have as many nodes, layer by layer. ``normalize_nodes`` is part of
+            the weights and is not written.
         comments: Lines for the head of ``input.nn``.
 
     Raises:
         FileExistsError: There is something of that name.
         FileNotFoundError: There is no folder to make it in.
+        ValueError: Elements with different numbers of nodes.
     """
+    nodes = {name: network.topology.nodes for name, network in potential.networks.items()}
+    if len(set(nodes.values())) > 1:
+        listed = ", ".join(f"{name} {own}" for name, own in nodes.items())
+        raise ValueError(f"elements must all have as many nodes, but have: {listed}")
     target = Path(folder).resolve()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FileExistsError(
@@ -38,7 +44,7 @@ def write_n2p2(
         raise FileNotFoundError(f"`{folder}` cannot be written: no folder `{target.parent}`")
     settings = potential.settings
     files = {
-        "input.nn": "\n".join([*(f"# {c}" for c in comments), *_settings_lines(settings), ""]),
+        "input.nn": "\n".join([*(f"# {c}" for c in comments), *_settings_lines(potential), ""]),
         "scaling.data": "\n".join([*_scaling_lines(potential), ""]),
     }
     for name in settings.elements:
@@ -51,29 +57,33 @@ def write_n2p2(
         os.replace(made, target)
 
 
-def _settings_lines(settings: N2p2Settings) -> Iterator[str]:
-    (topology,) = settings.topologies[settings.elements[0]]
+def _settings_lines(potential: N2p2Potential) -> Iterator[str]:
+    settings = potential.settings
+    topologies = [potential.networks[name].topology for name in settings.elements]
+    topology = topologies[0]
     yield f"number_of_elements {len(settings.elements)}"
     yield f"elements {' '.join(settings.elements)}"
     for name, energy in (settings.atom_energies or {}).items():
         if energy:
-            yield f"atom_energy {name} {energy!r}"
-    alpha = f" {settings.cutoff_alpha!r}" if settings.cutoff_alpha else ""
+            yield f"atom_energy {name} {float(energy)!r}"
+    alpha = f" {float(settings.cutoff_alpha)!r}" if settings.cutoff_alpha else ""
     yield f"cutoff_type {settings.cutoff_type}{alpha}"
     if settings.scaling.divisor:
         yield {
             "range": "scale_symmetry_functions",
             "sigma": "scale_symmetry_functions_sigma",
         }[settings.scaling.divisor]
-        yield f"scale_min_short {settings.scaling.low!r}"
-        yield f"scale_max_short {settings.scaling.high!r}"
+        yield f"scale_min_short {float(settings.scaling.low)!r}"
+        yield f"scale_max_short {float(settings.scaling.high)!r}"
     if settings.scaling.centred and settings.scaling.divisor != "sigma":
         yield "center_symmetry_functions"
     yield f"global_hidden_layers_short {len(topology.nodes)}"
     yield f"global_nodes_short {' '.join(map(str, topology.nodes))}"
     yield f"global_activation_short {' '.join(topology.activations)}"
-    for name in settings.elements:
-        (own,) = settings.topologies[name]
+    if settings.normalization != (0.0, 1.0, 1.0):
+        for keyword, value in zip(NORMALIZATION, settings.normalization, strict=True):
+            yield f"{keyword} {float(value)!r}"
+    for name, own in zip(settings.elements, topologies, strict=True):
         if own.activations != topology.activations:
             yield f"element_activation_short {name} {' '.join(own.activations)}"
     for name in settings.elements:

@@ -216,7 +216,7 @@ def _written(potential: NNPotential, length: float, energy: float) -> _Written:
 
 def _inputs(layers: Sequence[Layer], n: int) -> tuple[ndarray, ndarray, Sequence[Layer]]:
     """Mean and spread that the first layer takes functions by, and the layers after it."""
-    if layers[0]["layer"] == "affine":
+    if layers and layers[0]["layer"] == "affine":
         scale, shift = (layers[0][name] for name in ("scale", "shift"))
         assert isinstance(scale, Tensor)
         assert isinstance(shift, Tensor)
