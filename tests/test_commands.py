@@ -414,7 +414,7 @@ def test_picture_of_a_data_set_has_what_there_is(data: Path) -> None:
     np.testing.assert_allclose(shown[:, 1], 1e3 * (energies - energies.mean()), atol=1e-6)
     molecule = Cell(np.eye(3), [[0, 0, 0], [0, 0, 1]], ["H", "F"], {"energy": -1.0}, pbc=False)
     labels = [ax.get_xlabel() for ax in plot_data_set([molecule]).axes]
-    assert labels == ["energy per atom, less constants (meV)", "distance (Å)"]
+    assert labels == ["relative energy (meV/atom)", "distance (Å)"]
     with pytest.raises(ValueError, match="`cells` has no structure to draw"):
         plot_data_set([])
 

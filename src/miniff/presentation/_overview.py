@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy import ndarray
 
@@ -13,16 +12,13 @@ from miniff.kernel import Cell, batch_rdf, compute_images
 from miniff.potentials import LocalPotential
 from miniff.presentation._descriptors import plot_descriptors_2
 from miniff.presentation._potential import plot_potential_2
-from miniff.presentation._style import SMALL
+from miniff.presentation._style import GREY, LINES, MARKERS, PALETTE, look, new_axes
 
 __all__ = ["plot_data_set", "plot_potentials"]
 
-PANEL = (2.5, 2.5)
+PANEL = 2.4
 """Inches."""
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Of Okabe and Ito."""
-GREY = "0.6"
-DASHES = ("-", "--", ":", "-.")
+COLORS = PALETTE[:6]
 
 FARTHEST, SMOOTHED, N_POINTS = 6.0, 0.05, 241
 """Distances are drawn up to here, by Gaussians of this width (length)."""
@@ -55,39 +51,45 @@ def plot_data_set(cells: Sequence[Cell]) -> Figure:
     if with_forces:
         panels.append(lambda ax: _draw_forces(ax, with_forces))
     panels.append(lambda ax: _draw_distances(ax, cells))
-    figure = _figure(len(panels))
-    for ax, draw in zip(figure.axes, panels, strict=True):
-        draw(ax)
-        _finish(ax)
+    axes = _axes(len(panels))
+    for panel, draw in zip(axes, panels, strict=True):
+        with look(panel) as ax:
+            draw(ax)
+            if ax.get_legend_handles_labels()[0]:
+                ax.legend(handlelength=1.4)
+    return _figure_of(axes)
+
+
+def _axes(columns: int, rows: int = 1) -> list[Axes]:
+    return new_axes(columns, rows, width=columns * PANEL, height=rows * PANEL)
+
+
+def _figure_of(axes: Sequence[Axes]) -> Figure:
+    figure = axes[0].figure
+    assert isinstance(figure, Figure)
     return figure
-
-
-def _figure(columns: int, rows: int = 1) -> Figure:
-    figure = Figure(figsize=(columns * PANEL[0], rows * PANEL[1]), layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.subplots(rows, columns, squeeze=False)
-    return figure
-
-
-def _finish(ax: Axes) -> None:
-    ax.tick_params(labelsize=SMALL, direction="in", which="both", top=True, right=True)
-    for label in (ax.xaxis.label, ax.yaxis.label, ax.title):
-        label.set_fontsize(SMALL)
-    if ax.get_legend_handles_labels()[0]:
-        ax.legend(fontsize=SMALL - 1, frameon=False, handlelength=1.2)
 
 
 def _draw_energies(ax: Axes, cells: Sequence[Cell]) -> None:
     """Over volumes where all structures repeat in all directions; else how often each occurs."""
     energies = 1e3 * _without_constants(cells)
-    what = "energy per atom, less constants (meV)"
+    what = "relative energy (meV/atom)"
     if not all(all(cell.pbc) for cell in cells):
         ax.hist(energies, bins=40, color=COLORS[0])
         ax.set(xlabel=what, ylabel="structures")
         return
     volumes = np.array([cell.volume / cell.size for cell in cells])
-    for name, color, chosen in _by_composition(cells):
-        ax.scatter(volumes[chosen], energies[chosen], s=6, lw=0, alpha=0.7, color=color, label=name)
+    for k, (name, color, chosen) in enumerate(_by_composition(cells)):
+        ax.scatter(
+            volumes[chosen],
+            energies[chosen],
+            s=8,
+            lw=0,
+            alpha=0.7,
+            color=color,
+            marker=MARKERS[k % len(MARKERS)],
+            label=name,
+        )
     ax.set(xlabel="volume per atom (Å³)", ylabel=what)
 
 
@@ -132,8 +134,9 @@ def _draw_forces(ax: Axes, cells: Sequence[Cell]) -> None:
             sizes[name].append(float(length))
     largest = max(max(values) for values in sizes.values()) or 1.0
     edges = np.linspace(0, largest, 50).tolist()
-    for name, color in zip(names, COLORS * len(names), strict=False):
-        ax.hist(sizes[name], bins=edges, histtype="step", color=color, label=name, lw=1.2)
+    for k, name in enumerate(names):
+        color, dashes = COLORS[k % len(COLORS)], LINES[k % len(LINES)]
+        ax.hist(sizes[name], edges, histtype="step", label=name, lw=1.2, color=color, ls=dashes)
     ax.set(xlabel="size of the force (eV/Å)", ylabel="atoms", yscale="log")
 
 
@@ -142,9 +145,8 @@ def _draw_distances(ax: Axes, cells: Sequence[Cell]) -> None:
     images = [compute_images(cell, FARTHEST + 7 * SMOOTHED) for cell in cells[::step]]
     r = np.linspace(0.4, FARTHEST, N_POINTS)
     for k, (pair, values) in enumerate(batch_rdf(images, r, SMOOTHED).items()):
-        turn, place = divmod(k, len(COLORS))
-        style = DASHES[turn % len(DASHES)]
-        ax.plot(r, 4 * np.pi * r**2 * values, style, label=pair, lw=1.2, color=COLORS[place])
+        color, dashes = PALETTE[k % len(PALETTE)], LINES[k % len(LINES)]
+        ax.plot(r, 4 * np.pi * r**2 * values, label=pair, color=color, ls=dashes)
     ax.set(xlabel="distance (Å)", ylabel="neighbours per Å", xlim=(0, FARTHEST), ylim=(0, None))
 
 
@@ -164,8 +166,8 @@ def plot_potentials(potentials: Sequence[LocalPotential]) -> Figure | None:
     if not n:
         return None
     columns = min(n, 3)
-    figure = _figure(columns, -(-n // columns))
-    free = list(figure.axes)
+    free = _axes(columns, -(-n // columns))
+    figure = _figure_of(free)
     for centre, functions in panels:
         ax = free.pop(0)
         plot_descriptors_2({centre: functions}, axes=[ax])
@@ -175,7 +177,6 @@ def plot_potentials(potentials: Sequence[LocalPotential]) -> Figure | None:
         for one in pairs:
             plot_potential_2(one, label=one.tag or "all species", ax=ax)
         _bound(ax)
-        _finish(ax)
     for ax in free:
         ax.remove()
     return figure
