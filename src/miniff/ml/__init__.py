@@ -8,8 +8,8 @@ from miniff.ml._committee import (
     committee_spread,
     eval_committee,
 )
-from miniff.ml._cut import cut
-from miniff.ml._dataset import Dataset, Derivatives
+from miniff.ml._cut import cut, cut_at
+from miniff.ml._dataset import Dataset, Derivatives, feature_ranges
 from miniff.ml._descriptors import (
     RECIPES,
     DescriptorChoice,
@@ -37,6 +37,7 @@ from miniff.ml._parameter_rows import ParameterRows
 from miniff.ml._plain import plain_of, potential_from_plain
 from miniff.ml._points import PerCellDataset, PerPointDataset
 from miniff.ml._potential import NNPotential, potentials_from_ml_data
+from miniff.ml._processes import ProcessError, Processes, processes_of_torchrun
 from miniff.ml._recipe import default_behler_descriptors
 
 __all__ = [
@@ -58,6 +59,8 @@ __all__ = [
     "PerCellDataset",
     "PerPointDataset",
     "Prediction",
+    "ProcessError",
+    "Processes",
     "SequentialSoleEnergyNN",
     "activation",
     "auto_behler_descriptors",
@@ -65,10 +68,12 @@ __all__ = [
     "committee_members",
     "committee_spread",
     "cut",
+    "cut_at",
     "default_behler_descriptors",
     "descriptor_problems",
     "descriptor_values",
     "eval_committee",
+    "feature_ranges",
     "filter_descriptors",
     "forward_cauldron",
     "forward_committee",
@@ -82,6 +87,7 @@ __all__ = [
     "plan_descriptors",
     "potential_from_plain",
     "potentials_from_ml_data",
+    "processes_of_torchrun",
     "save_descriptors",
     "save_potentials",
 ]
