@@ -193,7 +193,7 @@ def test_every_structure_is_seen_once_in_an_epoch() -> None:
         assert sorted(k for batch in epoch for k in batch) == [0, 1, 3, 4, 5, 6, 7, 8]
         assert [len(batch) for batch in epoch] == [4, 4]
     assert epochs[0] != epochs[1] != epochs[2]
-    assert structures_of_batch(objective.parts, 33) == 8
+    assert structures_of_batch(objective.deals, 33) == 8
 
 
 def test_adam_follows_torch() -> None:

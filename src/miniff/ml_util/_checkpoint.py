@@ -24,11 +24,13 @@ class Checkpoint:
         path: Where it is.
         run: All that decides the numbers of the run, as plain data.
         every_s: Seconds between two writings.
+        writes: Whether this process does.
     """
 
     path: Path
     run: Mapping[str, object]
     every_s: float
+    writes: bool = True
 
     def __post_init__(self) -> None:
         self._written = monotonic()
@@ -65,13 +67,16 @@ class Checkpoint:
 
     def save(self, state: Mapping[str, object]) -> None:
         """Writes the state."""
+        if not self.writes:
+            return
         with atomic_write(self.path) as temporary:
             torch.save({"format": FORMAT, "run": _text(self.run), "state": dict(state)}, temporary)
         self._written = monotonic()
 
     def remove(self) -> None:
         """The run is complete."""
-        self.path.unlink(missing_ok=True)
+        if self.writes:
+            self.path.unlink(missing_ok=True)
 
 
 def _text(run: Mapping[str, object]) -> str:

@@ -4,24 +4,36 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
 from pydantic import Field
 
-from miniff.kernel import Cell, CellImages, compute_images
+from miniff.kernel import Cell, compute_images
 from miniff.ml import (
     RECIPES,
     Dataset,
     DescriptorPlan,
     Normalization,
+    Processes,
     descriptor_problems,
+    feature_ranges,
     filter_descriptors,
     learn_cauldron,
     load_descriptors,
 )
+from miniff.ml_util._deals import Deal, deal_evenly, pairs_of
 from miniff.ml_util._progress import Reporter
 from miniff.ml_util._types import Checked, Count, Problem, Reads
 from miniff.potentials import FunctionPotential
 
-__all__ = ["ComponentArgument", "DescriptorArgument", "FeatureChoice", "conflict_of_cutoff"]
+__all__ = [
+    "ComponentArgument",
+    "DescriptorArgument",
+    "FeatureChoice",
+    "LearnedSets",
+    "conflict_of_cutoff",
+]
 
 DEFAULT_CUTOFF = 12 * 0.529177210903
 """12 bohr in angstrom (length)."""
@@ -97,9 +109,13 @@ class FeatureChoice:
             "pca_features": self.pca_features,
         }
 
-    def datasets(
-        self, sets: Mapping[str, Sequence[Cell]], reporter: Reporter, n_with_forces: int
-    ) -> tuple[dict[str, list[Dataset]], Normalization]:
+    def learn(
+        self,
+        sets: Mapping[str, Sequence[Cell]],
+        reporter: Reporter,
+        n_with_forces: int,
+        processes: Processes,
+    ) -> "LearnedSets":
         """Descriptors chosen from the training set and computed for all sets, and their scales.
 
         Sets come in parts, each of at most so many atoms that what training needs at a time is
@@ -109,58 +125,110 @@ class FeatureChoice:
             sets: Structures by the name of their set.
             reporter: Told what was chosen.
             n_with_forces: So many of the first structures for training have their forces used.
+            processes: Each learns its share.
 
         Raises:
             ValueError: A species that the training set lacks.
         """
         trained = _species_of_training(sets)
-        functions = self._functions(sets["train"])
-        _refuse_unseen(functions, trained)
-        radius = max(f.cutoff for own in functions.values() for f in own)
-        images = {name: [compute_images(c, radius) for c in cells] for name, cells in sets.items()}
-        functions = self._filtered(images["train"], functions, reporter)
-        first, rest = images["train"][:n_with_forces], images["train"][n_with_forces:]
-        train = [learn_cauldron(part, functions) for part in _parts(first)]
-        train += [learn_cauldron(part, functions, derivatives=False) for part in _parts(rest)]
-        datasets = {"train": train}
-        for name in [name for name in images if name != "train"]:
-            datasets[name] = [learn_cauldron(part, functions) for part in _parts(images[name])]
-        normalization = Normalization.from_dataset(
-            Dataset.join(datasets["train"]), pca_features=self.pca_features
+        functions = processes.from_first(lambda: self._chosen(sets["train"], trained, reporter))
+        learning = _Learning(functions, processes)
+        learned = {name: learning.of(cells) for name, cells in sets.items() if name != "train"}
+        train, rest = sets["train"][:n_with_forces], sets["train"][n_with_forces:]
+        with_forces, without = learning.of(train), learning.of(rest, derivatives=False)
+        learned = {"train": with_forces + without, **learned}
+        datasets = {name: [part for part, _ in parts] for name, parts in learned.items()}
+        normalization = Normalization.from_parts(
+            datasets["train"], pca_features=self.pca_features, processes=processes
         )
         for s, (name, members) in enumerate(sorted(functions.items())):
             seen = normalization.n_inputs(s)
             of = f"{seen} principal components of " if self.pca_features is not None else ""
-            reporter.info(f"{name}: {of}{len(members)} descriptors up to {radius:.4g} angstrom")
-        return datasets, normalization
+            cutoff = f"{learning.cutoff:.4g} angstrom"
+            reporter.info(f"{name}: {of}{len(members)} descriptors up to {cutoff}")
+        return LearnedSets(
+            datasets=datasets,
+            deals={name: [deal for _, deal in parts] for name, parts in learned.items()},
+            normalization=normalization,
+            ranges=feature_ranges(datasets["train"], processes),
+        )
 
-    def _functions(self, train: Sequence[Cell]) -> dict[str, list[FunctionPotential]]:
+    def _chosen(
+        self, train: Sequence[Cell], trained: Sequence[str], reporter: Reporter
+    ) -> dict[str, list[FunctionPotential]]:
         """The descriptors of each species, chosen from the training set."""
         tables = []
         if self.plan.recipes:
             looked_at = train if "default" in self.plan.recipes else _some_of(train)
             tables = [compute_images(cell, self.of_recipe).table for cell in looked_at]
-        return self.plan.functions(
+        functions = self.plan.functions(
             tables, self.of_recipe, is_limit=self.cutoff is None, n_functions=self.n_functions
         )
+        _refuse_unseen(functions, trained)
+        if self.min_spread == self.min_independence == 0:
+            return functions
+        return self._filtered(train, functions, reporter)
 
     def _filtered(
         self,
-        train: Sequence[CellImages],
+        train: Sequence[Cell],
         functions: dict[str, list[FunctionPotential]],
         reporter: Reporter,
     ) -> dict[str, list[FunctionPotential]]:
         """Without those that tell nothing; each is named."""
-        if self.min_spread == self.min_independence == 0:
-            return functions
+        parts = _Learning(functions, Processes()).of(train, derivatives=False)
         filtered = filter_descriptors(
-            learn_cauldron(train, functions),
+            Dataset.join([part for part, _ in parts]),
             min_spread=self.min_spread,
             min_independence=self.min_independence,
         )
         for sentence in filtered.dropped:
             reporter.info(f"left out {sentence}")
         return filtered.kept
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedSets:
+    """Structures with descriptors, and what was learned from those for training.
+
+    Attributes:
+        datasets: What this process has of each set, by name and in parts.
+        deals: Who has what of each part.
+        normalization: Of the training set.
+        ranges: Of the descriptors of each species in the training set.
+    """
+
+    datasets: dict[str, list[Dataset]]
+    deals: dict[str, list[Deal]]
+    normalization: Normalization
+    ranges: list[Float64[ndarray, "2 _"]]
+
+
+@dataclass(frozen=True)
+class _Learning:
+    """Computes descriptors, each process those of its share."""
+
+    functions: Mapping[str, Sequence[FunctionPotential]]
+    processes: Processes
+
+    @property
+    def cutoff(self) -> float:
+        """The longest (length)."""
+        return max(f.cutoff for own in self.functions.values() for f in own)
+
+    def of(self, cells: Sequence[Cell], *, derivatives: bool = True) -> list[tuple[Dataset, Deal]]:
+        """Of structures, part by part."""
+        size, rank = self.processes.size, self.processes.rank
+        is_shared = size > 1
+        work = pairs_of(cells, self.cutoff, self.processes) if is_shared else np.zeros(len(cells))
+        sizes = np.array([cell.size for cell in cells], np.int64)
+        learned, rest = [], list(cells)
+        for deal in deal_evenly(work, sizes, ATOMS_OF_PART, size):
+            part, rest = rest[: len(deal.owner)], rest[len(deal.owner) :]
+            images = [compute_images(part[s], self.cutoff) for s in deal.structures(rank)]
+            dataset = learn_cauldron(images, self.functions, derivatives=derivatives)
+            learned.append((dataset, deal))
+        return learned
 
 
 def _some_of(cells: Sequence[Cell]) -> list[Cell]:
@@ -173,19 +241,6 @@ def _some_of(cells: Sequence[Cell]) -> list[Cell]:
             chosen.append(cell)
             seen.update(cell.values)
     return chosen
-
-
-def _parts(images: Sequence[CellImages]) -> list[list[CellImages]]:
-    """Structures one after the other, until they have enough atoms."""
-    parts: list[list[CellImages]] = []
-    n_atoms = ATOMS_OF_PART
-    for one in images:
-        n_atoms += one.cell.size
-        if n_atoms > ATOMS_OF_PART:
-            parts.append([])
-            n_atoms = one.cell.size
-        parts[-1].append(one)
-    return parts
 
 
 def _species_of_training(sets: Mapping[str, Sequence[Cell]]) -> list[str]:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from miniff.kernel import Cell
-from miniff.ml import Normalization, plan_descriptors
+from miniff.ml import Normalization, plan_descriptors, processes_of_torchrun
 from miniff.ml_util._baseline import BaselineArgument, baseline_potentials, subtract_baseline
 from miniff.ml_util._data import Split, hash_of_files, read_cells, split
 from miniff.ml_util._data_files import (
@@ -79,6 +79,7 @@ class FitWorkflow:
         self.seed = seed
         self.dtype = dtype
         self.log = log
+        self.processes = processes_of_torchrun()
 
     def prepare(
         self,
@@ -156,7 +157,7 @@ class FitWorkflow:
         if not 0 < forces_fraction <= 1:
             raise ValueError(f"`forces_fraction` is {forces_fraction} but must be in (0, 1]")
         under = baseline_potentials(baseline)
-        with Reporter("fit", level=self.log) as reporter:
+        with Reporter("fit", level=self.log, silent=not self.processes.is_first) as reporter:
             parts = split(
                 read_data(fn_cells),
                 validation=_fraction_or_cells(validation_set),
@@ -208,17 +209,20 @@ class FitWorkflow:
         baseline, left = subtract_baseline(under, parts.sets)
         for potential in baseline.potentials:
             reporter.info(f"baseline: {potential}")
-        datasets, normalization = features.datasets(left, reporter, n_with_forces)
+        learned = features.learn(left, reporter, n_with_forces, self.processes)
         chosen = QUALITIES[choices["quality"]]
-        members = self._members(normalization, choices["n_models"], chosen.n_nodes)
+        members = self._members(learned.normalization, choices["n_models"], chosen.n_nodes)
         if under:
             _start_from_zero(members)
         return PreparedFit(
             log=self.log,
             dtype=self.dtype,
+            processes=self.processes,
             cells=parts,
-            datasets=datasets,
-            normalization=normalization,
+            datasets=learned.datasets,
+            deals=learned.deals,
+            normalization=learned.normalization,
+            ranges=learned.ranges,
             members=members,
             default_n_epochs=chosen.n_epochs,
             baseline=baseline,

@@ -11,7 +11,8 @@ from torch import nn
 from miniff._checks import unknown_name
 from miniff.ml import Dataset
 from miniff.ml_util._adam import Adam, AdamMinimizer
-from miniff.ml_util._batches import Batches, datasets_in_pieces, structures_of_batch
+from miniff.ml_util._batches import Batches, in_pieces, structures_of_batch
+from miniff.ml_util._deals import Deal
 from miniff.ml_util._kalman import Kalman, KalmanMinimizer
 from miniff.ml_util._lbfgs import Lbfgs
 from miniff.ml_util._levenberg import Levenberg, LevenbergMinimizer
@@ -73,7 +74,7 @@ class Course:
     @staticmethod
     def of(
         optimizer: OptimizerName,
-        train: Sequence[Dataset],
+        train: Sequence[Deal],
         *,
         n_epochs: int,
         seed: int,
@@ -89,11 +90,13 @@ class Course:
         found: dict[str, object] = {"batch_size": self.batch_size}
         return found | ({"n_epochs": self.n_epochs} if optimizer in SCHEDULED else {})
 
-    def cut(self, datasets: Mapping[str, Sequence[Dataset]]) -> Mapping[str, Sequence[Dataset]]:
-        """The training set in pieces that batches can be drawn from."""
-        return (
-            datasets if self.batch_size is None else datasets_in_pieces(datasets, self.batch_size)
-        )
+    def cut(
+        self, parts: Sequence[Dataset], deals: Sequence[Deal], rank: int
+    ) -> tuple[Sequence[Dataset], Sequence[Deal]]:
+        """The training set of a process in pieces that batches can be drawn from."""
+        if self.batch_size is None:
+            return parts, deals
+        return in_pieces(parts, deals, rank, self.batch_size)
 
 
 def conflicts_of_optimizer(run: Mapping[str, object]) -> list[Problem]:

@@ -1,5 +1,6 @@
 """What the user sees while a workflow runs: messages, a live bar, tables of errors."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,7 +87,9 @@ class Reporter:
     Use it as a context manager.
     """
 
-    def __init__(self, name: str, *, level: Level = "info", append: bool = False) -> None:
+    def __init__(
+        self, name: str, *, level: Level = "info", append: bool = False, silent: bool = False
+    ) -> None:
         """Opens the log in the current folder.
 
         Args:
@@ -94,11 +97,13 @@ class Reporter:
             level: The least important kind of message to show on the console: ``"warning"`` shows
                 neither progress nor tables.
             append: Whether to go on with the log of an earlier stage of the same workflow.
+            silent: Write nothing at all: another process does.
         """
         self.name = name
         self._least = LEVELS.index(level)
-        self._console = Console(highlight=False, soft_wrap=True)
-        self._file = open(f"{name}.log", "a" if append else "w", encoding="utf-8")  # noqa: SIM115
+        self._console = Console(highlight=False, soft_wrap=True, quiet=silent)
+        path = os.devnull if silent else f"{name}.log"
+        self._file = open(path, "a" if append else "w", encoding="utf-8")  # noqa: SIM115
 
     def __enter__(self) -> "Reporter":
         return self
@@ -142,7 +147,7 @@ class Reporter:
     @contextmanager
     def training(self, n_epochs: int) -> Iterator["TrainingProgress"]:
         """Shows the epochs: a live bar on a terminal, a line now and then elsewhere."""
-        if not self._console.is_terminal or not self._shows("info"):
+        if not self._console.is_terminal or not self._shows("info") or self._console.quiet:
             yield TrainingProgress(self, n_epochs, None)
             return
         bar = Progress(

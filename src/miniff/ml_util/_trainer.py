@@ -10,9 +10,10 @@ import torch
 from jaxtyping import Float64
 from numpy import ndarray
 
-from miniff.ml import Dataset
+from miniff.ml import Dataset, ProcessError
 from miniff.ml_util._baseline import Baseline
 from miniff.ml_util._checkpoint import Checkpoint
+from miniff.ml_util._deals import Deal, gathered
 from miniff.ml_util._errors import Properties, compare
 from miniff.ml_util._loss import DIAGONAL, LossWeights
 from miniff.ml_util._minimizer import Minimizer
@@ -48,25 +49,31 @@ class Predictor:
         objective: Of the training.
         datasets: Parts of each set, by name.
         baseline: What is under the networks.
+        deals: Who has what of each part.
     """
 
     objective: Objective
     datasets: Mapping[str, Sequence[Dataset]]
     baseline: Baseline
+    deals: Mapping[str, Sequence[Deal]]
 
     def reference(self, name: str) -> Properties:
-        """Of a set."""
+        """Of a set; all processes must call it."""
         parts = [reference_properties(part) for part in self.datasets[name]]
-        return self.baseline.added(name, Properties.join(parts))
+        return self._whole(name, parts)
 
     def predicted(self, name: str, points: Sequence[ndarray], *, grad: bool) -> list[Properties]:
-        """Of a set, by each model."""
+        """Of a set, by each model; all processes must call it."""
         by_part = [
             [predicted_properties(part, p) for p in self.objective.predict(points, part, grad=grad)]
             for part in self.datasets[name]
         ]
-        of_models = [Properties.join(list(parts)) for parts in zip(*by_part, strict=True)]
-        return [self.baseline.added(name, one) for one in of_models]
+        return [self._whole(name, parts) for parts in zip(*by_part, strict=True)]
+
+    def _whole(self, name: str, parts: Sequence[Properties]) -> Properties:
+        """Of all processes, with the baseline."""
+        own, processes = Properties.join(parts), self.objective.processes
+        return self.baseline.added(name, gathered(own, self.deals[name], processes))
 
 
 class Trainer:
@@ -108,6 +115,7 @@ class Trainer:
         Raises:
             FloatingPointError: The loss is no longer a number.
             KeyboardInterrupt: The user stops it; a checkpoint is written.
+            ProcessError: Another process is gone; a checkpoint is written.
         """
         self._resume(reporter)
         start = perf_counter() - self._before
@@ -118,7 +126,7 @@ class Trainer:
                     self._epoch(perf_counter() - start, progress)
                     state = self._state(perf_counter() - start)
                     self._checkpoint.save_if_due(state)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, ProcessError):
                 if state is not None:
                     self._checkpoint.save(state)
                     reporter.warning(
@@ -209,7 +217,8 @@ class Trainer:
         }
 
     def _resume(self, reporter: Reporter) -> None:
-        state: Any = self._checkpoint.load()
+        processes = self._predictor.objective.processes
+        state: Any = processes.from_first(self._checkpoint.load)
         if state is None:
             return
         self._before = state["elapsed_s"]

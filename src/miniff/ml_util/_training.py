@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float64
+from numpy import ndarray
 from pydantic import JsonValue
 from torch import nn
 
@@ -14,15 +16,17 @@ from miniff.ml import (
     Dataset,
     Mean,
     Normalization,
+    Processes,
     potentials_from_ml_data,
     save_potentials,
 )
 from miniff.ml_util._baseline import Baseline
 from miniff.ml_util._checkpoint import Checkpoint
 from miniff.ml_util._data import Split
+from miniff.ml_util._deals import Deal
 from miniff.ml_util._errors import Properties
 from miniff.ml_util._fit_result import NAME, FitResult, write_fit
-from miniff.ml_util._loss import LossWeights, term_counts
+from miniff.ml_util._loss import LossWeights
 from miniff.ml_util._memory import free_memory
 from miniff.ml_util._objective import Objective
 from miniff.ml_util._optimizers import (
@@ -35,7 +39,7 @@ from miniff.ml_util._optimizers import (
 )
 from miniff.ml_util._progress import Level, Reporter
 from miniff.ml_util._settings import PRECISIONS, NumberType
-from miniff.ml_util._stress import energies_tell_pressure, report_pressure
+from miniff.ml_util._stress import energies_tell_pressure, report_pressure, typical_stress
 from miniff.ml_util._trainer import Best, Predictor, Trainer
 from miniff.ml_util._types import Count, NonNegative, OutputFile, Problem
 from miniff.potentials import LocalPotential
@@ -50,9 +54,13 @@ class PreparedFit:
     Attributes:
         log: The least important kind of message to show.
         dtype: What :class:`FitWorkflow` was made with.
+        processes: Those that share the work; all must call :meth:`run`.
         cells: The structures for training, validation and test.
-        datasets: The same with descriptors, by name and in parts; only those that are not empty.
+        datasets: What this process has of them, with descriptors, by name and in parts; only sets
+            that are not empty.
+        deals: Who has what of each part.
         normalization: From the training set.
+        ranges: Of the descriptors of each species in the training set.
         members: For each model a network per species; :meth:`run` gives them the best parameters.
         default_n_epochs: How long to train if it is not said.
         baseline: Potentials whose part is taken from the references in ``datasets``.
@@ -62,9 +70,12 @@ class PreparedFit:
 
     log: Level
     dtype: NumberType
+    processes: Processes
     cells: Split
     datasets: Mapping[str, Sequence[Dataset]]
+    deals: Mapping[str, Sequence[Deal]]
     normalization: Normalization
+    ranges: Sequence[Float64[ndarray, "2 _"]]
     members: list[list[nn.Sequential]]
     default_n_epochs: int
     baseline: Baseline
@@ -143,21 +154,22 @@ class PreparedFit:
         }
         course = Course.of(
             optimizer,
-            self.datasets["train"],
+            self.deals["train"],
             n_epochs=n_epochs,
             seed=int(str(self.provenance["seed"])),
             batch_size=batch_size,
         )
         settings |= course.settings(optimizer)
-        fit = replace(self, datasets=course.cut(self.datasets))
+        fit = self._cut(course)
         objective = fit._objective(weights, free_pressure)
         minimizer = make_minimizer(optimizer, options, objective, self.members, course)
-        predictor = Predictor(objective, fit.datasets, self.baseline)
-        with Reporter(NAME, level=self.log, append=True) as reporter:
+        predictor = Predictor(objective, fit.datasets, self.baseline, fit.deals)
+        is_first = self.processes.is_first
+        with Reporter(NAME, level=self.log, append=True, silent=not is_first) as reporter:
             checkpoint = self._checkpoint(settings, checkpoint_s)
             if objective.weights.needs_gradient:
                 limit = free_memory() / 2 if memory_gb is None else memory_gb * 1e9
-                fit._keep_derivatives(limit, reporter)
+                fit._keep_derivatives(limit / self.processes.n_here, reporter)
             trainer = Trainer(
                 minimizer,
                 predictor,
@@ -177,10 +189,12 @@ class PreparedFit:
             result = fit._finish(trainer, predictor)
             reporter.table("Errors", result.errors)
             report_pressure(reporter, result)
-            write_fit(result, self.provenance)
+            if is_first:
+                write_fit(result, self.provenance)
             if save is not None:
                 reporter.info(f"potentials: {save}")
             checkpoint.remove()
+            self.processes.wait()  # until the files are written
         return result
 
     @staticmethod
@@ -200,22 +214,36 @@ class PreparedFit:
                 return f"the energy of {where} is {reference.energy[s]}"
         return "all energies are finite; a lower step length or smaller weights may help"
 
+    def _cut(self, course: Course) -> "PreparedFit":
+        """The training set as the optimiser looks at it."""
+        parts, deals = course.cut(self.datasets["train"], self.deals["train"], self.processes.rank)
+        return replace(
+            self,
+            datasets={**self.datasets, "train": parts},
+            deals={**self.deals, "train": deals},
+        )
+
     def _parts(self) -> list[Dataset]:
         """Of the sets that are looked at again and again."""
         names = [name for name in ("train", "validation") if name in self.datasets]
         return [part for name in names for part in self.datasets[name]]
 
     def _objective(self, wanted: LossWeights, free_pressure: bool) -> Objective:
-        train = self.datasets["train"]
-        counts = torch.stack([term_counts(part) for part in train]).sum(0)
-        weights = wanted.where_known(counts)
-        unit = 0.0
-        stress = Dataset.join(train).per_cell_dataset.stress
-        told = weights.energy > 0 and energies_tell_pressure(train)
-        if free_pressure and weights.stress > 0 and told and stress is not None:
-            unit = PRESSURE_UNIT * float(stress.square().nanmean().sqrt())
-        precision = PRECISIONS[self.dtype]
-        return Objective(self.members[0], train, self.normalization, weights, unit, precision)
+        objective = Objective(
+            networks=self.members[0],
+            parts=self.datasets["train"],
+            normalization=self.normalization,
+            weights=wanted,
+            precision=PRECISIONS[self.dtype],
+            processes=self.processes,
+            deals=self.deals["train"],
+        )
+        weights = wanted.where_known(objective.counts.sum(0))
+        told = energies_tell_pressure(objective.parts, self.processes)
+        is_free = free_pressure and weights.stress > 0 and weights.energy > 0 and told
+        typical = typical_stress(objective.parts, self.processes)
+        unit = PRESSURE_UNIT * typical if is_free else 0.0
+        return replace(objective, weights=weights, pressure_unit=unit)
 
     def _checkpoint(self, settings: Mapping[str, object], every_s: float) -> Checkpoint:
         run = {
@@ -223,18 +251,22 @@ class PreparedFit:
                 "threads": torch.get_num_threads(),
                 "core": _core.instruction_set,
                 "dtype": self.dtype,
+                "processes": self.processes.size,
             },
             "prepare": dict(self.settings),
             "run": dict(settings),
             **self.provenance,
         }
-        return Checkpoint(Path(f"{NAME}.checkpoint"), run, every_s)
+        path, writes = Path(f"{NAME}.checkpoint"), self.processes.is_first
+        return Checkpoint(path, run, every_s, writes)
 
     def _keep_derivatives(self, limit: float, reporter: Reporter) -> None:
         """Keeps in memory what fits, of the training set first."""
         needed = 0.0
         for part in self._parts():
-            needed += part.keep_derivatives(max(0.0, limit - needed))
+            if len(part):
+                needed += part.keep_derivatives(max(0.0, limit - needed))
+        needed, limit = self.processes.sum(np.array([needed, limit])).tolist()
         share = "all" if needed <= limit else f"{limit / needed:.0%}"
         reporter.info(
             f"derivatives of the descriptors take {needed / 1e9:.2g} GB: {share} of them kept in "
@@ -267,7 +299,7 @@ class PreparedFit:
         run: Mapping[str, object],
     ) -> None:
         """Writes the potentials with what made them."""
-        if path is not None:
+        if path is not None and self.processes.is_first:
             job = {"prepare": dict(self.settings), "run": dict(run)}
             provenance = {**self.provenance, "job": job}
             save_potentials(path, self._potentials(objective, best), provenance=provenance)
@@ -278,8 +310,8 @@ class PreparedFit:
         networks = [
             own[0] if len(own) == 1 else Mean(own) for own in map(list, zip(*models, strict=True))
         ]
-        whole = Dataset.join(self.datasets["train"])
-        made = potentials_from_ml_data(networks, whole, self.normalization)
+        part = self.datasets["train"][0]
+        made = potentials_from_ml_data(networks, part, self.normalization, self.ranges)
         return [*self.baseline.potentials, *made]
 
 
