@@ -39,6 +39,7 @@ from miniff.ml._points import PerCellDataset, PerPointDataset
 from miniff.ml._potential import NNPotential, potentials_from_ml_data
 from miniff.ml._processes import ProcessError, Processes, processes_of_torchrun
 from miniff.ml._recipe import default_behler_descriptors
+from miniff.ml._stored import stored_dataset
 
 __all__ = [
     "ACTIVATIONS",
@@ -90,4 +91,5 @@ __all__ = [
     "processes_of_torchrun",
     "save_descriptors",
     "save_potentials",
+    "stored_dataset",
 ]

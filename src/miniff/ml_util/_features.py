@@ -1,14 +1,16 @@
 """What the networks of a fit see: descriptors, which of them, and their principal components."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any
+from dataclasses import dataclass, field
+from typing import Annotated, Any, overload
 
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 from pydantic import Field
 
+from miniff._neighbors import PairTable
 from miniff.kernel import Cell, compute_images
 from miniff.ml import (
     RECIPES,
@@ -21,6 +23,7 @@ from miniff.ml import (
     filter_descriptors,
     learn_cauldron,
     load_descriptors,
+    stored_dataset,
 )
 from miniff.ml_util._deals import Deal, deal_evenly, pairs_of
 from miniff.ml_util._progress import Reporter
@@ -39,6 +42,8 @@ DEFAULT_CUTOFF = 12 * 0.529177210903
 """12 bohr in angstrom (length)."""
 
 
+FILES = ("found", "made", "damaged")
+"""What may be told of a file in the cache."""
 ATOMS_FOR_CHOICE = 10000
 """So many atoms, or all, are looked at to choose descriptors."""
 ATOMS_OF_PART = 4096
@@ -81,6 +86,7 @@ class FeatureChoice:
         min_spread, min_independence: What :func:`miniff.ml.filter_descriptors` takes.
         pca_features: What :meth:`miniff.ml.Normalization.from_dataset` takes.
         n_functions: What :func:`miniff.ml.auto_behler_descriptors` takes.
+        cache: A folder for values and neighbours; None to have them in memory.
     """
 
     plan: DescriptorPlan
@@ -89,6 +95,7 @@ class FeatureChoice:
     min_independence: float
     pca_features: int | float | None
     n_functions: int
+    cache: str | None = None
 
     def __post_init__(self) -> None:
         if self.cutoff is not None and not self.cutoff > 0:
@@ -132,12 +139,13 @@ class FeatureChoice:
         """
         trained = _species_of_training(sets)
         functions = processes.from_first(lambda: self._chosen(sets["train"], trained, reporter))
-        learning = _Learning(functions, processes)
+        learning = _Learning(functions, processes, self.cache)
         learned = {name: learning.of(cells) for name, cells in sets.items() if name != "train"}
         train, rest = sets["train"][:n_with_forces], sets["train"][n_with_forces:]
         with_forces, without = learning.of(train), learning.of(rest, derivatives=False)
         learned = {"train": with_forces + without, **learned}
         datasets = {name: [part for part, _ in parts] for name, parts in learned.items()}
+        learning.report(reporter)
         normalization = Normalization.from_parts(
             datasets["train"], pca_features=self.pca_features, processes=processes
         )
@@ -157,10 +165,11 @@ class FeatureChoice:
         self, train: Sequence[Cell], trained: Sequence[str], reporter: Reporter
     ) -> dict[str, list[FunctionPotential]]:
         """The descriptors of each species, chosen from the training set."""
-        tables = []
-        if self.plan.recipes:
-            looked_at = train if "default" in self.plan.recipes else _some_of(train)
-            tables = [compute_images(cell, self.of_recipe).table for cell in looked_at]
+        tables: Sequence[PairTable] = []
+        if "default" in self.plan.recipes:
+            tables = _Tables(train, self.of_recipe)
+        elif self.plan.recipes:
+            tables = list(_Tables(_some_of(train), self.of_recipe))
         functions = self.plan.functions(
             tables, self.of_recipe, is_limit=self.cutoff is None, n_functions=self.n_functions
         )
@@ -210,6 +219,8 @@ class _Learning:
 
     functions: Mapping[str, Sequence[FunctionPotential]]
     processes: Processes
+    cache: str | None = None
+    files: Counter[str] = field(default_factory=Counter)
 
     @property
     def cutoff(self) -> float:
@@ -225,10 +236,54 @@ class _Learning:
         learned, rest = [], list(cells)
         for deal in deal_evenly(work, sizes, ATOMS_OF_PART, size):
             part, rest = rest[: len(deal.owner)], rest[len(deal.owner) :]
-            images = [compute_images(part[s], self.cutoff) for s in deal.structures(rank)]
-            dataset = learn_cauldron(images, self.functions, derivatives=derivatives)
-            learned.append((dataset, deal))
+            own = [part[s] for s in deal.structures(rank)]
+            learned.append((self._dataset(own, derivatives=derivatives), deal))
         return learned
+
+    def _dataset(self, cells: Sequence[Cell], *, derivatives: bool) -> Dataset:
+        if self.cache is None:
+            images = [compute_images(cell, self.cutoff) for cell in cells]
+            return learn_cauldron(images, self.functions, derivatives=derivatives)
+        return stored_dataset(
+            self.cache,
+            cells,
+            self.functions,
+            derivatives=derivatives,
+            tell=lambda what: self.files.update([what]),
+        )
+
+    def report(self, reporter: Reporter) -> None:
+        """What became of the files of all processes."""
+        if self.cache is None:
+            return
+        own = np.array([self.files[what] for what in FILES], float)
+        found, made, damaged = self.processes.sum(own).astype(int).tolist()
+        n = found + made + damaged
+        reporter.info(f"{self.cache}: {found} of {n} files of descriptors were there")
+        if damaged:
+            reporter.warning(
+                f"{self.cache}: {damaged} of {n} files were damaged and have been made anew"
+            )
+
+
+@dataclass(frozen=True)
+class _Tables(Sequence[PairTable]):
+    """Neighbours of structures, found anew whenever one is asked for, so that none stays."""
+
+    cells: Sequence[Cell]
+    cutoff: float
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    @overload
+    def __getitem__(self, index: int) -> PairTable: ...
+    @overload
+    def __getitem__(self, index: slice) -> "_Tables": ...
+    def __getitem__(self, index: int | slice) -> "PairTable | _Tables":
+        if isinstance(index, slice):
+            return _Tables(self.cells[index], self.cutoff)
+        return compute_images(self.cells[index], self.cutoff).table
 
 
 def _some_of(cells: Sequence[Cell]) -> list[Cell]:

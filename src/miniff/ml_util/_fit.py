@@ -1,5 +1,6 @@
 """The workflow `fit`, first half: structures, their split, descriptors, scales, fresh networks."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
@@ -37,10 +38,12 @@ from miniff.ml_util._types import (
     Fraction,
     InputFiles,
     NonNegative,
+    OutputFolder,
     Positive,
     Problem,
     Seed,
     Share,
+    folder_problems,
 )
 from miniff.potentials import LocalPotential
 
@@ -97,6 +100,7 @@ class FitWorkflow:
         forces_fraction: Share = 1.0,
         n_models: Count | None = None,
         quality: QualityName = "default",
+        cache: OutputFolder | None = None,
     ) -> PreparedFit:
         """Reads structures, sets some aside, chooses descriptors and scales from the rest.
 
@@ -135,6 +139,9 @@ class FitWorkflow:
             quality: How much work to put in: ``fast`` is one network in a few epochs, ``default``
                 four, ``high`` eight larger ones with more descriptors in many epochs. Other keys
                 go before it.
+            cache: Folder for files with the descriptors and neighbours of all sets. They then do not
+                take memory, and any run with the same structures and functions finds them again.
+                Delete it when you like.
 
         Raises:
             ValueError: Arguments or data that cannot be used; the message names the file and the
@@ -142,6 +149,8 @@ class FitWorkflow:
         """
         for at, what in self.conflicts({"descriptors": descriptors, "cutoff": cutoff}):
             raise ValueError(f"`{'.'.join(at)}` {what}")
+        for _, what in folder_problems(cache) if cache is not None else []:
+            raise ValueError(f"`cache`: {what}")
         chosen = QUALITIES[quality]
         features = FeatureChoice(
             plan_descriptors(descriptors),
@@ -150,6 +159,7 @@ class FitWorkflow:
             min_independence,
             pca_features,
             chosen.n_functions,
+            None if cache is None else os.path.expanduser(cache),
         )
         n_models = chosen.n_models if n_models is None else n_models
         if n_models < 1:
