@@ -75,6 +75,21 @@ class PairTable:
     def n_structures(self) -> int:
         return len(self.cells)
 
+    @property
+    def n_bytes(self) -> int:
+        """Memory of the list, positions of the images included."""
+        arrays = (
+            self.positions,
+            self.cells,
+            self.species,
+            self.structure,
+            self.start,
+            self.neighbor,
+            self.image_atom,
+            self.image_shift,
+        )
+        return sum(array.nbytes for array in arrays) + 3 * 8 * self.n_images
+
     @cached_property
     def images(self) -> Float64[ndarray, "n_images 3"]:
         """Positions of the images (length)."""

@@ -22,6 +22,7 @@ from miniff.ml._descriptors import (
 from miniff.ml._files import load_potentials, save_potentials
 from miniff.ml._filter import FilteredDescriptors, filter_descriptors
 from miniff.ml._forward import Prediction, forward_cauldron, forward_committee
+from miniff.ml._kept import derivative_bytes
 from miniff.ml._layers import Affine, Mean
 from miniff.ml._learn import learn_cauldron
 from miniff.ml._networks import SequentialSoleEnergyNN
@@ -71,6 +72,7 @@ __all__ = [
     "cut",
     "cut_at",
     "default_behler_descriptors",
+    "derivative_bytes",
     "descriptor_problems",
     "descriptor_values",
     "eval_committee",

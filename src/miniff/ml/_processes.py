@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from typing import TypeVar
 
@@ -23,6 +24,8 @@ from torch.distributed.rendezvous import rendezvous
 __all__ = ["ProcessError", "Processes", "processes_of_torchrun"]
 
 Made = TypeVar("Made")
+LONGEST_WAIT = timedelta(days=1)
+"""For a process that computes something alone; one that has ended is noticed at once."""
 
 
 class ProcessError(RuntimeError):
@@ -179,7 +182,7 @@ def _joined() -> Processes:
         return _joined_by_program()
     store, rank, size = next(iter(rendezvous("env://")))
     own = PrefixStore("miniff", store)
-    dist.init_process_group(_backend(), store=own, rank=rank, world_size=size)
+    dist.init_process_group(_backend(), store=own, rank=rank, world_size=size, timeout=LONGEST_WAIT)
     return Processes(rank, size, int(os.environ["LOCAL_WORLD_SIZE"]), own)
 
 

@@ -1,11 +1,9 @@
 """What the networks of a fit see: descriptors, which of them, and their principal components."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, overload
 
-import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 from pydantic import Field
@@ -21,11 +19,11 @@ from miniff.ml import (
     descriptor_problems,
     feature_ranges,
     filter_descriptors,
-    learn_cauldron,
     load_descriptors,
-    stored_dataset,
 )
-from miniff.ml_util._deals import Deal, deal_evenly, pairs_of
+from miniff.ml_util._deals import Deal
+from miniff.ml_util._estimate import Demand, MemoryLimit
+from miniff.ml_util._learning import Learning
 from miniff.ml_util._progress import Reporter
 from miniff.ml_util._types import Checked, Count, Problem, Reads
 from miniff.potentials import FunctionPotential
@@ -42,12 +40,8 @@ DEFAULT_CUTOFF = 12 * 0.529177210903
 """12 bohr in angstrom (length)."""
 
 
-FILES = ("found", "made", "damaged")
-"""What may be told of a file in the cache."""
 ATOMS_FOR_CHOICE = 10000
 """So many atoms, or all, are looked at to choose descriptors."""
-ATOMS_OF_PART = 4096
-"""At most so many are looked at together, or one structure."""
 
 
 def _problems_of_choice(choice: str | dict[str, Any]) -> list[Problem]:
@@ -121,7 +115,8 @@ class FeatureChoice:
         sets: Mapping[str, Sequence[Cell]],
         reporter: Reporter,
         n_with_forces: int,
-        processes: Processes,
+        limit: MemoryLimit,
+        n_models: int,
     ) -> "LearnedSets":
         """Descriptors chosen from the training set and computed for all sets, and their scales.
 
@@ -132,14 +127,18 @@ class FeatureChoice:
             sets: Structures by the name of their set.
             reporter: Told what was chosen.
             n_with_forces: So many of the first structures for training have their forces used.
-            processes: Each learns its share.
+            limit: Of the memory; its processes learn a share each.
+            n_models: So many are trained side by side.
 
         Raises:
-            ValueError: A species that the training set lacks.
+            ValueError: A species that the training set lacks, or more memory than the limit.
         """
+        processes = limit.processes
         trained = _species_of_training(sets)
         functions = processes.from_first(lambda: self._chosen(sets["train"], trained, reporter))
-        learning = _Learning(functions, processes, self.cache)
+        learning = Learning(functions, processes, self.cache)
+        demand = learning.demand(sets, n_with_forces, n_models)
+        demand.refuse_above(limit)
         learned = {name: learning.of(cells) for name, cells in sets.items() if name != "train"}
         train, rest = sets["train"][:n_with_forces], sets["train"][n_with_forces:]
         with_forces, without = learning.of(train), learning.of(rest, derivatives=False)
@@ -159,6 +158,7 @@ class FeatureChoice:
             deals={name: [deal for _, deal in parts] for name, parts in learned.items()},
             normalization=normalization,
             ranges=feature_ranges(datasets["train"], processes),
+            demand=demand,
         )
 
     def _chosen(
@@ -185,7 +185,7 @@ class FeatureChoice:
         reporter: Reporter,
     ) -> dict[str, list[FunctionPotential]]:
         """Without those that tell nothing; each is named."""
-        parts = _Learning(functions, Processes()).of(train, derivatives=False)
+        parts = Learning(functions, Processes()).of(train, derivatives=False)
         filtered = filter_descriptors(
             Dataset.join([part for part, _ in parts]),
             min_spread=self.min_spread,
@@ -205,65 +205,14 @@ class LearnedSets:
         deals: Who has what of each part.
         normalization: Of the training set.
         ranges: Of the descriptors of each species in the training set.
+        demand: The memory of this process, without that of an optimiser.
     """
 
     datasets: dict[str, list[Dataset]]
     deals: dict[str, list[Deal]]
     normalization: Normalization
     ranges: list[Float64[ndarray, "2 _"]]
-
-
-@dataclass(frozen=True)
-class _Learning:
-    """Computes descriptors, each process those of its share."""
-
-    functions: Mapping[str, Sequence[FunctionPotential]]
-    processes: Processes
-    cache: str | None = None
-    files: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def cutoff(self) -> float:
-        """The longest (length)."""
-        return max(f.cutoff for own in self.functions.values() for f in own)
-
-    def of(self, cells: Sequence[Cell], *, derivatives: bool = True) -> list[tuple[Dataset, Deal]]:
-        """Of structures, part by part."""
-        size, rank = self.processes.size, self.processes.rank
-        is_shared = size > 1
-        work = pairs_of(cells, self.cutoff, self.processes) if is_shared else np.zeros(len(cells))
-        sizes = np.array([cell.size for cell in cells], np.int64)
-        learned, rest = [], list(cells)
-        for deal in deal_evenly(work, sizes, ATOMS_OF_PART, size):
-            part, rest = rest[: len(deal.owner)], rest[len(deal.owner) :]
-            own = [part[s] for s in deal.structures(rank)]
-            learned.append((self._dataset(own, derivatives=derivatives), deal))
-        return learned
-
-    def _dataset(self, cells: Sequence[Cell], *, derivatives: bool) -> Dataset:
-        if self.cache is None:
-            images = [compute_images(cell, self.cutoff) for cell in cells]
-            return learn_cauldron(images, self.functions, derivatives=derivatives)
-        return stored_dataset(
-            self.cache,
-            cells,
-            self.functions,
-            derivatives=derivatives,
-            tell=lambda what: self.files.update([what]),
-        )
-
-    def report(self, reporter: Reporter) -> None:
-        """What became of the files of all processes."""
-        if self.cache is None:
-            return
-        own = np.array([self.files[what] for what in FILES], float)
-        found, made, damaged = self.processes.sum(own).astype(int).tolist()
-        n = found + made + damaged
-        reporter.info(f"{self.cache}: {found} of {n} files of descriptors were there")
-        if damaged:
-            reporter.warning(
-                f"{self.cache}: {damaged} of {n} files were damaged and have been made anew"
-            )
+    demand: Demand
 
 
 @dataclass(frozen=True)

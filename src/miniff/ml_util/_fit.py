@@ -21,6 +21,7 @@ from miniff.ml_util._data_files import (
     report_weights,
     weigh_groups,
 )
+from miniff.ml_util._estimate import MemoryLimit
 from miniff.ml_util._features import (
     ComponentArgument,
     DescriptorArgument,
@@ -65,6 +66,7 @@ class FitWorkflow:
         dtype: NumberType = "float64",
         device: Literal["auto", "cpu"] = "auto",
         threads: Count | None = None,
+        memory_gb: Positive | None = None,
         log: Level = "info",
     ) -> None:
         """Settings of the run.
@@ -76,6 +78,11 @@ class FitWorkflow:
                 energies of the references are float64 in any case.
             device: Where networks run.
             threads: Of the core and of torch; as many as the environment says by default.
+            memory_gb: The most memory that the job may take on a machine (GB): what is free by
+                default. A job that needs more is refused before it takes it. What it leaves is for
+                derivatives of descriptors; by default they get half of what is free. Those that do
+                not fit are computed anew each time, which is slower and rounds differently: give a
+                number to get the same bits whatever is free.
             log: What to tell: the least important kind of message.
         """
         set_threads(threads)
@@ -83,6 +90,7 @@ class FitWorkflow:
         self.dtype = dtype
         self.log = log
         self.processes = processes_of_torchrun()
+        self.limit = MemoryLimit(memory_gb, self.processes)
 
     def prepare(
         self,
@@ -139,8 +147,8 @@ class FitWorkflow:
             quality: How much work to put in: ``fast`` is one network in a few epochs, ``default``
                 four, ``high`` eight larger ones with more descriptors in many epochs. Other keys
                 go before it.
-            cache: Folder for files with the descriptors and neighbours of all sets. They then do not
-                take memory, and any run with the same structures and functions finds them again.
+            cache: Folder for files with the descriptors and neighbours of all sets. They then take
+                no memory, and any run with the same structures and functions finds them again.
                 Delete it when you like.
 
         Raises:
@@ -219,15 +227,17 @@ class FitWorkflow:
         baseline, left = subtract_baseline(under, parts.sets)
         for potential in baseline.potentials:
             reporter.info(f"baseline: {potential}")
-        learned = features.learn(left, reporter, n_with_forces, self.processes)
+        n_models = choices["n_models"]
+        learned = features.learn(left, reporter, n_with_forces, self.limit, n_models)
         chosen = QUALITIES[choices["quality"]]
-        members = self._members(learned.normalization, choices["n_models"], chosen.n_nodes)
+        members = self._members(learned.normalization, n_models, chosen.n_nodes)
         if under:
             _start_from_zero(members)
         return PreparedFit(
             log=self.log,
             dtype=self.dtype,
-            processes=self.processes,
+            limit=self.limit,
+            demand=learned.demand,
             cells=parts,
             datasets=learned.datasets,
             deals=learned.deals,

@@ -23,9 +23,11 @@ from miniff.ml_util._types import Problem
 __all__ = [
     "Course",
     "OptimizerName",
+    "TrainingSizes",
     "conflict_of_dtype",
     "conflicts_of_optimizer",
     "make_minimizer",
+    "memory_of",
     "options_of",
 ]
 
@@ -97,6 +99,48 @@ class Course:
         if self.batch_size is None:
             return parts, deals
         return in_pieces(parts, deals, rank, self.batch_size)
+
+
+@dataclass(frozen=True)
+class TrainingSizes:
+    """What the memory of an optimiser depends on, in one process.
+
+    Attributes:
+        n_parameters: Of the network of each species.
+        n_models: Trained side by side.
+        n_epochs: At most.
+        n_structures: For training, of all processes.
+        part_structures: In the largest part, of this process.
+        batch_size: Structures in a step, of all processes; None for all there are.
+        atoms_of_structure: On average.
+    """
+
+    n_parameters: Sequence[int]
+    n_models: int
+    n_epochs: int
+    n_structures: int
+    part_structures: float
+    batch_size: int | None
+    atoms_of_structure: float
+
+
+def memory_of(optimizer: OptimizerName, settings: Any, sizes: TrainingSizes) -> float:
+    """What an optimiser takes at most (bytes): its state, one more for the checkpoint, a step."""
+    n, n_models, number = sum(sizes.n_parameters) + 1, sizes.n_models, 8
+    if isinstance(settings, Lbfgs):
+        remembered = min(settings.history_size, settings.max_iter * sizes.n_epochs)
+        return float(number * n * n_models * (2 * remembered + 6))
+    if isinstance(settings, Levenberg):
+        n_probes = -(-settings.n_rows // sizes.n_structures)
+        rows = (n_probes + 1) * sizes.part_structures
+        return float(number * n * ((4 * n_models + 2) * n + 3 * rows))
+    if isinstance(settings, Kalman):
+        blocks = [*sizes.n_parameters[:-1], sizes.n_parameters[-1] + 1]
+        squares = n**2 if settings.blocks == "all" else sum(size**2 for size in blocks)
+        of_structure = 1 + settings.share * (3 * sizes.atoms_of_structure + 6)
+        rows = (sizes.batch_size or sizes.n_structures) * of_structure
+        return number * (3 * n_models * squares + n * rows * (n_models + 3))
+    return float(number * n * n_models * 6)
 
 
 def conflicts_of_optimizer(run: Mapping[str, object]) -> list[Problem]:

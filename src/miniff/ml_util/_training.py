@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,16 +26,24 @@ from miniff.ml_util._checkpoint import Checkpoint
 from miniff.ml_util._data import Split
 from miniff.ml_util._deals import Deal
 from miniff.ml_util._errors import Properties
+from miniff.ml_util._estimate import (
+    Demand,
+    MemoryLimit,
+    gigabytes,
+    of_predictions,
+    tables_of,
+)
 from miniff.ml_util._fit_result import NAME, FitResult, write_fit
 from miniff.ml_util._loss import LossWeights
-from miniff.ml_util._memory import free_memory
 from miniff.ml_util._objective import Objective
 from miniff.ml_util._optimizers import (
     Course,
     OptimizerName,
+    TrainingSizes,
     conflict_of_dtype,
     conflicts_of_optimizer,
     make_minimizer,
+    memory_of,
     options_of,
 )
 from miniff.ml_util._progress import Level, Reporter
@@ -54,7 +63,8 @@ class PreparedFit:
     Attributes:
         log: The least important kind of message to show.
         dtype: What :class:`FitWorkflow` was made with.
-        processes: Those that share the work; all must call :meth:`run`.
+        limit: Of the memory; all of its processes share the work and must call :meth:`run`.
+        demand: The memory that data and networks need.
         cells: The structures for training, validation and test.
         datasets: What this process has of them, with descriptors, by name and in parts; only sets
             that are not empty.
@@ -70,7 +80,8 @@ class PreparedFit:
 
     log: Level
     dtype: NumberType
-    processes: Processes
+    limit: MemoryLimit
+    demand: Demand
     cells: Split
     datasets: Mapping[str, Sequence[Dataset]]
     deals: Mapping[str, Sequence[Deal]]
@@ -96,7 +107,6 @@ class PreparedFit:
         free_pressure: bool = True,
         patience: Count = 50,
         checkpoint_s: NonNegative = 60.0,
-        memory_gb: NonNegative | None = None,
     ) -> "FitResult":
         """Trains, and keeps the networks with the lowest typical loss on the validation set.
 
@@ -121,13 +131,11 @@ class PreparedFit:
                 all structures have the same volume per atom, energies do not ask.
             patience: Epochs after which a model stops that has not become better.
             checkpoint_s: Seconds between two writings of the checkpoint.
-            memory_gb: What derivatives of descriptors may take in memory (GB): half of what is free
-                by default. Those that do not fit are computed anew each time, which is slower and
-                rounds differently: give a number to get the same bits whatever is free.
 
         Raises:
             FloatingPointError: The loss is no longer a number.
-            ValueError: Arguments out of range, or a checkpoint of another run.
+            ValueError: Arguments out of range, more memory than the limit, or a checkpoint of
+                another run.
         """
         weights = LossWeights(w_energy, w_forces, w_stress)
         chosen = {"optimizer": optimizer, "batch_size": batch_size}
@@ -141,15 +149,13 @@ class PreparedFit:
         for name, count in counts.items():
             if count is not None and count < 1:
                 raise ValueError(f"`{name}` is {count} but must be in [1, inf)")
-        for name, value in {"memory_gb": memory_gb, "checkpoint_s": checkpoint_s}.items():
-            if value is not None and not 0 <= value < float("inf"):
-                raise ValueError(f"`{name}` is {value} but must be in [0, inf)")
+        if not 0 <= checkpoint_s < float("inf"):
+            raise ValueError(f"`checkpoint_s` is {checkpoint_s} but must be in [0, inf)")
         settings: dict[str, object] = {
             "optimizer": optimizer,
             "optimizer_kwargs": dict(optimizer_kwargs or {}),
             "free_pressure": free_pressure,
             "patience": patience,
-            "memory_gb": memory_gb,
             **{f"w_{name}": weight for name, weight in asdict(weights).items()},
         }
         course = Course.of(
@@ -167,9 +173,10 @@ class PreparedFit:
         is_first = self.processes.is_first
         with Reporter(NAME, level=self.log, append=True, silent=not is_first) as reporter:
             checkpoint = self._checkpoint(settings, checkpoint_s)
-            if objective.weights.needs_gradient:
-                limit = free_memory() / 2 if memory_gb is None else memory_gb * 1e9
-                fit._keep_derivatives(limit / self.processes.n_here, reporter)
+            demand = fit._demand(optimizer, options, course)
+            demand.refuse_above(self.limit)
+            is_kept = objective.weights.needs_gradient
+            fit._keep_derivatives(demand, reporter, is_kept=is_kept)
             trainer = Trainer(
                 minimizer,
                 predictor,
@@ -196,6 +203,11 @@ class PreparedFit:
             checkpoint.remove()
             self.processes.wait()  # until the files are written
         return result
+
+    @property
+    def processes(self) -> Processes:
+        """Those that share the work."""
+        return self.limit.processes
 
     @staticmethod
     def conflicts(run: Mapping[str, object]) -> list[Problem]:
@@ -252,6 +264,7 @@ class PreparedFit:
                 "core": _core.instruction_set,
                 "dtype": self.dtype,
                 "processes": self.processes.size,
+                "memory_gb": self.limit.gb,
             },
             "prepare": dict(self.settings),
             "run": dict(settings),
@@ -260,18 +273,46 @@ class PreparedFit:
         path, writes = Path(f"{NAME}.checkpoint"), self.processes.is_first
         return Checkpoint(path, run, every_s, writes)
 
-    def _keep_derivatives(self, limit: float, reporter: Reporter) -> None:
-        """Keeps in memory what fits, of the training set first."""
-        needed = 0.0
-        for part in self._parts():
-            if len(part):
-                needed += part.keep_derivatives(max(0.0, limit - needed))
-        needed, limit = self.processes.sum(np.array([needed, limit])).tolist()
-        share = "all" if needed <= limit else f"{limit / needed:.0%}"
-        reporter.info(
-            f"derivatives of the descriptors take {needed / 1e9:.2g} GB: {share} of them kept in "
-            f"memory, where they may take {limit / 1e9:.2g} GB"
+    def _demand(self, optimizer: OptimizerName, options: Any, course: Course) -> Demand:
+        """The memory of the whole run, but for derivatives that are kept."""
+        deals, n_models = self.deals["train"], len(self.members)
+        sizes = TrainingSizes(
+            n_parameters=[sum(p.numel() for p in n.parameters()) for n in self.members[0]],
+            n_models=n_models,
+            n_epochs=course.n_epochs,
+            n_structures=sum(len(deal.owner) for deal in deals),
+            part_structures=max(len(deal.owner) for deal in deals) / self.processes.size,
+            batch_size=course.batch_size,
+            atoms_of_structure=float(np.mean(np.concatenate([deal.sizes for deal in deals]))),
         )
+        n_atoms = sum(float(deal.sizes.sum()) for own in self.deals.values() for deal in own)
+        parts = {
+            **self.demand.parts,
+            "comparisons": of_predictions(n_atoms, n_models),
+            optimizer: memory_of(optimizer, options, sizes),
+        }
+        if course.batch_size is not None:
+            parts["pieces for batches"] = tables_of(self.datasets["train"])
+        return Demand(parts)
+
+    def _keep_derivatives(self, demand: Demand, reporter: Reporter, *, is_kept: bool) -> None:
+        """Keeps in memory what fits, of the training set first; tells what all takes."""
+        limit, needed = self.limit.for_derivatives(demand.total), 0.0
+        for part in self._parts():
+            if len(part) and is_kept:
+                needed += part.keep_derivatives(max(0.0, limit - needed))
+        whole = replace(
+            demand, parts={**demand.parts, "derivatives of descriptors": min(needed, limit)}
+        )
+        needed, limit = self.processes.sum(np.array([needed, limit])).tolist()
+        n = self.processes.size
+        reporter.info(f"memory{f' of each of {n} processes' if n > 1 else ''}: {whole}")
+        if needed > limit:
+            reporter.info(
+                f"derivatives of the descriptors take {gigabytes(needed)}: {limit / needed:.0%} of "
+                f"them are kept, where they may take {gigabytes(limit)}; the others are computed "
+                "anew each time"
+            )
 
     def _finish(self, trainer: Trainer, predictor: Predictor) -> FitResult:
         """Errors of the networks that were kept, on every set."""
