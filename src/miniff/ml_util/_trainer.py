@@ -103,7 +103,11 @@ class Trainer:
         self._checkpoint = checkpoint
         self._on_best = on_best
         self._sets = [name for name in WATCHED if name in predictor.datasets]
-        self._references = {name: predictor.reference(name) for name in self._sets}
+        grad = predictor.objective.weights.needs_gradient
+        self._references = {
+            name: predictor.reference(name) if grad else energies_alone(predictor.reference(name))
+            for name in self._sets
+        }
         self.records: list[EpochRecord] = []
         self.best = [Best(np.array(p), float("inf"), 0) for p in minimizer.points]
         self._losses = [float("nan")] * len(self.best)
@@ -227,6 +231,14 @@ class Trainer:
         self.best = [Best(b["point"].numpy(), b["loss"], b["epoch"]) for b in state["best"]]
         self.records = [EpochRecord.from_plain(record) for record in state["records"]]
         reporter.info(f"going on after epoch {len(self.records)} from {self._checkpoint.path}")
+
+
+def energies_alone(reference: Properties) -> Properties:
+    """Without forces and stress, which are not predicted where they have no weight."""
+    unknown = {
+        name: np.full_like(getattr(reference, name), np.nan) for name in ("forces", "stress")
+    }
+    return replace(reference, **unknown)
 
 
 def typical_loss(reference: Properties, predicted: Properties, weights: LossWeights) -> float:
