@@ -174,9 +174,9 @@ class Demand:
         if most <= 1:
             return
         n = limit.processes.n_here
-        what = f"`memory_gb` is {limit.gb:g}"
-        if limit.gb is None:
-            what = f"there are only {gigabytes(may * n)}"
+        what = f"there are only {gigabytes(may * n)}"
+        if limit.gb is not None:
+            what = f"`memory_gb` is {limit.gb:g}"
         each = f", in each of {n} processes," if n > 1 else ""
         largest = max(ADVICE, key=lambda name: self.parts.get(name, 0.0))
         less = f"Less would do with {ADVICE[largest]}"
