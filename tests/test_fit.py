@@ -268,7 +268,7 @@ def test_energies_alone_are_learned_where_forces_are_known(silicon: Path) -> Non
     run = {"n_epochs": 2, "w_forces": 0, "w_stress": 0}
     (result,) = ml_util.exec_workflows({"fit": {**JOB, "run": run}})
     assert result.records[-1].train.forces is None
-    assert result.records[-1].train.energy.rmse == pytest.approx(result.errors["train"].energy.rmse)
+    assert result.errors["train"].energy.rmse < result.reference["train"].energy_per_atom.std() / 2
     assert result.errors["train"].forces.n > 0
 
 

@@ -5,9 +5,10 @@ what all must know is summed or gathered. Sums end with the same bits in every p
 made in one of them and sent to the others.
 """
 
+import atexit
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -183,7 +184,15 @@ def _joined() -> Processes:
     store, rank, size = next(iter(rendezvous("env://")))
     own = PrefixStore("miniff", store)
     dist.init_process_group(_backend(), store=own, rank=rank, world_size=size, timeout=LONGEST_WAIT)
+    atexit.register(_leave)
     return Processes(rank, size, int(os.environ["LOCAL_WORLD_SIZE"]), own)
+
+
+def _leave() -> None:
+    """Ends the threads of the group while Python is still there for them."""
+    if dist.is_initialized():
+        with suppress(RuntimeError):  # others are gone
+            dist.destroy_process_group()
 
 
 def _backend() -> str:
