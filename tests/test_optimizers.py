@@ -15,9 +15,9 @@ from miniff import ml_util
 from miniff.io import write_extxyz
 from miniff.kernel import Cell, compute_images
 from miniff.ml import Normalization, cut, learn_cauldron
+from miniff.ml._checkpoint import Checkpoint
 from miniff.ml_util import FitWorkflow, behler_nn
 from miniff.ml_util._batches import Batches, structures_of_batch
-from miniff.ml_util._checkpoint import Checkpoint
 from miniff.ml_util._kalman import updated
 from miniff.ml_util._loss import LossWeights
 from miniff.ml_util._minimizer import Minimizer

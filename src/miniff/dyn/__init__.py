@@ -4,7 +4,9 @@ Units are those of the potentials: with eV, angstrom and atomic mass units, time
 (``ase.units.fs`` is one femtosecond).
 """
 
+from miniff.dyn._ensembles import npt, nve, nvt
 from miniff.dyn._forces import SkinForces
-from miniff.dyn._verlet import State, nve, thermal_velocities
+from miniff.dyn._record import Record
+from miniff.dyn._state import State, thermal_velocities
 
-__all__ = ["SkinForces", "State", "nve", "thermal_velocities"]
+__all__ = ["Record", "SkinForces", "State", "npt", "nve", "nvt", "thermal_velocities"]

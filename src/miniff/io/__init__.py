@@ -6,6 +6,7 @@ Nothing here converts units: what extended XYZ and JSON hold comes out as it sta
 from miniff.io._ase import check_extxyz, structure_from_ase, structure_to_ase, write_extxyz
 from miniff.io._atomic import atomic_write
 from miniff.io._embedded_atom import EmbeddedAtomTables, read_funcfl, read_setfl
+from miniff.io._extxyz_text import extxyz_text
 from miniff.io._files import find_files, read_structures
 from miniff.io._json_cells import CellRecord, read_json_cells, write_json_cells
 from miniff.io._lammps_triples import (
@@ -27,6 +28,7 @@ __all__ = [
     "TripleFile",
     "atomic_write",
     "check_extxyz",
+    "extxyz_text",
     "find_files",
     "read_funcfl",
     "read_json_cells",

@@ -11,8 +11,8 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from miniff.ml import Dataset, ProcessError
+from miniff.ml._checkpoint import Checkpoint
 from miniff.ml_util._baseline import Baseline
-from miniff.ml_util._checkpoint import Checkpoint
 from miniff.ml_util._deals import Deal, gathered
 from miniff.ml_util._errors import Properties, compare
 from miniff.ml_util._loss import DIAGONAL, LossWeights

@@ -21,8 +21,8 @@ from miniff.ml import (
     potentials_from_ml_data,
     save_potentials,
 )
+from miniff.ml._checkpoint import Checkpoint
 from miniff.ml_util._baseline import Baseline
-from miniff.ml_util._checkpoint import Checkpoint
 from miniff.ml_util._data import Split
 from miniff.ml_util._deals import Deal
 from miniff.ml_util._errors import Properties

@@ -62,8 +62,12 @@ class Checkpoint:
 
     def save_if_due(self, state: Mapping[str, object]) -> None:
         """Writes the state if enough time has gone by since the last writing."""
-        if monotonic() - self._written >= self.every_s:
+        if self.is_due():
             self.save(state)
+
+    def is_due(self) -> bool:
+        """Whether enough time has gone by since the last writing."""
+        return monotonic() - self._written >= self.every_s
 
     def save(self, state: Mapping[str, object]) -> None:
         """Writes the state."""
