@@ -7,6 +7,17 @@ Units are those of the potentials: with eV, angstrom and atomic mass units, time
 from miniff.dyn._ensembles import npt, nve, nvt
 from miniff.dyn._forces import SkinForces
 from miniff.dyn._record import Record
+from miniff.dyn._relax import NotConvergedWarning, relax
 from miniff.dyn._state import State, thermal_velocities
 
-__all__ = ["Record", "SkinForces", "State", "npt", "nve", "nvt", "thermal_velocities"]
+__all__ = [
+    "NotConvergedWarning",
+    "Record",
+    "SkinForces",
+    "State",
+    "npt",
+    "nve",
+    "nvt",
+    "relax",
+    "thermal_velocities",
+]
