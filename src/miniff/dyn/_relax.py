@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from math import inf
 from typing import Any, Literal, get_args
-from warnings import warn
+from warnings import catch_warnings, filterwarnings, warn
 
 import numpy as np
 from ase import Atoms
@@ -96,12 +96,15 @@ def relax(
     minimiser = OPTIMIZERS[optimizer](moving, logfile=None)
     converged = False
     try:
-        for converged in minimiser.irun(fmax=tolerance, steps=max_steps):
-            if observe is not None:
-                observe(_labelled(atoms, text, bool(converged), minimiser.nsteps))
+        with catch_warnings():
+            # ASE takes the logarithm of the strain, and scipy warns of errors of 1e-13 in it.
+            filterwarnings("ignore", "logm result may be inaccurate", RuntimeWarning)
+            for converged in minimiser.irun(fmax=tolerance, steps=max_steps):
+                if observe is not None:
+                    observe(_labelled(atoms, text, bool(converged), minimiser.nsteps))
     except (ValueError, CalculationFailed) as error:
-        if minimiser.nsteps == 0:
-            raise
+        if minimiser.nsteps == 0 and isinstance(error, ValueError):
+            raise  # it is the structure that was given
         raise explosion(minimiser.nsteps, error) from error
     if not converged:
         warn(

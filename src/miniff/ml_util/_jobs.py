@@ -7,15 +7,24 @@ from pathlib import Path
 from miniff.ml import processes_of_torchrun
 from miniff.ml_util._fit import FitWorkflow
 from miniff.ml_util._jobfile import Job, job_from_mapping, read_job_file
+from miniff.ml_util._md import MdWorkflow
 from miniff.ml_util._oneshot import OneShotWorkflow
 from miniff.ml_util._progress import Level, show
+from miniff.ml_util._relax import RelaxWorkflow
 from miniff.ml_util._resolved import resolved
 from miniff.ml_util._steps import Step
+from miniff.ml_util._test_relax import RelaxTestWorkflow
 from miniff.ml_util._validation import check_job
 
 __all__ = ["WORKFLOWS", "exec_workflows", "run_job_file"]
 
-WORKFLOWS: dict[str, type] = {"fit": FitWorkflow, "test-direct": OneShotWorkflow}
+WORKFLOWS: dict[str, type] = {
+    "fit": FitWorkflow,
+    "test-direct": OneShotWorkflow,
+    "test-relax": RelaxTestWorkflow,
+    "relax": RelaxWorkflow,
+    "md": MdWorkflow,
+}
 """Workflows by the names that job files use."""
 
 
