@@ -305,15 +305,20 @@ def test_a_state_is_a_structure_with_labels(name: str) -> None:
         np.testing.assert_array_equal(end.vectors, CRYSTAL.vectors)
 
 
-def test_atoms_of_ase_bring_masses_and_velocities() -> None:
-    """Heavier isotopes, and the momenta they have."""
+def test_atoms_of_ase_bring_masses_and_velocities(folder: Path) -> None:
+    """Heavier isotopes, and the momenta they have; a trajectory keeps both."""
     atoms = silicon(1)
     atoms.set_masses(np.full(8, 30.0))
     velocities = np.random.default_rng(0).normal(scale=0.01, size=(8, 3))
     atoms.set_velocities(velocities)
-    state = dyn.nve(atoms, SILICON, n_steps=0, timestep=FS)
+    state = dyn.nve(atoms, SILICON, n_steps=0, timestep=FS, record=dyn.Record("a.extxyz"))
     np.testing.assert_allclose(state.velocities, velocities, atol=1e-14)
     assert state.kinetic_energy == pytest.approx(15.0 * (velocities**2).sum())
+    np.testing.assert_allclose(ase.io.read("a.extxyz").get_velocities(), velocities, atol=1e-14)
+    (cell,) = Cell.load("a.extxyz")
+    np.testing.assert_array_equal(dyn.masses_of(cell), 30.0)
+    with pytest.raises(ValueError, match=r"^`masses` has 0\.0 but must have numbers in \(0, inf\)"):
+        dyn.masses_of(Cell(np.eye(3), [[0, 0, 0]], ["Si"], {"masses": [0.0]}))
 
 
 @pytest.mark.parametrize("wrap", [False, True])

@@ -8,13 +8,14 @@ from miniff.dyn._ensembles import npt, nve, nvt
 from miniff.dyn._forces import SkinForces
 from miniff.dyn._record import Record
 from miniff.dyn._relax import NotConvergedWarning, relax
-from miniff.dyn._state import State, thermal_velocities
+from miniff.dyn._state import State, masses_of, thermal_velocities
 
 __all__ = [
     "NotConvergedWarning",
     "Record",
     "SkinForces",
     "State",
+    "masses_of",
     "npt",
     "nve",
     "nvt",

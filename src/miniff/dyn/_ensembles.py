@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 import numpy as np
 from ase import Atoms, units
+from ase import __version__ as ase_version
 from ase.md.langevin import Langevin
 from ase.md.langevinbaoab import LangevinBAOAB
 from ase.md.md import MolecularDynamics
@@ -158,7 +159,8 @@ def nvt(
             return AseIntegrator(start, heat.langevin(atoms, random), random=random)
         return AseIntegrator(start, heat.chain(atoms), random=None)
 
-    choices = {"ensemble": "nvt", "thermostat": thermostat, **vars(heat), **vars(how)}
+    how_to = {"ensemble": "nvt", "thermostat": thermostat, "ase": ase_version}
+    choices = {**how_to, **vars(heat), **vars(how)}
     return run(
         make,
         n_steps,
@@ -238,7 +240,8 @@ def npt(
         atoms, random = how.atoms(start, potentials), heat.random()
         return AseIntegrator(start, press.moving(atoms, heat, random), random=random)
 
-    choices = {"ensemble": "npt", **vars(heat), **vars(press), **vars(how)}
+    how_to = {"ensemble": "npt", "ase": ase_version}
+    choices = {**how_to, **vars(heat), **vars(press), **vars(how)}
     return run(
         make,
         n_steps,

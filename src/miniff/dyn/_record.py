@@ -11,7 +11,7 @@ import numpy as np
 from ase import units
 from ase.io.trajectory import TrajectoryReader, TrajectoryWriter
 
-from miniff.dyn._state import State
+from miniff.dyn._state import State, standard_masses
 from miniff.io import StructureError, atomic_write, extxyz_text
 from miniff.kernel import Cell
 
@@ -112,7 +112,7 @@ class _Appended:
                 f"{path} has {there} bytes but had {cut} when the checkpoint was written: bring it "
                 "back, or delete the checkpoint to start anew"
             )
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
         self._file = os.open(path, flags, 0o666)
         os.ftruncate(self._file, cut or 0)
 
@@ -236,9 +236,12 @@ def _frame(state: State, wrap: bool) -> Cell:
         "temperature_K": state.temperature,
         "momenta": state.velocities * state.start.masses[:, None],
     }
+    if not np.array_equal(state.start.masses, standard_masses(cell)):
+        meta["masses"] = state.start.masses
     coordinates = np.array(cell.coordinates)
     if wrap:
-        coordinates[:, cell.pbc] %= 1.0
+        coordinates[:, np.array(cell.pbc)] %= 1.0
+        coordinates[coordinates == 1.0] = 0.0  # where rounding led to
     return Cell(cell.vectors, coordinates, cell.values, meta, pbc=cell.pbc)
 
 

@@ -14,7 +14,15 @@ from numpy import ndarray
 from miniff._checks import check_finite, check_shape, unknown_name
 from miniff.kernel import Cell
 
-__all__ = ["Start", "State", "masses_of", "start_of", "thermal_velocities"]
+__all__ = [
+    "Start",
+    "State",
+    "drawn_velocities",
+    "masses_of",
+    "standard_masses",
+    "start_of",
+    "thermal_velocities",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +179,7 @@ def thermal_velocities(
     """Velocities drawn from Maxwell and Boltzmann's distribution, without a common motion.
 
     Args:
-        cell: The structure; masses are those of its chemical species.
+        cell: The structure; masses are those in its ``meta``, or of its chemical species.
         temperature: In kelvin, for energies in eV.
         seed: Of the random numbers.
 
@@ -196,6 +204,23 @@ def drawn_velocities(
 
 
 def masses_of(cell: Cell) -> Float64[ndarray, " n_atoms"]:
+    """Masses of the atoms (mass): ``masses`` of ``meta``, or those of the elements.
+
+    Raises:
+        ValueError: Masses that are none, or a species that is no chemical element.
+    """
+    standard = standard_masses(cell)
+    given = cell.meta.get("masses")
+    if given is None:
+        return standard
+    masses = np.array(given, float)
+    check_shape("masses", masses, (cell.size,))
+    if not (masses > 0).all():
+        raise ValueError(f"`masses` has {masses.min()} but must have numbers in (0, inf)")
+    return masses
+
+
+def standard_masses(cell: Cell) -> Float64[ndarray, " n_atoms"]:
     """Atomic masses (mass unit) of the chemical species of a structure."""
     for name in cell.values:
         if name not in atomic_numbers or atomic_numbers[name] == 0:

@@ -342,8 +342,7 @@ def _velocities(cell: Cell) -> ndarray | None:
     momenta = cell.meta.get("momenta")
     if momenta is None:
         return None
-    masses = cell.to_ase().get_masses()
-    velocities: ndarray = np.asarray(momenta, float) / masses[:, None]
+    velocities: ndarray = np.asarray(momenta, float) / dyn.masses_of(cell)[:, None]
     return velocities
 
 
