@@ -19,6 +19,7 @@ from miniff.ml_util._progress import CountProgress, Level, Reporter
 from miniff.ml_util._relaxing import Pressure
 from miniff.ml_util._settings import set_threads
 from miniff.ml_util._types import Count, InputFile, InputFiles, NonNegative, Positive, Problem, Seed
+from miniff.potentials import LocalPotential
 
 __all__ = ["MdWorkflow", "PreparedMd"]
 
@@ -149,6 +150,16 @@ class PreparedMd:
             ValueError: What does not go together, or a checkpoint of another run.
             FloatingPointError: Something explodes: the step and an atom are named.
         """
+        given = {
+            "ensemble": ensemble,
+            "temperature_k": temperature_k,
+            "thermostat": None if thermostat == "langevin" else thermostat,
+            "relaxation_time_fs": relaxation_time_fs,
+            "pressure_gpa": pressure_gpa,
+            "period_fs": period_fs,
+        }
+        for (key,), what in self.conflicts(given):
+            raise ValueError(f"`{key}` {what}")
         fs = units.fs
         keeping = _Keeping(
             ensemble=ensemble,
@@ -190,6 +201,20 @@ class PreparedMd:
         if ensemble != "nve" and run.get("temperature_k") == 0:
             problems.append((("temperature_k",), f"is 0 but must be above it for {ensemble}"))
         return problems
+
+    @property
+    def potentials(self) -> list[LocalPotential]:
+        """Those that can act in the structure."""
+        return self.material.potentials_for(self.cell)
+
+    @property
+    def velocities(self) -> ndarray | None:
+        """Those of the structure, if it has momenta (length/time)."""
+        momenta = self.cell.meta.get("momenta")
+        if momenta is None:
+            return None
+        velocities: ndarray = np.asarray(momenta, float) / dyn.masses_of(self.cell)[:, None]
+        return velocities
 
     def _tell(self, reporter: Reporter, goes_on: bool) -> None:
         source = self.cell.meta.get("source", "a structure")
@@ -240,54 +265,49 @@ class _Keeping:
     period: float | None
 
     def run(self, prepared: PreparedMd, move: _Move) -> dyn.State:
-        problems = PreparedMd.conflicts(
-            {
-                "ensemble": self.ensemble,
-                "pressure_gpa": self.pressure,
-                "temperature_k": self.temperature,
-            }
+        """Moves the atoms of the structure."""
+        return {"nve": self._nve, "nvt": self._nvt, "npt": self._npt}[self.ensemble](prepared, move)
+
+    def _nve(self, prepared: PreparedMd, move: _Move) -> dyn.State:
+        cell, velocities = prepared.cell, prepared.velocities
+        if velocities is None:
+            velocities = dyn.thermal_velocities(cell, self.temperature, seed=prepared.seed)
+        return dyn.nve(
+            cell,
+            prepared.potentials,
+            n_steps=move.n_steps,
+            timestep=move.timestep,
+            velocities=velocities,
+            observe=move.see,
+            every=move.record.every,
+            record=move.record,
+            ignore_missing_species=prepared.material.ignore_missing_species,
+            precision=move.precision,
         )
-        for (key,), what in problems:
-            raise ValueError(f"`{key}` {what}")
-        cell, material = prepared.cell, prepared.material
-        potentials = material.potentials_for(cell)
-        velocities = _velocities(cell)
-        if self.ensemble == "nve":
-            if velocities is None:
-                velocities = dyn.thermal_velocities(cell, self.temperature, seed=prepared.seed)
-            return dyn.nve(
-                cell,
-                potentials,
-                n_steps=move.n_steps,
-                timestep=move.timestep,
-                velocities=velocities,
-                observe=move.see,
-                every=move.record.every,
-                record=move.record,
-                ignore_missing_species=material.ignore_missing_species,
-                precision=move.precision,
-            )
-        if self.ensemble == "nvt":
-            return dyn.nvt(
-                cell,
-                potentials,
-                n_steps=move.n_steps,
-                timestep=move.timestep,
-                temperature=self.temperature,
-                thermostat=self.thermostat,
-                relaxation_time=self.relaxation_time,
-                seed=prepared.seed,
-                velocities=velocities,
-                observe=move.see,
-                every=move.record.every,
-                record=move.record,
-                ignore_missing_species=material.ignore_missing_species,
-                precision=move.precision,
-            )
+
+    def _nvt(self, prepared: PreparedMd, move: _Move) -> dyn.State:
+        return dyn.nvt(
+            prepared.cell,
+            prepared.potentials,
+            n_steps=move.n_steps,
+            timestep=move.timestep,
+            temperature=self.temperature,
+            thermostat=self.thermostat,
+            relaxation_time=self.relaxation_time,
+            seed=prepared.seed,
+            velocities=prepared.velocities,
+            observe=move.see,
+            every=move.record.every,
+            record=move.record,
+            ignore_missing_species=prepared.material.ignore_missing_species,
+            precision=move.precision,
+        )
+
+    def _npt(self, prepared: PreparedMd, move: _Move) -> dyn.State:
         assert self.pressure is not None
         return dyn.npt(
-            cell,
-            potentials,
+            prepared.cell,
+            prepared.potentials,
             n_steps=move.n_steps,
             timestep=move.timestep,
             temperature=self.temperature,
@@ -295,11 +315,11 @@ class _Keeping:
             relaxation_time=self.relaxation_time,
             period=self.period,
             seed=prepared.seed,
-            velocities=velocities,
+            velocities=prepared.velocities,
             observe=move.see,
             every=move.record.every,
             record=move.record,
-            ignore_missing_species=material.ignore_missing_species,
+            ignore_missing_species=prepared.material.ignore_missing_species,
             precision=move.precision,
         )
 
@@ -335,15 +355,6 @@ def _chosen(cells: list[Cell], index: int | None) -> Cell:
     if not -len(cells) <= place < len(cells):
         raise ValueError(f"`index` is {index} but must be in [{-len(cells)}, {len(cells)})")
     return cells[place]
-
-
-def _velocities(cell: Cell) -> ndarray | None:
-    """Those of the file, if it has momenta."""
-    momenta = cell.meta.get("momenta")
-    if momenta is None:
-        return None
-    velocities: ndarray = np.asarray(momenta, float) / dyn.masses_of(cell)[:, None]
-    return velocities
 
 
 def _averages(path: str) -> dict[str, tuple[float, float]]:
