@@ -73,6 +73,8 @@ def refuse_fast_atoms(step: int, moves: ndarray, cutoff: float) -> None:
         FloatingPointError: With the step and the fastest atom.
     """
     limit = LONGEST_STEP * cutoff
+    if np.vdot(moves, moves) <= limit**2:  # few atoms: all together move by less
+        return
     if np.abs(moves).max(initial=0.0) <= limit:
         return
     lengths = np.abs(moves).max(axis=1)

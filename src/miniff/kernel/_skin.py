@@ -124,7 +124,7 @@ class SkinList:
     def _still_holds(self, now: Placement) -> bool:
         """Whether no pair that is not listed can be within the cutoff; not if a number is nan."""
         then, reach = self.made_at, self.skin
-        if not any(self.pbc) or np.array_equal(now.vectors, then.vectors):
+        if not any(self.pbc) or (now.vectors == then.vectors).all():
             moved = now.positions - then.positions
         else:
             deformation = np.linalg.solve(then.vectors, now.vectors)
