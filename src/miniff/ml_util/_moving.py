@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from miniff.ase import MiniffCalculator
 from miniff.kernel import Cell
-from miniff.ml import load_potentials
+from miniff.ml import load_potentials, processes_of_torchrun
 from miniff.ml_util._data import hash_of_files, read_cells
 from miniff.ml_util._outputs import refuse_unwritable
 from miniff.ml_util._settings import versions
@@ -41,9 +41,15 @@ def read_material(
     """Reads structures and potentials.
 
     Raises:
-        ValueError: Files that cannot be used, atoms that no potential is for, or species that are
-            no chemical elements.
+        ValueError: Files that cannot be used, atoms that no potential is for, species that are no
+            chemical elements, or more than one process.
     """
+    n_processes = processes_of_torchrun().size
+    if n_processes > 1:
+        raise ValueError(
+            f"torchrun has started {n_processes} processes but atoms are moved in one alone: run "
+            "this workflow in a job of its own, without torchrun"
+        )
     loaded = load_potentials(potentials)
     MiniffCalculator(loaded)  # refuses what has no place in ASE
     cells = read_cells(fn_cells)
