@@ -26,6 +26,8 @@ __all__ = [
     "TrainingSizes",
     "conflict_of_dtype",
     "conflicts_of_optimizer",
+    "default_epochs",
+    "default_patience",
     "make_minimizer",
     "memory_of",
     "options_of",
@@ -44,6 +46,11 @@ ATOMS_OF_BATCH = {"kalman": 64, "adam": 1024, "adamw": 1024}
 
 SCHEDULED = ("adam", "adamw")
 """Those whose every step depends on when the training ends."""
+
+PASSES = 5
+"""Epochs of those, passes through the training set, for each epoch of the others: a pass costs less
+than a twentieth of 20 iterations of LBFGS, and brings less."""
+PATIENCE = 50
 
 NEED_DOUBLE = ("levenberg", "kalman")
 """They solve linear equations in each step."""
@@ -159,6 +166,16 @@ def conflicts_of_optimizer(run: Mapping[str, object]) -> list[Problem]:
     except ValueError as error:
         problems.append((("optimizer_kwargs",), f"cannot be used: {error}"))
     return problems
+
+
+def default_epochs(optimizer: OptimizerName, n_epochs: int) -> int:
+    """How many to make of it, where so many are good for LBFGS."""
+    return PASSES * n_epochs if optimizer in SCHEDULED else n_epochs
+
+
+def default_patience(optimizer: OptimizerName, n_epochs: int) -> int:
+    """Those with a schedule get best at its end."""
+    return n_epochs if optimizer in SCHEDULED else PATIENCE
 
 
 def conflict_of_dtype(dtype: object, optimizer: object) -> list[Problem]:

@@ -1,7 +1,7 @@
 """The workflow `fit`, second half: networks are trained, the best are kept and reported."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ from miniff.ml_util._optimizers import (
     options_of,
 )
 from miniff.ml_util._progress import Level, Reporter
+from miniff.ml_util._run_choices import RunChoices
 from miniff.ml_util._settings import PRECISIONS, NumberType
 from miniff.ml_util._stress import energies_tell_pressure, report_pressure, typical_stress
 from miniff.ml_util._trainer import Best, Predictor, Trainer
@@ -105,7 +106,7 @@ class PreparedFit:
         w_forces: NonNegative = 0.02,
         w_stress: NonNegative = 0.2,
         free_pressure: bool = True,
-        patience: Count = 50,
+        patience: Count | None = None,
         checkpoint_s: NonNegative = 60.0,
     ) -> "FitResult":
         """Trains, and keeps the networks with the lowest typical loss on the validation set.
@@ -117,7 +118,8 @@ class PreparedFit:
 
         Args:
             n_epochs: Steps of the optimiser: 20 iterations of LBFGS, 5 steps of Levenberg, or one
-                pass through the training set. By default what ``quality`` says: 40, 60 or 200.
+                pass through the training set. By default what ``quality`` says, 40, 60 or 200, and
+                five times as many for Adam and AdamW.
             save: File for the best potentials so far, rewritten whenever they get better.
             optimizer: By name.
             optimizer_kwargs: Options of the optimiser.
@@ -129,7 +131,8 @@ class PreparedFit:
             free_pressure: Let one pressure be added to all stresses where energies ask for it: what
                 plane waves that are cut off leave on the diagonal no potential can follow. Where
                 all structures have the same volume per atom, energies do not ask.
-            patience: Epochs after which a model stops that has not become better.
+            patience: Epochs after which a model stops that has not become better: 50 by default;
+                Adam and AdamW, whose steps shrink towards the end, go on to it.
             checkpoint_s: Seconds between two writings of the checkpoint.
 
         Raises:
@@ -137,71 +140,67 @@ class PreparedFit:
             ValueError: Arguments out of range, more memory than the limit, or a checkpoint of
                 another run.
         """
-        weights = LossWeights(w_energy, w_forces, w_stress)
-        chosen = {"optimizer": optimizer, "batch_size": batch_size}
-        for at, what in self.conflicts({**chosen, "optimizer_kwargs": optimizer_kwargs}):
-            raise ValueError(f"`{'.'.join(at)}` {what}")
+        choices = RunChoices.of(
+            n_epochs=n_epochs,
+            patience=patience,
+            epochs_of_quality=self.default_n_epochs,
+            optimizer=optimizer,
+            optimizer_kwargs=optimizer_kwargs,
+            batch_size=batch_size,
+            weights=LossWeights(w_energy, w_forces, w_stress),
+            free_pressure=free_pressure,
+            checkpoint_s=checkpoint_s,
+            save=save,
+        )
         for at, what in conflict_of_dtype(self.dtype, optimizer):
             raise ValueError(f"`{'.'.join(at)}` {what}")
-        options = options_of(optimizer, optimizer_kwargs or {})
-        n_epochs = self.default_n_epochs if n_epochs is None else n_epochs
-        counts = {"n_epochs": n_epochs, "patience": patience, "batch_size": batch_size}
-        for name, count in counts.items():
-            if count is not None and count < 1:
-                raise ValueError(f"`{name}` is {count} but must be in [1, inf)")
-        if not 0 <= checkpoint_s < float("inf"):
-            raise ValueError(f"`checkpoint_s` is {checkpoint_s} but must be in [0, inf)")
-        settings: dict[str, object] = {
-            "optimizer": optimizer,
-            "optimizer_kwargs": dict(optimizer_kwargs or {}),
-            "free_pressure": free_pressure,
-            "patience": patience,
-            **{f"w_{name}": weight for name, weight in asdict(weights).items()},
-        }
         course = Course.of(
             optimizer,
             self.deals["train"],
-            n_epochs=n_epochs,
+            n_epochs=choices.n_epochs,
             seed=int(str(self.provenance["seed"])),
             batch_size=batch_size,
         )
-        settings |= course.settings(optimizer)
-        fit = self._cut(course)
-        objective = fit._objective(weights, free_pressure)
-        minimizer = make_minimizer(optimizer, options, objective, self.members, course)
-        predictor = Predictor(objective, fit.datasets, self.baseline, fit.deals)
-        is_first = self.processes.is_first
-        with Reporter(NAME, level=self.log, append=True, silent=not is_first) as reporter:
-            checkpoint = self._checkpoint(settings, checkpoint_s)
-            demand = fit._demand(optimizer, options, course)
-            demand.refuse_above(self.limit)
-            is_kept = objective.weights.needs_gradient
-            fit._keep_derivatives(demand, reporter, is_kept=is_kept)
-            trainer = Trainer(
-                minimizer,
-                predictor,
-                patience=patience,
-                checkpoint=checkpoint,
-                on_best=lambda best: self._save(
-                    save, objective, best, {"n_epochs": n_epochs, **settings}
-                ),
-            )
-            try:
-                trainer.run(n_epochs, reporter)
-            except FloatingPointError as error:
-                cause = fit._cause(predictor, [best.point for best in trainer.best])
-                raise FloatingPointError(f"{error}: {cause}") from error
-            for part in fit._parts():
-                part.keep_derivatives(0)
-            result = fit._finish(trainer, predictor)
-            reporter.table("Errors", result.errors)
-            report_pressure(reporter, result)
-            if is_first:
-                write_fit(result, self.provenance)
-            if save is not None:
-                reporter.info(f"potentials: {save}")
-            checkpoint.remove()
+        with Reporter(
+            NAME, level=self.log, append=True, silent=not self.processes.is_first
+        ) as reporter:
+            result = self._cut(course)._train(choices, course, reporter)
             self.processes.wait()  # until the files are written
+        return result
+
+    def _train(self, choices: RunChoices, course: Course, reporter: Reporter) -> "FitResult":
+        """From the first epoch, or a checkpoint, to the files that are left behind."""
+        options = options_of(choices.optimizer, choices.optimizer_kwargs)
+        objective = self._objective(choices.weights, choices.free_pressure)
+        settings = choices.settings() | course.settings(choices.optimizer)
+        checkpoint = self._checkpoint(settings, choices.checkpoint_s)
+        demand = self._demand(choices.optimizer, options, course)
+        demand.refuse_above(self.limit)
+        self._keep_derivatives(demand, reporter, is_kept=objective.weights.needs_gradient)
+        predictor = Predictor(objective, self.datasets, self.baseline, self.deals)
+        said = {"n_epochs": choices.n_epochs, **settings}
+        trainer = Trainer(
+            make_minimizer(choices.optimizer, options, objective, self.members, course),
+            predictor,
+            patience=choices.patience,
+            checkpoint=checkpoint,
+            on_best=lambda best: self._save(choices.save, objective, best, said),
+        )
+        try:
+            trainer.run(choices.n_epochs, reporter)
+        except FloatingPointError as error:
+            cause = self._cause(predictor, [best.point for best in trainer.best])
+            raise FloatingPointError(f"{error}: {cause}") from error
+        for part in self._parts():
+            part.keep_derivatives(0)
+        result = self._finish(trainer, predictor)
+        reporter.table("Errors", result.errors)
+        report_pressure(reporter, result)
+        if self.processes.is_first:
+            write_fit(result, self.provenance)
+        if choices.save is not None:
+            reporter.info(f"potentials: {choices.save}")
+        checkpoint.remove()
         return result
 
     @property
