@@ -20,7 +20,7 @@ from miniff.dyn._integrator import explosion
 from miniff.kernel import Cell
 from miniff.potentials import LocalPotential, Precision
 
-__all__ = ["Free", "NotConvergedWarning", "Optimizer", "relax"]
+__all__ = ["Free", "NotConvergedWarning", "Optimizer", "check_relaxation", "relax"]
 
 Free = Literal["positions", "volume", "cell"]
 Optimizer = Literal["lbfgs", "bfgs", "fire"]
@@ -83,7 +83,9 @@ def relax(
         FloatingPointError: Energies or forces that are no finite numbers: the step and an atom are
             named.
     """
-    _check(free, optimizer, pressure, tolerance, max_steps)
+    if optimizer not in OPTIMIZERS:
+        raise ValueError(unknown_name("optimizer", optimizer, OPTIMIZERS))
+    check_relaxation(free, pressure, tolerance, max_steps)
     atoms, text = _atoms_of(cell)
     atoms.calc = MiniffCalculator(
         potentials,
@@ -117,13 +119,14 @@ def relax(
     return _labelled(atoms, text, bool(converged), minimiser.nsteps)
 
 
-def _check(
-    free: Free, optimizer: Optimizer, pressure: float, tolerance: float, max_steps: int
-) -> None:
+def check_relaxation(free: Free, pressure: float, tolerance: float, max_steps: int) -> None:
+    """What every relaxation demands.
+
+    Raises:
+        ValueError: Something out of range, or a pressure on a cell that cannot give way.
+    """
     if free not in get_args(Free):
         raise ValueError(unknown_name("choice of what is free", free, get_args(Free)))
-    if optimizer not in OPTIMIZERS:
-        raise ValueError(unknown_name("optimizer", optimizer, OPTIMIZERS))
     if not -inf < pressure < inf:
         raise ValueError(f"`pressure` is {pressure} but must be finite")
     if pressure and free == "positions":

@@ -190,7 +190,7 @@ def thermal_velocities(
 
 
 def drawn_velocities(
-    masses: Float64[ndarray, " n_atoms"], temperature: float, seed: int
+    masses: Float64[ndarray, " n_atoms"], temperature: float, seed: int | tuple[int, int]
 ) -> Float64[ndarray, "n_atoms 3"]:
     """The same for atoms of these masses."""
     if not 0 <= temperature < inf:
