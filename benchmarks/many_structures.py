@@ -63,9 +63,7 @@ def strained_silicon(n: int, copies: int) -> list[Cell]:
 
 
 def heat_all(cells: list[Cell]) -> object:
-    return dyn.nvt_many(
-        cells, SILICON, n_steps=N_STEPS, timestep=units.fs, temperature=TEMPERATURE
-    )
+    return dyn.nvt_many(cells, SILICON, n_steps=N_STEPS, timestep=units.fs, temperature=TEMPERATURE)
 
 
 def heat(cell: Cell) -> object:
