@@ -248,7 +248,7 @@ def test_split_is_a_partition() -> None:
         ("prepare", "cutoff", float("nan"), "`fit.prepare.cutoff` is nan but must be in (0, inf)"),
         ("prepare", "validation_set", 1, "`fit.prepare.validation_set` is 1 but must be in [0, 1)"),
         ("prepare", "test_set", -0.1, "`fit.prepare.test_set` is -0.1 but must be in [0, 1)"),
-        ("run", "memory_gb", -1, "`fit.run.memory_gb` is -1 but must be in [0, inf)"),
+        ("init", "memory_gb", 0, "`fit.init.memory_gb` is 0 but must be in (0, inf)"),
         ("run", "w_stress", -1.0, "`fit.run.w_stress` is -1.0 but must be in [0, inf)"),
         ("run", "n_epochs", 0, "`fit.run.n_epochs` is 0 but must be in [1, inf)"),
     ],
@@ -261,6 +261,15 @@ def test_numbers_out_of_range_are_refused(
     job = {**JOB, section: {**JOB[section], key: value}}
     with pytest.raises(ValueError, match=re.escape(sentence)):
         ml_util.exec_workflows({"fit": job})
+
+
+def test_energies_alone_are_learned_where_forces_are_known(silicon: Path) -> None:
+    """Without a weight forces and stress are not looked at on the way, and compared in the end."""
+    run = {"n_epochs": 2, "w_forces": 0, "w_stress": 0}
+    (result,) = ml_util.exec_workflows({"fit": {**JOB, "run": run}})
+    assert result.records[-1].train.forces is None
+    assert result.errors["train"].energy.rmse < result.reference["train"].energy_per_atom.std() / 2
+    assert result.errors["train"].forces.n > 0
 
 
 def test_real_data_are_learned(folder: Path, shared_data: Path) -> None:

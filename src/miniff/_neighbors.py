@@ -7,7 +7,7 @@ and derivatives by the cell are made of. A structure and a batch of structures a
 are found by `vesin <https://luthaf.fr/vesin>`_.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf
@@ -19,7 +19,7 @@ from numpy import ndarray
 from miniff import _core
 from miniff._vesin import search
 
-__all__ = ["PairTable", "find_pairs", "find_pairs_again", "join"]
+__all__ = ["PairTable", "find_pairs", "find_pairs_again", "join", "table_from_arrays"]
 
 FARTHEST = 1e6
 """Lengths beyond this many cutoffs are a mistake, and beyond what a search can count."""
@@ -74,6 +74,21 @@ class PairTable:
     @property
     def n_structures(self) -> int:
         return len(self.cells)
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory of the list, positions of the images included."""
+        arrays = (
+            self.positions,
+            self.cells,
+            self.species,
+            self.structure,
+            self.start,
+            self.neighbor,
+            self.image_atom,
+            self.image_shift,
+        )
+        return sum(array.nbytes for array in arrays) + 3 * 8 * self.n_images
 
     @cached_property
     def images(self) -> Float64[ndarray, "n_images 3"]:
@@ -264,6 +279,22 @@ def join(tables: Sequence[PairTable]) -> PairTable:
         image_atom=_stack(own + moved, (0,), np.int32),
         image_shift=_stack(shifts + [t.image_shift[t.n_atoms :] for t in tables], (0, 3), np.int32),
     )
+
+
+def table_from_arrays(
+    names: tuple[str, ...], cutoff: float, arrays: Mapping[str, ndarray]
+) -> PairTable:
+    """A table from arrays that were those of a table, by the names of its attributes.
+
+    Args:
+        names: Of the species.
+        cutoff: All pairs with r_ij below this are listed (length).
+        arrays: Taken as they are, positions of the images included.
+    """
+    own = {name: array for name, array in arrays.items() if name != "images"}
+    table = _make(names=names, cutoff=cutoff, **own)
+    vars(table)["images"] = arrays["images"]  # where the property keeps what it computed
+    return table
 
 
 def _make(

@@ -86,17 +86,26 @@ def run(
         _print_version(True)
     let_threads_wait()
     # Imported here: torch takes a second, which `--help` need not wait for.
+    from miniff.ml import ProcessError, processes_of_torchrun
     from miniff.ml_util import run_job_file
 
     try:
+        processes = processes_of_torchrun()
+    except (RuntimeError, OSError) as error:
+        typer.echo(f"miniff: the processes of torchrun cannot be joined: {error}", err=True)
+        raise typer.Exit(USER_ERROR) from None
+    try:
         run_job_file(job, log="debug" if verbose else None)
     except KeyboardInterrupt:
-        typer.echo("miniff: interrupted; what was saved until now is complete", err=True)
+        sentence = "interrupted; what was saved until now is complete"
+        if processes.is_first_to_fail(sentence):
+            typer.echo(f"miniff: {sentence}", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ValueError, OSError, FloatingPointError, ProcessError) as error:
         if traceback:
             raise
-        typer.echo(f"miniff: {_sentence(error)}", err=True)
+        if processes.is_first_to_fail(_sentence(error)):
+            typer.echo(f"miniff: {_sentence(error)}", err=True)
         raise typer.Exit(USER_ERROR) from None
 
 

@@ -15,9 +15,12 @@ from ase.calculators.calculator import (
     compare_atoms,
 )
 from ase.stress import full_3x3_to_voigt_6_stress
+from jaxtyping import Float64
+from numpy import ndarray
 
 from miniff.ase._engine import Engine, volume_of
 from miniff.ase._given import AnyPotentials, Given
+from miniff.kernel import Placement
 from miniff.ml import committee_spread
 from miniff.ml._files import potential_from_state
 from miniff.potentials import Precision, TableEvaluation
@@ -158,7 +161,9 @@ class MiniffCalculator(Calculator):
         super().calculate(here, properties, system_changes)  # type: ignore[no-untyped-call]
         self.results = {}
         table = self._engine.table(here)
-        self.results = _results(self._engine.mean(table), volume)
+        found = self._engine.mean(table)
+        self.results = _results(found, volume)
+        self._strain_derivative = found.strain_derivative[0]
         if not set(SPREAD).isdisjoint(properties):
             spread = committee_spread(*self._engine.of_members(table))
             self.results.update(zip(SPREAD, spread, strict=True))
@@ -178,9 +183,37 @@ class MiniffCalculator(Calculator):
         """How many neighbour lists were made."""
         return self._engine.n_lists
 
+    @property
+    def cutoff(self) -> float:
+        """The longest of the potentials (length)."""
+        return self._given.cutoff
+
+    def strain_derivative(self) -> Float64[ndarray, "3 3"]:
+        """dE/d(strain) at the last calculation, also where there is no stress (energy)."""
+        derivative: ndarray = self._strain_derivative.copy()
+        return derivative
+
+    def listed_at(self) -> Placement:
+        """Where atoms and box were when the present neighbour list was made.
+
+        Raises:
+            ValueError: There was no calculation yet.
+        """
+        return self._engine.listed_at()
+
+    def list_at(self, atoms: Atoms) -> None:
+        """Makes the neighbour list anew, of atoms at this place.
+
+        The last bits of energies depend on where a list was made: see
+        :meth:`miniff.kernel.SkinList.make_at`.
+        """
+        self.reset()  # type: ignore[no-untyped-call]
+        self._engine.list_at(atoms)
+
     def _use(self, given: Given) -> None:
         self._given = given
         self._engine = Engine(given)
+        self._strain_derivative = np.full((3, 3), np.nan)
         self.parameters.update(given.as_parameters())
         spread = SPREAD if self._engine.n_members > 1 else ()
         self.implemented_properties = [*STANDARD, *spread]

@@ -65,6 +65,21 @@ class Engine:
         self.n_lists += self._last.pairs.n_lists - before
         return table
 
+    def listed_at(self) -> Placement:
+        """Where the atoms were when the list at hand was made.
+
+        Raises:
+            ValueError: There is none yet.
+        """
+        if self._last is None:
+            raise ValueError("there is no neighbour list before the first calculation")
+        return self._last.pairs.made_at.copy()
+
+    def list_at(self, atoms: Atoms) -> None:
+        """Makes the list anew, of atoms at this place."""
+        self._last = self._new(atoms, Placement(atoms.positions, _box(atoms)))
+        self.n_lists += 1
+
     def mean(self, table: PairTable) -> TableEvaluation:
         """All potentials; of a committee, the mean of its members."""
         if table.names not in self._mean_for:
@@ -95,7 +110,7 @@ class Engine:
             here,
             symbols,
             pbc=atoms.pbc.tolist(),
-            cutoff=max(p.cutoff for p in self._given.listed),
+            cutoff=self._given.cutoff,
             skin=self._given.skin,
         )
         return _Listed(atoms.numbers.copy(), atoms.pbc.copy(), pairs)

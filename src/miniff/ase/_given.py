@@ -50,6 +50,11 @@ class Given:
         _refuse_other_than_elements(listed)
         object.__setattr__(self, "listed", listed)
 
+    @property
+    def cutoff(self) -> float:
+        """The longest of the potentials (length)."""
+        return max(p.cutoff for p in self.listed)
+
     def as_parameters(self) -> dict[str, object]:
         """Plain data for ASE's files; a network that came in no file is a text about it."""
         potentials: object = (

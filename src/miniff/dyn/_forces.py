@@ -24,7 +24,9 @@ __all__ = ["SkinForces"]
 class SkinForces:
     """Energy and forces of one structure wherever its atoms are.
 
-    The neighbour list is a :class:`miniff.kernel.SkinList`.
+    Attributes:
+        cell: The structure.
+        pairs: Its neighbours.
     """
 
     def __init__(
@@ -55,7 +57,7 @@ class SkinForces:
         if not several:
             raise ValueError("`potentials` is empty but atoms need a potential to have forces")
         self.cell = cell
-        self._pairs = SkinList(
+        self.pairs = SkinList(
             Placement(np.ascontiguousarray(cell.cartesian()), cell.vectors),
             cell.values,
             pbc=cell.pbc,
@@ -63,14 +65,14 @@ class SkinForces:
             skin=skin,
         )
         if not ignore_missing_species:
-            refuse_unknown_species(several, self._pairs.names)
-            refuse_uncovered_species(several, self._pairs.names)
-        self._ready = CompiledPotentials(several, self._pairs.names, precision=precision)
+            refuse_unknown_species(several, self.pairs.names)
+            refuse_uncovered_species(several, self.pairs.names)
+        self._ready = CompiledPotentials(several, self.pairs.names, precision=precision)
 
     @property
     def n_lists(self) -> int:
         """How many times a list was made."""
-        return self._pairs.n_lists
+        return self.pairs.n_lists
 
     def __call__(self, positions: Float[ndarray, "n_atoms 3"]) -> TableEvaluation:
         """Energy, gradient and strain derivative with the atoms at these positions (length).
@@ -78,4 +80,4 @@ class SkinForces:
         Raises:
             ValueError: Atoms at the same place.
         """
-        return self._ready.evaluate(self._pairs.table(Placement(positions, self.cell.vectors)))
+        return self._ready.evaluate(self.pairs.table(Placement(positions, self.cell.vectors)))

@@ -7,6 +7,7 @@ hold comes out as it stands.
 from miniff.io._ase import check_extxyz, structure_from_ase, structure_to_ase, write_extxyz
 from miniff.io._atomic import atomic_write
 from miniff.io._embedded_atom import EmbeddedAtomTables, read_funcfl, read_setfl
+from miniff.io._extxyz_text import extxyz_text
 from miniff.io._files import find_files, is_input_data_file, read_structures
 from miniff.io._input_data import write_input_data
 from miniff.io._json_cells import CellRecord, read_json_cells, write_json_cells
@@ -41,6 +42,7 @@ __all__ = [
     "TripleFile",
     "atomic_write",
     "check_extxyz",
+    "extxyz_text",
     "find_files",
     "is_input_data_file",
     "order_of",

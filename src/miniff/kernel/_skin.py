@@ -103,17 +103,28 @@ class SkinList:
             ValueError: As the constructor, for the new place.
         """
         if not self._still_holds(placement):
-            check_finite("vectors", placement.vectors)
-            new = placement.copy()
-            self._table = find_pairs_again(self._table, new.positions, new.vectors, self.pbc)
-            self.made_at = new
-            self.n_lists += 1
+            self.make_at(placement)
         return self._table.moved(placement.positions, placement.vectors[None])
+
+    def make_at(self, placement: Placement) -> None:
+        """Makes the list anew, of atoms and box at this place.
+
+        The order of sums, and so the last bits of energies, depends on where a list was made: a run
+        that goes on from a file needs the list it had.
+
+        Raises:
+            ValueError: As the constructor.
+        """
+        check_finite("vectors", placement.vectors)
+        new = placement.copy()
+        self._table = find_pairs_again(self._table, new.positions, new.vectors, self.pbc)
+        self.made_at = new
+        self.n_lists += 1
 
     def _still_holds(self, now: Placement) -> bool:
         """Whether no pair that is not listed can be within the cutoff; not if a number is nan."""
         then, reach = self.made_at, self.skin
-        if not any(self.pbc) or np.array_equal(now.vectors, then.vectors):
+        if not any(self.pbc) or (now.vectors == then.vectors).all():
             moved = now.positions - then.positions
         else:
             deformation = np.linalg.solve(then.vectors, now.vectors)

@@ -8,8 +8,8 @@ from miniff.ml._committee import (
     committee_spread,
     eval_committee,
 )
-from miniff.ml._cut import cut
-from miniff.ml._dataset import Dataset, Derivatives
+from miniff.ml._cut import cut, cut_at
+from miniff.ml._dataset import Dataset, Derivatives, feature_ranges
 from miniff.ml._descriptors import (
     RECIPES,
     DescriptorChoice,
@@ -22,6 +22,7 @@ from miniff.ml._descriptors import (
 from miniff.ml._files import load_potentials, load_provenance, save_potentials
 from miniff.ml._filter import FilteredDescriptors, filter_descriptors
 from miniff.ml._forward import Prediction, forward_cauldron, forward_committee
+from miniff.ml._kept import derivative_bytes
 from miniff.ml._layers import Affine, Mean
 from miniff.ml._learn import learn_cauldron
 from miniff.ml._n2p2 import load_n2p2
@@ -39,8 +40,10 @@ from miniff.ml._parameter_rows import ParameterRows
 from miniff.ml._plain import plain_of, potential_from_plain
 from miniff.ml._points import PerCellDataset, PerPointDataset
 from miniff.ml._potential import NNPotential, potentials_from_ml_data
+from miniff.ml._processes import ProcessError, Processes, processes_of_torchrun
 from miniff.ml._recipe import default_behler_descriptors
 from miniff.ml._simple_nn import load_simple_nn
+from miniff.ml._stored import stored_dataset
 
 __all__ = [
     "ACTIVATIONS",
@@ -61,6 +64,8 @@ __all__ = [
     "PerCellDataset",
     "PerPointDataset",
     "Prediction",
+    "ProcessError",
+    "Processes",
     "SequentialSoleEnergyNN",
     "activation",
     "auto_behler_descriptors",
@@ -68,10 +73,13 @@ __all__ = [
     "committee_members",
     "committee_spread",
     "cut",
+    "cut_at",
     "default_behler_descriptors",
+    "derivative_bytes",
     "descriptor_problems",
     "descriptor_values",
     "eval_committee",
+    "feature_ranges",
     "filter_descriptors",
     "forward_cauldron",
     "forward_committee",
@@ -88,7 +96,9 @@ __all__ = [
     "plan_descriptors",
     "potential_from_plain",
     "potentials_from_ml_data",
+    "processes_of_torchrun",
     "save_descriptors",
     "save_n2p2",
     "save_potentials",
+    "stored_dataset",
 ]

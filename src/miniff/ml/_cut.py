@@ -3,9 +3,12 @@
 The reverse of joining tables of neighbours: nothing is searched or computed again.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from miniff import _core
 from miniff._neighbors import PairTable
@@ -13,7 +16,7 @@ from miniff.ml._dataset import Dataset, Derivatives
 from miniff.ml._ops import Environment
 from miniff.ml._points import PerCellDataset, PerPointDataset
 
-__all__ = ["cut"]
+__all__ = ["cut", "cut_at"]
 
 
 def cut(dataset: Dataset, n_structures: int) -> list[Dataset]:
@@ -26,7 +29,11 @@ def cut(dataset: Dataset, n_structures: int) -> list[Dataset]:
     """
     if n_structures < 1:
         raise ValueError(f"`n_structures` is {n_structures} but must be in [1, inf)")
-    edges = [*range(0, len(dataset), n_structures), len(dataset)]
+    return cut_at(dataset, [*range(0, len(dataset), n_structures), len(dataset)])
+
+
+def cut_at(dataset: Dataset, edges: Sequence[int]) -> list[Dataset]:
+    """Pieces from each edge to the next one; they may be empty."""
     return [_piece(dataset, *ends) for ends in pairwise(edges)]
 
 
@@ -38,7 +45,7 @@ def _piece(dataset: Dataset, first: int, last: int) -> Dataset:
         derivatives = Derivatives(_table(whole.table, first, last), whole.volume[first:last])
     species = [_points(p, first, last, derivatives) for p in dataset.per_point_datasets]
     cells = dataset.per_cell_dataset
-    inside = (cells.structure >= first) & (cells.structure < last)
+    inside = _rows(cells.structure, first, last)
     references = PerCellDataset.ragged(
         energy=cells.energy[first:last],
         gradient=None if cells.gradient is None else cells.gradient[inside],
@@ -52,7 +59,7 @@ def _piece(dataset: Dataset, first: int, last: int) -> Dataset:
 def _points(
     points: PerPointDataset, first: int, last: int, derivatives: Derivatives | None
 ) -> PerPointDataset:
-    inside = (points.structure >= first) & (points.structure < last)
+    inside = _rows(points.structure, first, last)
     environment = None
     if points.environment is not None and derivatives is not None:
         functions, table = points.environment.functions, derivatives.table
@@ -94,3 +101,9 @@ def _table(table: PairTable, first: int, last: int) -> PairTable:
         image_shift=image_shift,
         core=core,
     )
+
+
+def _rows(structure: Tensor, first: int, last: int) -> slice:
+    """Those of some structures, which lie together: what is cut out by them is not copied."""
+    begin, end = torch.searchsorted(structure, torch.tensor([first, last])).tolist()
+    return slice(begin, end)

@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
+from numpy import ndarray
 from torch import Tensor
 
 from miniff._neighbors import PairTable
 from miniff.ml._kept import KeptDerivatives
 from miniff.ml._points import PerCellDataset, PerPointDataset
+from miniff.ml._processes import Processes
 
-__all__ = ["Dataset", "Derivatives", "sum_by_structure"]
+__all__ = ["Dataset", "Derivatives", "feature_ranges", "sum_by_structure"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,3 +137,22 @@ def sum_by_structure(
     for numbers, points in zip(per_point, dataset.per_point_datasets, strict=True):
         total = total.index_add(0, points.structure, numbers)
     return total[:, None]
+
+
+def feature_ranges(
+    parts: Sequence[Dataset], processes: Processes | None = None
+) -> list[Float64[ndarray, "2 n_features"]]:
+    """Least and greatest value of each feature, for each species.
+
+    Args:
+        parts: What this process has of a data set.
+        processes: Those that have a share; all must call this. This one alone by default.
+    """
+    among = processes or Processes()
+    found = []
+    for own in zip(*(part.per_point_datasets for part in parts), strict=True):
+        ends = torch.stack([torch.stack(points.ranges()) for points in own])
+        least, greatest = -ends[:, 0].amin(0), ends[:, 1].amax(0)
+        both = among.greatest(torch.stack([least, greatest]).double().numpy())
+        found.append(both * np.array([[-1.0], [1.0]]))
+    return found

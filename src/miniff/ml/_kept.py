@@ -1,14 +1,16 @@
 """Derivatives of descriptors that stay in memory while networks are trained on them."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from jaxtyping import Float, Float64, Int64
 from numpy import ndarray
 
 from miniff import _core
 from miniff._neighbors import PairTable
-from miniff.potentials import Functions
+from miniff.potentials import FunctionPotential, Functions
 
-__all__ = ["KeptDerivatives"]
+__all__ = ["KeptDerivatives", "derivative_bytes"]
 
 BLOCK = 8
 """Neighbours are kept in blocks of this many."""
@@ -65,6 +67,19 @@ class KeptDerivatives:
         out: ndarray = np.empty((len(direction), self.n_rows, self._n_functions), dtype)
         self._core.jvp(direction, out)
         return out
+
+
+def derivative_bytes(functions: Mapping[str, Sequence[FunctionPotential]], table: PairTable) -> int:
+    """What the derivatives of the functions of all atoms of a table would take if they were kept.
+
+    Args:
+        functions: Of each species.
+        table: With neighbours up to their cutoffs.
+    """
+    return sum(
+        KeptDerivatives.bytes_needed(Functions(own), table, table.atoms_of(name))
+        for name, own in functions.items()
+    )
 
 
 def _bytes_by_row(

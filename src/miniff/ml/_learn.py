@@ -7,15 +7,15 @@ import torch
 from jaxtyping import Float64
 from numpy import ndarray
 
-from miniff._neighbors import join
+from miniff._neighbors import PairTable, join
 from miniff.kernel import Cell, CellImages
 from miniff.ml._dataset import Dataset, Derivatives
 from miniff.ml._descriptors import DescriptorChoice, plan_descriptors
 from miniff.ml._ops import Environment
 from miniff.ml._points import PerCellDataset, PerPointDataset
-from miniff.potentials import Functions
+from miniff.potentials import FunctionPotential, Functions
 
-__all__ = ["learn_cauldron"]
+__all__ = ["dataset_of", "descriptor_tables", "learn_cauldron"]
 
 PROPERTIES = ("energy", "forces", "stress")
 
@@ -63,37 +63,63 @@ def learn_cauldron(
         min((one.cutoff for one in images), default=0.0),
         is_limit=True,
     )
+    values = descriptor_tables(table, functions)
+    cells = [one.cell for one in images]
+    return dataset_of(cells, table, functions, values, derivatives=derivatives)
+
+
+def descriptor_tables(
+    table: PairTable, functions: Mapping[str, Sequence[FunctionPotential]]
+) -> dict[str, Float64[ndarray, "_ _"]]:
+    """For each species the values of its functions, a row for each of its atoms.
+
+    Raises:
+        ValueError: Atoms of a species without functions, or neighbour lists that are too short.
+    """
     without = sorted(set(table.names) - set(functions))
     if without:
         raise ValueError(
             f"there are atoms of {', '.join(without)} but descriptors only for "
             f"{', '.join(sorted(functions)) or 'no species'}"
         )
+    return {
+        name: Functions(functions[name]).values(table, table.atoms_of(name))
+        for name in sorted(functions)
+    }
+
+
+def dataset_of(
+    cells: Sequence[Cell],
+    table: PairTable,
+    functions: Mapping[str, Sequence[FunctionPotential]],
+    values: Mapping[str, Float64[ndarray, "_ _"]],
+    *,
+    derivatives: bool,
+) -> Dataset:
+    """Structures with their table and the values that :func:`descriptor_tables` gives for it."""
     species = []
     for name in sorted(functions):
         environment = Environment(Functions(functions[name]), table.atoms_of(name))
-        values = environment.functions.values(table, environment.centres)
         species.append(
             PerPointDataset.ragged(
-                torch.from_numpy(values),
+                torch.from_numpy(values[name]),
                 torch.from_numpy(table.structure[environment.centres]),
-                len(images),
+                len(cells),
                 environment if derivatives else None,
                 name,
             )
         )
         species[-1].functions = environment.functions
-    references = _references(images)
+    references = _references(cells)
     if not derivatives:
         references.gradient = references.stress = None
         return Dataset(references, *species)
-    volume = [one.cell.volume if any(one.cell.pbc) else np.nan for one in images]
+    volume = [cell.volume if any(cell.pbc) else np.nan for cell in cells]
     of_table = Derivatives(table, torch.tensor(volume, dtype=torch.float64))
     return Dataset(references, *species, derivatives=of_table)
 
 
-def _references(images: Sequence[CellImages]) -> PerCellDataset:
-    cells = [one.cell for one in images]
+def _references(cells: Sequence[Cell]) -> PerCellDataset:
     sizes = [cell.size for cell in cells]
     structure = np.repeat(np.arange(len(cells)), sizes)
     energy = [_label(cell.meta, "energy", ()) for cell in cells]

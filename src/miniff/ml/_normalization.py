@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from miniff.ml._dataset import Dataset
+from miniff.ml._processes import Processes
 
 __all__ = ["ComponentChoice", "Normalization"]
 
@@ -66,21 +67,43 @@ class Normalization:
         Raises:
             ValueError: More components than the features have independent directions.
         """
-        energy = dataset.per_cell_dataset.energy
-        known = ~torch.isnan(energy[:, 0])
-        counts = dataset.compositions()[known]
-        offsets = _least_squares(counts, energy[known])
-        rest = (energy[known] - counts @ offsets[:, None]) / dataset.n_atoms()[known]
-        spread = float(rest.std(correction=0)) if len(rest) > 1 else 0.0
-        features = [_mean_and_spread(points.features) for points in dataset.per_point_datasets]
+        return Normalization.from_parts([dataset], pca_features=pca_features)
+
+    @staticmethod
+    def from_parts(
+        parts: Sequence[Dataset],
+        *,
+        pca_features: ComponentChoice | None = None,
+        processes: Processes | None = None,
+    ) -> "Normalization":
+        """The same from a training set that comes in parts, and of which processes have shares.
+
+        Args:
+            parts: What this process has of the training set: at least one data set, which may be
+                empty.
+            pca_features: As in :meth:`from_dataset`.
+            processes: Those that have a share; all must call this. This one alone by default.
+
+        Raises:
+            ValueError: As :meth:`from_dataset`.
+        """
+        among = processes or Processes()
+        energy_scale, energy_offsets = _energies(parts, among)
+        species = list(zip(*(part.per_point_datasets for part in parts), strict=True))
+        features = [_mean_and_spread([p.features for p in own], among) for own in species]
         projections = [
-            principal_components(str(points.tag), (points.features - mean) / scale, pca_features)
-            for points, (mean, scale) in zip(dataset.per_point_datasets, features, strict=True)
+            principal_components(
+                str(own[0].tag),
+                [(points.features - mean) / scale for points in own],
+                pca_features,
+                among,
+            )
+            for own, (mean, scale) in zip(species, features, strict=True)
             if pca_features is not None
         ]
         return Normalization(
-            energy_scale=spread if spread > SMALLEST_ENERGY * _size(energy[known]) else 1.0,
-            energy_offsets=offsets,
+            energy_scale=energy_scale,
+            energy_offsets=energy_offsets,
             features_offset=tuple(mean for mean, _ in features),
             features_scale=tuple(scale for _, scale in features),
             features_projection=tuple(projections),
@@ -115,8 +138,21 @@ class Normalization:
         return by_x * (self.energy_scale / self.features_scale[species])
 
 
-def _size(energy: Tensor) -> float:
-    return float(energy.abs().max()) if len(energy) else 1.0
+def _energies(parts: Sequence[Dataset], among: Processes) -> tuple[float, Tensor]:
+    """Scale and offsets of the energies."""
+    dtype = parts[0].per_cell_dataset.dtype
+    known = [~torch.isnan(part.per_cell_dataset.energy[:, 0]) for part in parts]
+    compositions = torch.cat([p.compositions()[k] for p, k in zip(parts, known, strict=True)])
+    energies = torch.cat([p.per_cell_dataset.energy[k] for p, k in zip(parts, known, strict=True)])
+    counts, energy = (
+        torch.as_tensor(among.gather(own.double().numpy()), dtype=dtype)
+        for own in (compositions, energies)
+    )
+    offsets = _least_squares(counts, energy)
+    rest = (energy - counts @ offsets[:, None]) / counts.sum(1, keepdim=True)
+    spread = float(rest.std(correction=0)) if len(rest) > 1 else 0.0
+    size = float(energy.abs().max()) if len(energy) else 1.0
+    return spread if spread > SMALLEST_ENERGY * size else 1.0, offsets
 
 
 def _least_squares(
@@ -129,30 +165,48 @@ def _least_squares(
     return torch.as_tensor(solution[:, 0], dtype=counts.dtype)
 
 
-def _mean_and_spread(features: Tensor) -> tuple[Tensor, Tensor]:
-    if len(features) == 0:
-        return features.new_zeros(features.shape[1]), features.new_ones(features.shape[1])
-    mean, spread = features.mean(0), features.std(0, correction=0)
+def _mean_and_spread(features: Sequence[Tensor], among: Processes) -> tuple[Tensor, Tensor]:
+    """Of each feature over all parts, which hold at least one row in some process."""
+    like = features[0]
+    n = float(among.sum(np.array([sum(map(len, features))], float))[0])
+    if n == 0:
+        return like.new_zeros(like.shape[1]), like.new_ones(like.shape[1])
+    sums = sum((x.double().sum(0) for x in features), torch.zeros(like.shape[1]).double())
+    mean = torch.from_numpy(among.sum(sums.numpy())) / n
+    squares = sum(((x - mean).square().sum(0) for x in features), torch.zeros_like(mean))
+    spread = (torch.from_numpy(among.sum(squares.numpy())) / n).sqrt()
     constant = spread <= SMALLEST_SPREAD * mean.abs()
-    return mean, torch.where(constant, torch.ones_like(spread), spread)
+    scale = torch.where(constant, torch.ones_like(spread), spread)
+    return mean.to(like.dtype), scale.to(like.dtype)
 
 
 def principal_components(
-    name: str, x: Float[Tensor, "n_points n_features"], wanted: ComponentChoice
+    name: str, parts: Sequence[Tensor], wanted: ComponentChoice, among: Processes
 ) -> Float[Tensor, "n_components n_features"]:
-    """Rows that make components of mean 0 and variance 1 from features of mean 0."""
-    if len(x) == 0:
+    """Rows that make components of mean 0 and variance 1 from features of mean 0.
+
+    The triangular factors of all parts together have the singular values and directions of the
+    whole: Demmel, Grigori, Hoemmen and Langou, SIAM J. Sci. Comput. 34, A206 (2012),
+    https://doi.org/10.1137/080731992.
+    """
+    n_points = int(among.sum(np.array([sum(map(len, parts))], float))[0])
+    if n_points == 0:
         raise ValueError(f"`pca_features` is {wanted!r} but there is no atom of {name}")
-    varies = x.abs().amax(0) > SMALLEST_SPREAD  # others are rounding around one value
-    _, spreads, directions = torch.linalg.svd(
-        torch.where(varies, x, torch.zeros_like(x)), full_matrices=False
-    )
-    rounding = max(x.shape) * torch.finfo(x.dtype).eps
+    n_features, dtype = parts[0].shape[1], parts[0].dtype
+    sizes = [x.abs().amax(0).double() for x in parts if len(x)]
+    largest = torch.stack([torch.zeros(n_features).double(), *sizes]).amax(0)
+    varies = torch.from_numpy(among.greatest(largest.numpy()))
+    varies = varies > SMALLEST_SPREAD  # others are rounding around one value
+    triangles = [torch.linalg.qr(x * varies, mode="r").R.double() for x in parts if len(x)]
+    own = torch.cat([torch.zeros(0, n_features).double(), *triangles])
+    together = torch.from_numpy(among.gather(own.numpy())).to(dtype)
+    _, spreads, directions = torch.linalg.svd(together, full_matrices=False)
+    rounding = max(n_points, n_features) * torch.finfo(dtype).eps
     rank = int((spreads > rounding * spreads[0]).sum())
     n = _n_components(name, spreads[:rank].tolist(), wanted)
-    rows = directions[:n] * len(x) ** 0.5 / spreads[:n, None]
-    largest = rows.gather(1, rows.abs().argmax(1, keepdim=True))  # signs are free: fix them
-    components: Tensor = rows * largest.sign() * varies
+    rows = directions[:n] * n_points**0.5 / spreads[:n, None]
+    leading = rows.gather(1, rows.abs().argmax(1, keepdim=True))  # signs are free: fix them
+    components: Tensor = rows * leading.sign() * varies
     return components
 
 

@@ -198,7 +198,10 @@ def members_of(network: nn.Module) -> list[nn.Module]:
 
 
 def potentials_from_ml_data(
-    networks: Sequence[nn.Module], dataset: Dataset, normalization: Normalization
+    networks: Sequence[nn.Module],
+    dataset: Dataset,
+    normalization: Normalization,
+    ranges: Sequence[Float64[ndarray, "2 _"]] | None = None,
 ) -> list[NNPotential]:
     """Potentials in physical units from trained networks.
 
@@ -207,6 +210,8 @@ def potentials_from_ml_data(
             the :class:`Mean` of its members.
         dataset: The training set: descriptors and their ranges come from it.
         normalization: What the networks were trained with; becomes part of them.
+        ranges: Of the descriptors of each species, where the data set is but a part of the training
+            set; see :func:`feature_ranges`.
 
     Raises:
         ValueError: A data set without descriptor functions.
@@ -217,6 +222,7 @@ def potentials_from_ml_data(
             raise ValueError("the data set has values of features but no descriptor functions")
         scale = normalization.features_scale[s]
         out_scale = torch.full((1,), normalization.energy_scale, dtype=scale.dtype)
+        own = torch.stack(points.ranges()).double().numpy()
         whole = nn.Sequential(
             Affine(1 / scale, -normalization.features_offset[s] / scale),
             *_projection(normalization, s),
@@ -228,7 +234,7 @@ def potentials_from_ml_data(
                 whole,
                 points.functions.potentials,
                 str(points.tag),
-                ranges=torch.stack(points.ranges()).double().numpy(),
+                ranges=own if ranges is None else ranges[s],
             )
         )
     return potentials

@@ -8,9 +8,12 @@ from miniff.ml_util._fit_result import FitResult
 from miniff.ml_util._jobfile import JobError
 from miniff.ml_util._jobs import WORKFLOWS, exec_workflows, run_job_file
 from miniff.ml_util._loss import LossWeights
+from miniff.ml_util._md import MdWorkflow, PreparedMd
 from miniff.ml_util._networks import behler_nn
 from miniff.ml_util._oneshot import OneShotResult, OneShotWorkflow, PreparedOneShot
 from miniff.ml_util._progress import EpochRecord
+from miniff.ml_util._relax import PreparedRelax, RelaxWorkflow
+from miniff.ml_util._test_relax import PreparedTestRelax, RelaxedPair, RelaxTestWorkflow
 from miniff.ml_util._training import PreparedFit
 
 __all__ = [
@@ -22,12 +25,19 @@ __all__ = [
     "JobError",
     "LossResult",
     "LossWeights",
+    "MdWorkflow",
     "OneShotResult",
     "OneShotWorkflow",
     "PreparedFit",
+    "PreparedMd",
     "PreparedOneShot",
+    "PreparedRelax",
+    "PreparedTestRelax",
     "Properties",
     "PropertyError",
+    "RelaxTestWorkflow",
+    "RelaxWorkflow",
+    "RelaxedPair",
     "SimpleClosure",
     "behler_nn",
     "compare",

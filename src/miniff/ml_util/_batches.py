@@ -1,37 +1,42 @@
 """Mini-batches: which structures an optimiser looks at in a step."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from math import log2
 
 import torch
 from torch import Tensor
 
-from miniff.ml import Dataset, cut
-from miniff.ml_util._loss import term_counts
+from miniff.ml import Dataset
+from miniff.ml_util._deals import Deal
 from miniff.ml_util._objective import Objective
 
-__all__ = ["Batches", "datasets_in_pieces", "structures_of_batch"]
+__all__ = ["Batches", "in_pieces", "structures_of_batch"]
 
 FEWEST_PIECES = 4
 """Batches are drawn from pieces of the training set, at least so many for each if it has as many
 structures. In a piece structures are together that were read one after the other."""
 
 
-def structures_of_batch(datasets: Sequence[Dataset], atoms: int) -> int:
+def structures_of_batch(deals: Sequence[Deal], atoms: int) -> int:
     """How many structures have about so many atoms, on average: a power of two."""
-    n_structures = sum(len(part) for part in datasets)
-    n_atoms = sum(float(part.n_atoms().sum()) for part in datasets)
+    n_structures = sum(len(deal.sizes) for deal in deals)
+    n_atoms = sum(float(deal.sizes.sum()) for deal in deals)
     wanted = atoms * n_structures / max(n_atoms, 1.0)
     return int(2 ** max(0, round(log2(max(wanted, 1.0)))))
 
 
-def datasets_in_pieces(
-    datasets: Mapping[str, Sequence[Dataset]], batch_size: int
-) -> dict[str, Sequence[Dataset]]:
-    """The training set in pieces, the other sets as they are."""
+def in_pieces(
+    parts: Sequence[Dataset], deals: Sequence[Deal], rank: int, batch_size: int
+) -> tuple[list[Dataset], list[Deal]]:
+    """What a process has of a training set in pieces, and who has the rest."""
     size = batch_size // _pieces_of_batch(batch_size)
-    pieces = [piece for part in datasets["train"] for piece in cut(part, size)]
-    return {**datasets, "train": pieces}
+    pieces: list[Dataset] = []
+    owners: list[Deal] = []
+    for part, deal in zip(parts, deals, strict=True):
+        some, their_deals = deal.cut(part, size, rank)
+        pieces += some
+        owners += their_deals
+    return pieces, owners
 
 
 class Batches:
@@ -50,7 +55,8 @@ class Batches:
             batch_size: Structures in a step, about: pieces where the data set ends are smaller.
             seed: Of the generator.
         """
-        self._parts = [k for k, part in enumerate(objective.parts) if _teaches(objective, part)]
+        counts = enumerate(objective.counts.tolist())
+        self._parts = [k for k, own in counts if _teaches(objective, own)]
         self.n_steps = -(-len(self._parts) // _pieces_of_batch(batch_size))
         self.generator = torch.Generator().manual_seed(seed)
 
@@ -75,9 +81,8 @@ def _pieces_of_batch(batch_size: int) -> int:
     return next(n for n in range(enough, batch_size + 1) if batch_size % n == 0)
 
 
-def _teaches(objective: Objective, part: Dataset) -> bool:
+def _teaches(objective: Objective, counts: Sequence[float]) -> bool:
     own = objective.weights
-    counts = term_counts(part).tolist()
     return any(
         w > 0 and n > 0 for w, n in zip((own.energy, own.forces, own.stress), counts, strict=True)
     )

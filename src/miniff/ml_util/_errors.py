@@ -113,6 +113,17 @@ class Properties:
             *(np.std(values, axis=0, ddof=1) for values in zip(*own, strict=True)),
         )
 
+    def taken(self, structures: Int[ndarray, " n_taken"]) -> "Properties":
+        """Of some structures, in the given order."""
+        first = np.cumsum([0, *self.n_atoms])
+        atoms = [np.arange(first[s], first[s + 1]) for s in structures]
+        return Properties(
+            self.n_atoms[structures],
+            self.energy[structures],
+            self.forces[np.concatenate([np.zeros(0, np.int64), *atoms])],
+            self.stress[structures],
+        )
+
     @property
     def energy_per_atom(self) -> Float[ndarray, " n_structures"]:
         """Of each structure (energy)."""

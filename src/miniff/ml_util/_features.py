@@ -2,26 +2,39 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, overload
 
+from jaxtyping import Float64
+from numpy import ndarray
 from pydantic import Field
 
-from miniff.kernel import Cell, CellImages, compute_images
+from miniff._neighbors import PairTable
+from miniff.kernel import Cell, compute_images
 from miniff.ml import (
     RECIPES,
     Dataset,
     DescriptorPlan,
     Normalization,
+    Processes,
     descriptor_problems,
+    feature_ranges,
     filter_descriptors,
-    learn_cauldron,
     load_descriptors,
 )
+from miniff.ml_util._deals import Deal
+from miniff.ml_util._estimate import Demand, MemoryLimit
+from miniff.ml_util._learning import Learning
 from miniff.ml_util._progress import Reporter
 from miniff.ml_util._types import Checked, Count, Problem, Reads
 from miniff.potentials import FunctionPotential
 
-__all__ = ["ComponentArgument", "DescriptorArgument", "FeatureChoice", "conflict_of_cutoff"]
+__all__ = [
+    "ComponentArgument",
+    "DescriptorArgument",
+    "FeatureChoice",
+    "LearnedSets",
+    "conflict_of_cutoff",
+]
 
 DEFAULT_CUTOFF = 12 * 0.529177210903
 """12 bohr in angstrom (length)."""
@@ -29,8 +42,6 @@ DEFAULT_CUTOFF = 12 * 0.529177210903
 
 ATOMS_FOR_CHOICE = 10000
 """So many atoms, or all, are looked at to choose descriptors."""
-ATOMS_OF_PART = 4096
-"""At most so many are looked at together, or one structure."""
 
 
 def _problems_of_choice(choice: str | dict[str, Any]) -> list[Problem]:
@@ -69,6 +80,7 @@ class FeatureChoice:
         min_spread, min_independence: What :func:`miniff.ml.filter_descriptors` takes.
         pca_features: What :meth:`miniff.ml.Normalization.from_dataset` takes.
         n_functions: What :func:`miniff.ml.auto_behler_descriptors` takes.
+        cache: A folder for values and neighbours; None to have them in memory.
     """
 
     plan: DescriptorPlan
@@ -77,6 +89,7 @@ class FeatureChoice:
     min_independence: float
     pca_features: int | float | None
     n_functions: int
+    cache: str | None = None
 
     def __post_init__(self) -> None:
         if self.cutoff is not None and not self.cutoff > 0:
@@ -97,9 +110,14 @@ class FeatureChoice:
             "pca_features": self.pca_features,
         }
 
-    def datasets(
-        self, sets: Mapping[str, Sequence[Cell]], reporter: Reporter, n_with_forces: int
-    ) -> tuple[dict[str, list[Dataset]], Normalization]:
+    def learn(
+        self,
+        sets: Mapping[str, Sequence[Cell]],
+        reporter: Reporter,
+        n_with_forces: int,
+        limit: MemoryLimit,
+        n_models: int,
+    ) -> "LearnedSets":
         """Descriptors chosen from the training set and computed for all sets, and their scales.
 
         Sets come in parts, each of at most so many atoms that what training needs at a time is
@@ -109,58 +127,112 @@ class FeatureChoice:
             sets: Structures by the name of their set.
             reporter: Told what was chosen.
             n_with_forces: So many of the first structures for training have their forces used.
+            limit: Of the memory; its processes learn a share each.
+            n_models: So many are trained side by side.
 
         Raises:
-            ValueError: A species that the training set lacks.
+            ValueError: A species that the training set lacks, or more memory than the limit.
         """
+        processes = limit.processes
         trained = _species_of_training(sets)
-        functions = self._functions(sets["train"])
-        _refuse_unseen(functions, trained)
-        radius = max(f.cutoff for own in functions.values() for f in own)
-        images = {name: [compute_images(c, radius) for c in cells] for name, cells in sets.items()}
-        functions = self._filtered(images["train"], functions, reporter)
-        first, rest = images["train"][:n_with_forces], images["train"][n_with_forces:]
-        train = [learn_cauldron(part, functions) for part in _parts(first)]
-        train += [learn_cauldron(part, functions, derivatives=False) for part in _parts(rest)]
-        datasets = {"train": train}
-        for name in [name for name in images if name != "train"]:
-            datasets[name] = [learn_cauldron(part, functions) for part in _parts(images[name])]
-        normalization = Normalization.from_dataset(
-            Dataset.join(datasets["train"]), pca_features=self.pca_features
+        functions = processes.from_first(lambda: self._chosen(sets["train"], trained, reporter))
+        learning = Learning(functions, processes, self.cache)
+        demand = learning.demand(sets, n_with_forces, n_models)
+        demand.refuse_above(limit)
+        learned = {name: learning.of(cells) for name, cells in sets.items() if name != "train"}
+        train, rest = sets["train"][:n_with_forces], sets["train"][n_with_forces:]
+        with_forces, without = learning.of(train), learning.of(rest, derivatives=False)
+        learned = {"train": with_forces + without, **learned}
+        datasets = {name: [part for part, _ in parts] for name, parts in learned.items()}
+        learning.report(reporter)
+        normalization = Normalization.from_parts(
+            datasets["train"], pca_features=self.pca_features, processes=processes
         )
         for s, (name, members) in enumerate(sorted(functions.items())):
             seen = normalization.n_inputs(s)
             of = f"{seen} principal components of " if self.pca_features is not None else ""
-            reporter.info(f"{name}: {of}{len(members)} descriptors up to {radius:.4g} angstrom")
-        return datasets, normalization
+            cutoff = f"{learning.cutoff:.4g} angstrom"
+            reporter.info(f"{name}: {of}{len(members)} descriptors up to {cutoff}")
+        return LearnedSets(
+            datasets=datasets,
+            deals={name: [deal for _, deal in parts] for name, parts in learned.items()},
+            normalization=normalization,
+            ranges=feature_ranges(datasets["train"], processes),
+            demand=demand,
+        )
 
-    def _functions(self, train: Sequence[Cell]) -> dict[str, list[FunctionPotential]]:
+    def _chosen(
+        self, train: Sequence[Cell], trained: Sequence[str], reporter: Reporter
+    ) -> dict[str, list[FunctionPotential]]:
         """The descriptors of each species, chosen from the training set."""
-        tables = []
-        if self.plan.recipes:
-            looked_at = train if "default" in self.plan.recipes else _some_of(train)
-            tables = [compute_images(cell, self.of_recipe).table for cell in looked_at]
-        return self.plan.functions(
+        tables: Sequence[PairTable] = []
+        if "default" in self.plan.recipes:
+            tables = _Tables(train, self.of_recipe)
+        elif self.plan.recipes:
+            tables = list(_Tables(_some_of(train), self.of_recipe))
+        functions = self.plan.functions(
             tables, self.of_recipe, is_limit=self.cutoff is None, n_functions=self.n_functions
         )
+        _refuse_unseen(functions, trained)
+        if self.min_spread == self.min_independence == 0:
+            return functions
+        return self._filtered(train, functions, reporter)
 
     def _filtered(
         self,
-        train: Sequence[CellImages],
+        train: Sequence[Cell],
         functions: dict[str, list[FunctionPotential]],
         reporter: Reporter,
     ) -> dict[str, list[FunctionPotential]]:
         """Without those that tell nothing; each is named."""
-        if self.min_spread == self.min_independence == 0:
-            return functions
+        parts = Learning(functions, Processes()).of(train, derivatives=False)
         filtered = filter_descriptors(
-            learn_cauldron(train, functions),
+            Dataset.join([part for part, _ in parts]),
             min_spread=self.min_spread,
             min_independence=self.min_independence,
         )
         for sentence in filtered.dropped:
             reporter.info(f"left out {sentence}")
         return filtered.kept
+
+
+@dataclass(frozen=True, eq=False)
+class LearnedSets:
+    """Structures with descriptors, and what was learned from those for training.
+
+    Attributes:
+        datasets: What this process has of each set, by name and in parts.
+        deals: Who has what of each part.
+        normalization: Of the training set.
+        ranges: Of the descriptors of each species in the training set.
+        demand: The memory of this process, without that of an optimiser.
+    """
+
+    datasets: dict[str, list[Dataset]]
+    deals: dict[str, list[Deal]]
+    normalization: Normalization
+    ranges: list[Float64[ndarray, "2 _"]]
+    demand: Demand
+
+
+@dataclass(frozen=True)
+class _Tables(Sequence[PairTable]):
+    """Neighbours of structures, found anew whenever one is asked for, so that none stays."""
+
+    cells: Sequence[Cell]
+    cutoff: float
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    @overload
+    def __getitem__(self, index: int) -> PairTable: ...
+    @overload
+    def __getitem__(self, index: slice) -> "_Tables": ...
+    def __getitem__(self, index: int | slice) -> "PairTable | _Tables":
+        if isinstance(index, slice):
+            return _Tables(self.cells[index], self.cutoff)
+        return compute_images(self.cells[index], self.cutoff).table
 
 
 def _some_of(cells: Sequence[Cell]) -> list[Cell]:
@@ -173,19 +245,6 @@ def _some_of(cells: Sequence[Cell]) -> list[Cell]:
             chosen.append(cell)
             seen.update(cell.values)
     return chosen
-
-
-def _parts(images: Sequence[CellImages]) -> list[list[CellImages]]:
-    """Structures one after the other, until they have enough atoms."""
-    parts: list[list[CellImages]] = []
-    n_atoms = ATOMS_OF_PART
-    for one in images:
-        n_atoms += one.cell.size
-        if n_atoms > ATOMS_OF_PART:
-            parts.append([])
-            n_atoms = one.cell.size
-        parts[-1].append(one)
-    return parts
 
 
 def _species_of_training(sets: Mapping[str, Sequence[Cell]]) -> list[str]:

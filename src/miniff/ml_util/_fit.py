@@ -1,5 +1,6 @@
 """The workflow `fit`, first half: structures, their split, descriptors, scales, fresh networks."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 from miniff.kernel import Cell
-from miniff.ml import Normalization, plan_descriptors
+from miniff.ml import Normalization, plan_descriptors, processes_of_torchrun
 from miniff.ml_util._baseline import BaselineArgument, baseline_potentials, subtract_baseline
 from miniff.ml_util._data import Split, hash_of_files, split
 from miniff.ml_util._data_files import (
@@ -21,6 +22,7 @@ from miniff.ml_util._data_files import (
     report_weights,
     weigh_groups,
 )
+from miniff.ml_util._estimate import MemoryLimit
 from miniff.ml_util._features import (
     ComponentArgument,
     DescriptorArgument,
@@ -37,10 +39,12 @@ from miniff.ml_util._types import (
     Count,
     Fraction,
     NonNegative,
+    OutputFolder,
     Positive,
     Problem,
     Seed,
     Share,
+    folder_problems,
 )
 from miniff.potentials import LocalPotential
 
@@ -62,6 +66,7 @@ class FitWorkflow:
         dtype: NumberType = "float64",
         device: Literal["auto", "cpu"] = "auto",
         threads: Count | None = None,
+        memory_gb: Positive | None = None,
         log: Level = "info",
     ) -> None:
         """Settings of the run.
@@ -73,12 +78,19 @@ class FitWorkflow:
                 energies of the references are float64 in any case.
             device: Where networks run.
             threads: Of the core and of torch; as many as the environment says by default.
+            memory_gb: The most memory that the job may take on a machine (GB): what is free by
+                default. A job that needs more is refused before it takes it. What it leaves is for
+                derivatives of descriptors; by default they get half of what is free. Those that do
+                not fit are computed anew each time, which is slower and rounds differently: give a
+                number to get the same bits whatever is free.
             log: What to tell: the least important kind of message.
         """
         set_threads(threads)
         self.seed = seed
         self.dtype = dtype
         self.log = log
+        self.processes = processes_of_torchrun()
+        self.limit = MemoryLimit(memory_gb, self.processes)
 
     def prepare(
         self,
@@ -96,6 +108,7 @@ class FitWorkflow:
         forces_fraction: Share = 1.0,
         n_models: Count | None = None,
         quality: QualityName = "default",
+        cache: OutputFolder | None = None,
     ) -> PreparedFit:
         """Reads structures, sets some aside, chooses descriptors and scales from the rest.
 
@@ -135,6 +148,9 @@ class FitWorkflow:
             quality: How much work to put in: ``fast`` is one network in a few epochs, ``default``
                 four, ``high`` eight larger ones with more descriptors in many epochs. Other keys
                 go before it.
+            cache: Folder for files with the descriptors and neighbours of all sets. They then take
+                no memory, and any run with the same structures and functions finds them again.
+                Delete it when you like.
 
         Raises:
             ValueError: Arguments or data that cannot be used; the message names the file and the
@@ -142,6 +158,8 @@ class FitWorkflow:
         """
         for at, what in self.conflicts({"descriptors": descriptors, "cutoff": cutoff}):
             raise ValueError(f"`{'.'.join(at)}` {what}")
+        for _, what in folder_problems(cache) if cache is not None else []:
+            raise ValueError(f"`cache`: {what}")
         chosen = QUALITIES[quality]
         features = FeatureChoice(
             plan_descriptors(descriptors),
@@ -150,6 +168,7 @@ class FitWorkflow:
             min_independence,
             pca_features,
             chosen.n_functions,
+            None if cache is None else os.path.expanduser(cache),
         )
         n_models = chosen.n_models if n_models is None else n_models
         if n_models < 1:
@@ -157,7 +176,7 @@ class FitWorkflow:
         if not 0 < forces_fraction <= 1:
             raise ValueError(f"`forces_fraction` is {forces_fraction} but must be in (0, 1]")
         under = baseline_potentials(baseline)
-        with Reporter("fit", level=self.log) as reporter:
+        with Reporter("fit", level=self.log, silent=not self.processes.is_first) as reporter:
             parts = split(
                 read_data(fn_cells),
                 validation=_fraction_or_cells(validation_set),
@@ -209,17 +228,22 @@ class FitWorkflow:
         baseline, left = subtract_baseline(under, parts.sets)
         for potential in baseline.potentials:
             reporter.info(f"baseline: {potential}")
-        datasets, normalization = features.datasets(left, reporter, n_with_forces)
+        n_models = choices["n_models"]
+        learned = features.learn(left, reporter, n_with_forces, self.limit, n_models)
         chosen = QUALITIES[choices["quality"]]
-        members = self._members(normalization, choices["n_models"], chosen.n_nodes)
+        members = self._members(learned.normalization, n_models, chosen.n_nodes)
         if under:
             _start_from_zero(members)
         return PreparedFit(
             log=self.log,
             dtype=self.dtype,
+            limit=self.limit,
+            demand=learned.demand,
             cells=parts,
-            datasets=datasets,
-            normalization=normalization,
+            datasets=learned.datasets,
+            deals=learned.deals,
+            normalization=learned.normalization,
+            ranges=learned.ranges,
             members=members,
             default_n_epochs=chosen.n_epochs,
             baseline=baseline,

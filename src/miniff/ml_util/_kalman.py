@@ -175,18 +175,31 @@ class KalmanMinimizer(Minimizer):
         return sums
 
     def _measured(self, models: Sequence[_Filter], parts: Sequence[int]) -> list[Rows]:
-        """What each model measures in a batch."""
+        """What each model measures in a batch, by all processes."""
+        self._objective.processes.refuse_drift([model.point for model in models])
         measured: list[list[Rows]] = [[] for _ in models]
-        for part in [self._objective.parts[k] for k in parts]:
-            share, generator = self._settings.share, self._batches.generator
-            probes = self._residuals.drawn(part, share, generator)
+        for k in parts:
+            part = self._objective.parts[k]
+            probes = self._residuals.drawn(k, self._settings.share, self._batches.generator)
+            if not len(part):
+                continue
             changes = self._residuals.changes(part, probes)
             for model, own in zip(models, measured, strict=True):
                 own.append(self._residuals.rows(model.point, part, probes, changes))
+        share = 1 / self._batches.n_steps
         return [
-            Rows.join([*own, self._residuals.price(model.point, 1 / self._batches.n_steps)])
+            Rows.join([*self._gathered(model, own), self._residuals.price(model.point, share)])
             for model, own in zip(models, measured, strict=True)
         ]
+
+    def _gathered(self, model: _Filter, own: Sequence[Rows]) -> list[Rows]:
+        """The rows of all processes."""
+        processes = self._objective.processes
+        if processes.size == 1:
+            return list(own)
+        nothing = Rows(np.zeros(0), np.zeros((0, len(model.point))))
+        rows = Rows.join([nothing, *own])
+        return [Rows(processes.gather(rows.errors), processes.gather(rows.jacobian))]
 
     def _learn(self, model: _Filter, rows: Rows, loss: float) -> None:
         settings = self._settings

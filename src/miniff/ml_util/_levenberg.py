@@ -94,7 +94,7 @@ class LevenbergMinimizer(Minimizer):
     def __init__(self, objective: Objective, start: Points, settings: Levenberg, seed: int) -> None:
         self._objective, self._settings = objective, settings
         self._residuals = Residuals(objective)
-        n_structures = sum(len(part) for part in objective.parts)
+        n_structures = sum(len(deal.owner) for deal in objective.deals)
         self._n_probes = -(-settings.n_rows // n_structures)
         self._generator = torch.Generator().manual_seed(seed)
         self._models = [_Descent(np.array(point), settings.damping) for point in start]
@@ -136,18 +136,22 @@ class LevenbergMinimizer(Minimizer):
             model.converged = flat or model.damping > MOST_DAMPING
 
     def _matrices(self, models: Sequence[_Descent]) -> list[Float64[ndarray, "n n"]]:
-        """2 J^T J; only the lower triangles count."""
+        """2 J^T J of all processes; only the lower triangles count."""
         n = len(self._models[0].point)
         sums = [np.zeros((n, n), order="F") for _ in models]
-        for part in self._objective.parts:
-            probes = self._residuals.mixed(part, self._n_probes, self._generator)
+        for part_number, part in enumerate(self._objective.parts):
+            probes = self._residuals.mixed(part_number, self._n_probes, self._generator)
+            if not len(part):
+                continue
             changes = self._residuals.changes(part, probes)
             for k, model in enumerate(models):
                 rows = self._residuals.rows(model.point, part, probes, changes).jacobian
                 sums[k] = _plus(sums[k], rows)
+        # The transpose lies in C's order, which is how arrays are sent.
+        totals = [self._objective.processes.sum(matrix.T).T for matrix in sums]
         return [
             _plus(matrix, self._residuals.price(model.point).jacobian)
-            for model, matrix in zip(models, sums, strict=True)
+            for model, matrix in zip(models, totals, strict=True)
         ]
 
     @property

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -10,7 +11,8 @@ from jaxtyping import Float64
 from numpy import ndarray
 from torch import Tensor, nn
 
-from miniff.ml import Dataset, Normalization, Prediction, forward_committee
+from miniff.ml import Dataset, Normalization, Prediction, Processes, forward_committee
+from miniff.ml_util._deals import Deal
 from miniff.ml_util._loss import FREEDOM, LossWeights, loss_terms, term_counts
 from miniff.potentials import Precision
 
@@ -32,6 +34,9 @@ class Objective:
         pressure_unit: What 1 stands for (energy/length^3); 0 if no pressure is free.
         precision: What :func:`miniff.ml.forward_committee` takes; the numbers, the loss and its
             gradient are in double precision.
+        processes: Those that have a share of the parts; this one alone by default. Methods say if
+            all must call them.
+        deals: Who has what of each part; all is this process's by default.
     """
 
     networks: Sequence[nn.Module]
@@ -40,6 +45,21 @@ class Objective:
     weights: LossWeights
     pressure_unit: float = 0.0
     precision: Precision = "double"
+    processes: Processes = field(default_factory=Processes)
+    deals: Sequence[Deal] = ()
+
+    def __post_init__(self) -> None:
+        if not self.deals:
+            object.__setattr__(self, "deals", [Deal.whole(part) for part in self.parts])
+
+    @cached_property
+    def counts(self) -> Float64[Tensor, "n_parts 3"]:
+        """What the terms have references for in each part; see :func:`term_counts`.
+
+        All processes must ask for it the first time.
+        """
+        own = torch.stack([term_counts(part) for part in self.parts])
+        return torch.from_numpy(self.processes.sum(own.double().numpy()))
 
     def start(self, networks: Sequence[nn.Module]) -> Float64[ndarray, " n_parameters"]:
         """The numbers for given networks, without a pressure."""
@@ -51,7 +71,7 @@ class Objective:
         points: Sequence[Float64[ndarray, " n_parameters"]],
         parts: Sequence[int] | None = None,
     ) -> list[tuple[float, Float64[ndarray, " n_parameters"]]]:
-        """Loss and gradient of several models at once.
+        """Loss and gradient of several models at once; all processes must call it.
 
         Args:
             points: The numbers of each model.
@@ -60,12 +80,13 @@ class Objective:
         Raises:
             ValueError: Parts that have no references for what the weights ask for.
         """
-        chosen = [self.parts[i] for i in (range(len(self.parts)) if parts is None else parts)]
-        counts = torch.stack([term_counts(part) for part in chosen]).sum(0)
+        self.processes.refuse_drift(points)
+        chosen = list(range(len(self.parts)) if parts is None else parts)
+        counts = self.counts[chosen].sum(0)
         weights = self.weights.where_known(counts)
         models = [_Model.at(self.networks, point, self.pressure_unit) for point in points]
         losses = np.zeros(len(models))
-        for part in chosen:
+        for part in [self.parts[i] for i in chosen if len(self.parts[i])]:
             predictions = forward_committee(
                 [model.networks for model in models],
                 part,
@@ -81,12 +102,13 @@ class Objective:
             if total.requires_grad:
                 total.backward()
             losses += [float(one.detach()) for one in own]
-        prices = [weights.stress * FREEDOM * model.pressure.square() for model in models]
-        torch.stack(prices).sum().backward()
-        return [
-            (float(loss + price.detach()), model.gradient())
-            for model, loss, price in zip(models, losses, prices, strict=True)
-        ]
+        if self.processes.is_first:
+            prices = [weights.stress * FREEDOM * model.pressure.square() for model in models]
+            torch.stack(prices).sum().backward()
+            losses += [float(price.detach()) for price in prices]
+        gradients = [model.gradient() for model in models]
+        sums = self.processes.sum(np.column_stack([losses, np.stack(gradients)]))
+        return [(float(one[0]), one[1:]) for one in sums]
 
     def predict(
         self, points: Sequence[Float64[ndarray, " n_parameters"]], part: Dataset, *, grad: bool

@@ -9,9 +9,15 @@ import numpy as np
 
 from miniff._neighbors import PairTable, join
 from miniff.kernel import Cell, compute_images
-from miniff.ml import NNPotential, committee_members, load_potentials
+from miniff.ml import (
+    NNPotential,
+    committee_members,
+    load_potentials,
+    processes_of_torchrun,
+)
 from miniff.ml_util._data import hash_of_files
 from miniff.ml_util._data_files import SetFiles, names_of, read_data
+from miniff.ml_util._deals import deal_evenly, gathered
 from miniff.ml_util._errors import Errors, Properties, compare
 from miniff.ml_util._outputs import (
     refuse_unwritable,
@@ -35,6 +41,7 @@ BATCH_ATOMS = 4096
 """Structures are evaluated together until they have this many atoms."""
 VOIGT = ((0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1))
 NAME = "test-direct"
+NO_PROPERTIES = Properties(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 3)), np.zeros((0, 6)))
 
 
 class OneShotWorkflow:
@@ -66,6 +73,7 @@ class OneShotWorkflow:
         self.seed = seed
         self.precision = PRECISIONS[dtype]
         self.log = log
+        self.processes = processes_of_torchrun()
 
     def prepare(
         self,
@@ -112,26 +120,33 @@ class PreparedOneShot:
 
     def run(self) -> "OneShotResult":
         """Evaluates all structures; writes numbers, a plot, and the structures with predictions."""
-        start = perf_counter()
-        tables = list(_batches(self.cells, self.potentials))
-        predicted = self._predicted(self.potentials, tables)
-        members = committee_members(self.potentials)
-        spread = None
-        if len(members) > 1:
-            spread = Properties.spread([self._predicted(own, tables) for own in members])
-        reference = _reference(self.cells)
-        outside = sum(_outside(self.potentials, table) for table, _ in tables)
-        seconds = perf_counter() - start
-        result = OneShotResult(self.cells, reference, predicted, spread, outside, seconds)
-        with Reporter(NAME, level=self.workflow.log) as reporter:
+        start, processes = perf_counter(), self.workflow.processes
+        sizes = np.array([cell.size for cell in self.cells], np.int64)
+        deals = deal_evenly(sizes.astype(float), sizes, int(sizes.sum()), processes.size)
+        own = [self.cells[s] for deal in deals for s in deal.structures(processes.rank)]
+        tables = list(_batches(own, self.potentials))
+
+        def whole(potentials: Sequence[LocalPotential]) -> Properties:
+            return gathered(self._predicted(potentials, tables), deals, processes)
+
+        predicted, members = whole(self.potentials), committee_members(self.potentials)
+        spread = Properties.spread([whole(m) for m in members]) if len(members) > 1 else None
+        outside = float(sum(_outside(self.potentials, table) for table, _ in tables))
+        n_outside = int(processes.sum(np.array([outside]))[0])
+        reference, seconds = _reference(self.cells), perf_counter() - start
+        result = OneShotResult(self.cells, reference, predicted, spread, n_outside, seconds)
+        silent = not processes.is_first
+        with Reporter(NAME, level=self.workflow.log, silent=silent) as reporter:
             self._report(reporter, result)
+        processes.wait()  # until the files are written
         return result
 
     def _predicted(
         self, potentials: Sequence[LocalPotential], tables: Sequence[tuple[PairTable, list[Cell]]]
     ) -> Properties:
         precision = self.workflow.precision
-        return Properties.join([_predict(potentials, *batch, precision) for batch in tables])
+        parts = [_predict(potentials, *batch, precision) for batch in tables]
+        return Properties.join([NO_PROPERTIES, *parts])
 
     def _report(self, reporter: Reporter, result: "OneShotResult") -> None:
         n_atoms = int(result.reference.n_atoms.sum())
@@ -149,6 +164,8 @@ class PreparedOneShot:
                 "members of the committee differ by {energy:.3g} eV/atom and {forces:.3g} "
                 "eV/angstrom (root mean squares)".format(**_typical(result.spread))
             )
+        if not self.workflow.processes.is_first:
+            return
         write_report(NAME, result.errors.as_json(), result.wall_time_s, provenance)
         write_predictions(f"{NAME}.extxyz", self.cells, result.predicted, result.spread)
         write_parities(NAME, {"test": result.reference}, {"test": result.predicted})

@@ -11,7 +11,8 @@ from torch import nn
 from miniff._checks import unknown_name
 from miniff.ml import Dataset
 from miniff.ml_util._adam import Adam, AdamMinimizer
-from miniff.ml_util._batches import Batches, datasets_in_pieces, structures_of_batch
+from miniff.ml_util._batches import Batches, in_pieces, structures_of_batch
+from miniff.ml_util._deals import Deal
 from miniff.ml_util._kalman import Kalman, KalmanMinimizer
 from miniff.ml_util._lbfgs import Lbfgs
 from miniff.ml_util._levenberg import Levenberg, LevenbergMinimizer
@@ -22,9 +23,13 @@ from miniff.ml_util._types import Problem
 __all__ = [
     "Course",
     "OptimizerName",
+    "TrainingSizes",
     "conflict_of_dtype",
     "conflicts_of_optimizer",
+    "default_epochs",
+    "default_patience",
     "make_minimizer",
+    "memory_of",
     "options_of",
 ]
 
@@ -41,6 +46,11 @@ ATOMS_OF_BATCH = {"kalman": 64, "adam": 1024, "adamw": 1024}
 
 SCHEDULED = ("adam", "adamw")
 """Those whose every step depends on when the training ends."""
+
+PASSES = 5
+"""Epochs of those, passes through the training set, for each epoch of the others: a pass costs less
+than a twentieth of 20 iterations of LBFGS, and brings less."""
+PATIENCE = 50
 
 NEED_DOUBLE = ("levenberg", "kalman")
 """They solve linear equations in each step."""
@@ -73,7 +83,7 @@ class Course:
     @staticmethod
     def of(
         optimizer: OptimizerName,
-        train: Sequence[Dataset],
+        train: Sequence[Deal],
         *,
         n_epochs: int,
         seed: int,
@@ -89,11 +99,55 @@ class Course:
         found: dict[str, object] = {"batch_size": self.batch_size}
         return found | ({"n_epochs": self.n_epochs} if optimizer in SCHEDULED else {})
 
-    def cut(self, datasets: Mapping[str, Sequence[Dataset]]) -> Mapping[str, Sequence[Dataset]]:
-        """The training set in pieces that batches can be drawn from."""
-        return (
-            datasets if self.batch_size is None else datasets_in_pieces(datasets, self.batch_size)
-        )
+    def cut(
+        self, parts: Sequence[Dataset], deals: Sequence[Deal], rank: int
+    ) -> tuple[Sequence[Dataset], Sequence[Deal]]:
+        """The training set of a process in pieces that batches can be drawn from."""
+        if self.batch_size is None:
+            return parts, deals
+        return in_pieces(parts, deals, rank, self.batch_size)
+
+
+@dataclass(frozen=True)
+class TrainingSizes:
+    """What the memory of an optimiser depends on, in one process.
+
+    Attributes:
+        n_parameters: Of the network of each species.
+        n_models: Trained side by side.
+        n_epochs: At most.
+        n_structures: For training, of all processes.
+        part_structures: In the largest part, of this process.
+        batch_size: Structures in a step, of all processes; None for all there are.
+        atoms_of_structure: On average.
+    """
+
+    n_parameters: Sequence[int]
+    n_models: int
+    n_epochs: int
+    n_structures: int
+    part_structures: float
+    batch_size: int | None
+    atoms_of_structure: float
+
+
+def memory_of(optimizer: OptimizerName, settings: Any, sizes: TrainingSizes) -> float:
+    """What an optimiser takes at most (bytes): its state, one more for the checkpoint, a step."""
+    n, n_models, number = sum(sizes.n_parameters) + 1, sizes.n_models, 8
+    if isinstance(settings, Lbfgs):
+        remembered = min(settings.history_size, settings.max_iter * sizes.n_epochs)
+        return float(number * n * n_models * (2 * remembered + 6))
+    if isinstance(settings, Levenberg):
+        n_probes = -(-settings.n_rows // sizes.n_structures)
+        rows = (n_probes + 1) * sizes.part_structures
+        return float(number * n * ((4 * n_models + 2) * n + 3 * rows))
+    if isinstance(settings, Kalman):
+        blocks = [*sizes.n_parameters[:-1], sizes.n_parameters[-1] + 1]
+        squares = n**2 if settings.blocks == "all" else sum(size**2 for size in blocks)
+        of_structure = 1 + settings.share * (3 * sizes.atoms_of_structure + 6)
+        rows = (sizes.batch_size or sizes.n_structures) * of_structure
+        return number * (3 * n_models * squares + n * rows * (n_models + 3))
+    return float(number * n * n_models * 6)
 
 
 def conflicts_of_optimizer(run: Mapping[str, object]) -> list[Problem]:
@@ -112,6 +166,16 @@ def conflicts_of_optimizer(run: Mapping[str, object]) -> list[Problem]:
     except ValueError as error:
         problems.append((("optimizer_kwargs",), f"cannot be used: {error}"))
     return problems
+
+
+def default_epochs(optimizer: OptimizerName, n_epochs: int) -> int:
+    """How many to make of it, where so many are good for LBFGS."""
+    return PASSES * n_epochs if optimizer in SCHEDULED else n_epochs
+
+
+def default_patience(optimizer: OptimizerName, n_epochs: int) -> int:
+    """Those with a schedule get best at its end."""
+    return n_epochs if optimizer in SCHEDULED else PATIENCE
 
 
 def conflict_of_dtype(dtype: object, optimizer: object) -> list[Problem]:

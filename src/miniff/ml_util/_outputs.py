@@ -17,6 +17,7 @@ __all__ = [
     "predicted_properties",
     "reference_properties",
     "refuse_unwritable",
+    "write_json",
     "write_learning_curve",
     "write_parities",
     "write_predictions",
@@ -61,6 +62,13 @@ def write_report(
     Records of epochs follow, if there are any, one on a line.
     """
     report = {"errors": errors, "wall_time_s": round(wall_time_s, 3), **provenance}
+    write_json(name, report, records)
+
+
+def write_json(
+    name: str, report: Mapping[str, object], records: Sequence[EpochRecord] = ()
+) -> None:
+    """Writes `<name>.json`, with records of epochs at the end if there are any."""
     text = json.dumps(report, indent=2)
     if records:
         lines = ",\n".join(f"    {json.dumps(record.as_plain())}" for record in records)

@@ -1,5 +1,6 @@
 """What the user sees while a workflow runs: messages, a live bar, tables of errors."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,15 @@ from rich.table import Table
 from miniff.ml_util._errors import PROPERTIES, Errors, PropertyError
 from miniff.units import factor
 
-__all__ = ["EpochRecord", "Level", "Reporter", "TrainingProgress", "error_text", "show"]
+__all__ = [
+    "CountProgress",
+    "EpochRecord",
+    "Level",
+    "Reporter",
+    "TrainingProgress",
+    "error_text",
+    "show",
+]
 
 Level = Literal["debug", "info", "warning"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warning")
@@ -86,7 +95,9 @@ class Reporter:
     Use it as a context manager.
     """
 
-    def __init__(self, name: str, *, level: Level = "info", append: bool = False) -> None:
+    def __init__(
+        self, name: str, *, level: Level = "info", append: bool = False, silent: bool = False
+    ) -> None:
         """Opens the log in the current folder.
 
         Args:
@@ -94,11 +105,13 @@ class Reporter:
             level: The least important kind of message to show on the console: ``"warning"`` shows
                 neither progress nor tables.
             append: Whether to go on with the log of an earlier stage of the same workflow.
+            silent: Write nothing at all: another process does.
         """
         self.name = name
         self._least = LEVELS.index(level)
-        self._console = Console(highlight=False, soft_wrap=True)
-        self._file = open(f"{name}.log", "a" if append else "w", encoding="utf-8")  # noqa: SIM115
+        self._console = Console(highlight=False, soft_wrap=True, quiet=silent)
+        path = os.devnull if silent else f"{name}.log"
+        self._file = open(path, "a" if append else "w", encoding="utf-8")  # noqa: SIM115
 
     def __enter__(self) -> "Reporter":
         return self
@@ -125,6 +138,14 @@ class Reporter:
         """What the user should look at."""
         self._say("warning", text)
 
+    def show_table(self, table: Table) -> None:
+        """To the console, and without colours to the log."""
+        if self._shows("info"):
+            self._console.print(table)
+        plain = Console(file=self._file, width=120, no_color=True, force_terminal=False)
+        plain.print(table)
+        self._file.flush()
+
     def table(self, title: str, rows: Mapping[str, Errors]) -> None:
         """Mean absolute / root mean square errors, one row per set of structures."""
         table = Table(title=f"{title} (MAE / RMSE)", title_justify="left")
@@ -133,17 +154,19 @@ class Reporter:
             table.add_column(f"{SHOWN[name][0]}\n{SHOWN[name][1]}", justify="right")
         for row, errors in rows.items():
             table.add_row(row, *(_cell(errors, name) for name in PROPERTIES))
-        if self._shows("info"):
-            self._console.print(table)
-        plain = Console(file=self._file, width=100, no_color=True, force_terminal=False)
-        plain.print(table)
-        self._file.flush()
+        self.show_table(table)
 
     @contextmanager
     def training(self, n_epochs: int) -> Iterator["TrainingProgress"]:
         """Shows the epochs: a live bar on a terminal, a line now and then elsewhere."""
-        if not self._console.is_terminal or not self._shows("info"):
-            yield TrainingProgress(self, n_epochs, None)
+        with self.counting(n_epochs) as progress:
+            yield TrainingProgress(progress, n_epochs)
+
+    @contextmanager
+    def counting(self, total: int) -> Iterator["CountProgress"]:
+        """Shows how much of the work is done: a live bar on a terminal, else lines."""
+        if not self._console.is_terminal or not self._shows("info") or self._console.quiet:
+            yield CountProgress(self, total, None)
             return
         bar = Progress(
             TextColumn("{task.description}"),
@@ -155,7 +178,7 @@ class Reporter:
             transient=True,
         )
         with bar:
-            yield TrainingProgress(self, n_epochs, bar)
+            yield CountProgress(self, total, bar)
 
     def log(self, text: str) -> None:
         """To the file only."""
@@ -177,15 +200,42 @@ class Reporter:
         self.print(f"{self.name}: {marked}", level)
 
 
-class TrainingProgress:
-    """Told of every epoch; writes all of them to the log and shows what the console can bear."""
+class CountProgress:
+    """Told of every step of some work; writes all to the log, and shows what the console bears."""
 
-    def __init__(self, reporter: Reporter, n_epochs: int, bar: Progress | None) -> None:
+    def __init__(self, reporter: Reporter, total: int, bar: Progress | None) -> None:
         self._reporter = reporter
-        self._n_epochs = n_epochs
+        self._total = total
         self._bar = bar
-        self._task = bar.add_task(reporter.name, total=n_epochs, errors="") if bar else None
+        self._task = bar.add_task(reporter.name, total=total, errors="") if bar else None
         self._last_line = float("-inf")
+
+    def update(self, done: int, line: str, shown: str) -> None:
+        """Shows a step.
+
+        Args:
+            done: How many there were up to now.
+            line: What is said of it in the log, and elsewhere than on a terminal.
+            shown: What stands beside the bar.
+        """
+        self._reporter.log(line)
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=done, errors=shown)
+        elif self._is_due(done):
+            self._last_line = monotonic()
+            self._reporter.print(f"{self._reporter.name}: {line}")
+
+    def _is_due(self, done: int) -> bool:
+        is_first = self._last_line == float("-inf")
+        return is_first or done == self._total or monotonic() - self._last_line >= LINE_EVERY_S
+
+
+class TrainingProgress:
+    """Told of every epoch."""
+
+    def __init__(self, progress: CountProgress, n_epochs: int) -> None:
+        self._progress = progress
+        self._n_epochs = n_epochs
 
     def update(self, record: EpochRecord) -> None:
         """Shows an epoch."""
@@ -195,16 +245,7 @@ class TrainingProgress:
             f"epoch {record.epoch}/{self._n_epochs}: loss {record.loss:.3e}, {errors}, "
             f"{record.wall_time_s:.0f} s"
         )
-        self._reporter.log(line)
-        if self._bar is not None and self._task is not None:
-            shown = f"loss {record.loss:.2e}, {errors}"
-            self._bar.update(self._task, completed=record.epoch, errors=shown)
-        elif self._is_due(record.epoch):
-            self._last_line = monotonic()
-            self._reporter.print(f"{self._reporter.name}: {line}")
-
-    def _is_due(self, epoch: int) -> bool:
-        return epoch in (1, self._n_epochs) or monotonic() - self._last_line >= LINE_EVERY_S
+        self._progress.update(record.epoch, line, f"loss {record.loss:.2e}, {errors}")
 
 
 def _cell(errors: Errors, name: str) -> str:

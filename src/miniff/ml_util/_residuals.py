@@ -18,7 +18,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from miniff.ml import Dataset, ParameterRows
-from miniff.ml_util._loss import DIAGONAL, FREEDOM, LossWeights, reference_weights, term_counts
+from miniff.ml_util._loss import DIAGONAL, FREEDOM, LossWeights, reference_weights
 from miniff.ml_util._objective import Objective
 
 __all__ = ["Probes", "Residuals", "Rows"]
@@ -62,7 +62,7 @@ class Residuals:
     """The errors behind an objective."""
 
     def __init__(self, objective: Objective) -> None:
-        counts = torch.stack([term_counts(part) for part in objective.parts]).sum(0)
+        counts = objective.counts.sum(0)
         self._objective = objective
         self._weights: LossWeights = objective.weights.where_known(counts)
         own = (self._weights.energy, self._weights.forces, self._weights.stress)
@@ -70,15 +70,20 @@ class Residuals:
         self.n_known = float(sum(n for w, n in zip(own, counts.tolist(), strict=True) if w > 0))
         """How many numbers have a reference and a weight, counted by weights of structures."""
 
-    def drawn(self, part: Dataset, share: float, generator: torch.Generator) -> Probes:
-        """Probes with one error for each structure, a share of all but those of the energies.
+    def drawn(self, k: int, share: float, generator: torch.Generator) -> Probes:
+        """Probes of a part with one error for each structure, a share of all but the energies'.
 
-        Those drawn count for those that are not, by the roots of their weights.
+        Those drawn count for those that are not, by the roots of their weights. What is drawn for a
+        structure does not depend on which process has it.
         """
+        part, chances = self._objective.parts[k], []
+        for whole, own in self._shapes(k):
+            lots = torch.rand(whole, dtype=torch.float64, generator=generator)
+            chances.append(lots.numpy()[own].ravel())
         roots, structures = self._roots(part)[1:], self._structures(part)
         picks = [
-            _drawn(root.ravel() > 0, structure, len(part), share, generator)
-            for root, structure in zip(roots, structures, strict=True)
+            _drawn(root.ravel() > 0, structure, len(part), share, lots)
+            for root, structure, lots in zip(roots, structures, chances, strict=True)
         ]
         places = [picks[0].place, picks[1].place + picks[0].counts[structures[1]]]
         n_probes = int((picks[0].counts + picks[1].counts).max(initial=0))
@@ -90,21 +95,35 @@ class Residuals:
             found.append(z.reshape(n_probes, *root.shape))
         return Probes(*found)
 
-    def mixed(self, part: Dataset, n_probes: int, generator: torch.Generator) -> Probes:
-        """Probes with all errors but those of the energies, with signs drawn by chance.
+    def mixed(self, k: int, n_probes: int, generator: torch.Generator) -> Probes:
+        """Probes of a part with all errors but those of the energies, with signs drawn by chance.
 
         On average the sum of the products of their derivatives is that of the errors themselves:
-        Hutchinson, Communications in Statistics 19, 433 (1990).
+        Hutchinson, Communications in Statistics 19, 433 (1990). What is drawn for a structure does
+        not depend on which process has it.
         """
         found = []
-        for root in self._roots(part)[1:]:
-            coins = torch.randint(0, 2, (n_probes, *root.shape), generator=generator).numpy()
-            found.append((2 * coins - 1) * root / n_probes**0.5)
+        roots = self._roots(self._objective.parts[k])[1:]
+        for root, (whole, own) in zip(roots, self._shapes(k), strict=True):
+            coins = torch.randint(0, 2, (n_probes, *whole), generator=generator).numpy()
+            found.append((2 * np.take(coins, own, axis=1) - 1) * root / n_probes**0.5)
         return Probes(*found)
 
+    def _shapes(self, k: int) -> list[tuple[tuple[int, int], Int64[ndarray, " n_own"]]]:
+        """Of dE/dr and stress of the whole part, and which rows this process has."""
+        deal, rank = self._objective.deals[k], self._objective.processes.rank
+        return [
+            ((int(deal.sizes.sum()), 3), deal.atoms(rank)),
+            ((len(deal.sizes), 6), deal.structures(rank)),
+        ]
+
     def changes(self, part: Dataset, probes: Probes) -> list[Float64[Tensor, "n_probes _ _"]]:
-        """Of the features of each species, along probes; the same for all models."""
-        assert part.derivatives is not None
+        """Of the features of each species, along probes; the same for all models.
+
+        None of a part whose forces and stresses are not used.
+        """
+        if part.derivatives is None:
+            return []
         table, volume = part.derivatives.table, part.derivatives.volume.numpy()
         strain = np.zeros((*probes.stress.shape[:2], 3, 3))
         for v, (a, b) in enumerate(zip(*VOIGT, strict=True)):
@@ -139,7 +158,7 @@ class Residuals:
         of_energy = Rows(
             (root * off)[known], _wide(by_energy * (root / n_atoms)[:, None], 0.0)[known]
         )
-        if len(probes.gradient) == 0:
+        if not changes:
             return of_energy
         slopes, by_slope = (of.numpy() for of in found.slopes(changes))
         pressure = probes.stress @ np.array(DIAGONAL) * objective.pressure_unit
@@ -191,12 +210,11 @@ def _drawn(
     structure: Int64[ndarray, " n_components"],
     n_structures: int,
     share: float,
-    generator: torch.Generator,
+    lots: Float64[ndarray, " n_components"],
 ) -> _Pick:
-    """A share of what is known of each structure, at least one."""
+    """A share of what is known of each structure, at least one: those with the smallest lots."""
     there = np.bincount(structure[known], minlength=n_structures)
     counts = np.ceil(share * there).astype(np.int64)
-    lots = torch.rand(len(known), dtype=torch.float64, generator=generator).numpy()
     order = np.lexsort((lots, ~known, structure))
     first = np.concatenate([[0], np.cumsum(np.bincount(structure, minlength=n_structures))])
     place = np.empty(len(known), np.int64)

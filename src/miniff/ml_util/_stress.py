@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from miniff.ml import Dataset
+from miniff.ml import Dataset, Processes
 from miniff.ml_util._fit_result import FitResult
 from miniff.ml_util._progress import Reporter
 from miniff.units import factor
 
-__all__ = ["energies_tell_pressure", "report_pressure"]
+__all__ = ["energies_tell_pressure", "report_pressure", "typical_stress"]
 
 WORTH_TELLING = 1.0
 """Offset of the stress, as a share of what is left of its errors without the offset."""
@@ -20,17 +20,37 @@ LEAST_SPREAD = 0.01
 """Of volumes per atom, relative to their mean."""
 
 
-def energies_tell_pressure(parts: Sequence[Dataset]) -> bool:
-    """Whether structures with energies and a stress have different volumes per atom."""
+def energies_tell_pressure(parts: Sequence[Dataset], processes: Processes) -> bool:
+    """Whether structures with energies and a stress have different volumes per atom.
+
+    Args:
+        parts: What this process has of them.
+        processes: All must call this.
+    """
     found = []
     for part in parts:
         if part.derivatives is not None and part.per_cell_dataset.stress is not None:
             known = ~torch.isnan(part.per_cell_dataset.stress).any(1)
             known &= ~torch.isnan(part.per_cell_dataset.energy[:, 0])
             found.append((part.derivatives.volume / part.n_atoms()[:, 0])[known])
-    volumes = torch.cat(found) if found else torch.zeros(0)
-    volumes = volumes[~torch.isnan(volumes)]
-    return len(volumes) > 1 and bool(volumes.std() > LEAST_SPREAD * volumes.mean())
+    own = torch.cat(found).numpy() if found else np.zeros(0)
+    volumes = processes.gather(own[~np.isnan(own)])
+    return len(volumes) > 1 and bool(volumes.std(ddof=1) > LEAST_SPREAD * volumes.mean())
+
+
+def typical_stress(parts: Sequence[Dataset], processes: Processes) -> float:
+    """Root mean square of the components that are known (energy/length^3); 0 if none is.
+
+    Args:
+        parts: What this process has of a data set.
+        processes: All must call this.
+    """
+    known = [part.per_cell_dataset.stress for part in parts]
+    stresses = [stress for stress in known if stress is not None]
+    squares = sum(float(stress.square().nansum()) for stress in stresses)
+    n = sum(int((~torch.isnan(stress)).sum()) for stress in stresses)
+    squares, n = processes.sum(np.array([squares, n], float)).tolist()
+    return (squares / n) ** 0.5 if n else 0.0
 
 
 def report_pressure(reporter: Reporter, result: FitResult) -> None:

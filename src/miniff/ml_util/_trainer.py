@@ -10,9 +10,10 @@ import torch
 from jaxtyping import Float64
 from numpy import ndarray
 
-from miniff.ml import Dataset
+from miniff.ml import Dataset, ProcessError
+from miniff.ml._checkpoint import Checkpoint
 from miniff.ml_util._baseline import Baseline
-from miniff.ml_util._checkpoint import Checkpoint
+from miniff.ml_util._deals import Deal, gathered
 from miniff.ml_util._errors import Properties, compare
 from miniff.ml_util._loss import DIAGONAL, LossWeights
 from miniff.ml_util._minimizer import Minimizer
@@ -48,25 +49,31 @@ class Predictor:
         objective: Of the training.
         datasets: Parts of each set, by name.
         baseline: What is under the networks.
+        deals: Who has what of each part.
     """
 
     objective: Objective
     datasets: Mapping[str, Sequence[Dataset]]
     baseline: Baseline
+    deals: Mapping[str, Sequence[Deal]]
 
     def reference(self, name: str) -> Properties:
-        """Of a set."""
+        """Of a set; all processes must call it."""
         parts = [reference_properties(part) for part in self.datasets[name]]
-        return self.baseline.added(name, Properties.join(parts))
+        return self._whole(name, parts)
 
     def predicted(self, name: str, points: Sequence[ndarray], *, grad: bool) -> list[Properties]:
-        """Of a set, by each model."""
+        """Of a set, by each model; all processes must call it."""
         by_part = [
             [predicted_properties(part, p) for p in self.objective.predict(points, part, grad=grad)]
             for part in self.datasets[name]
         ]
-        of_models = [Properties.join(list(parts)) for parts in zip(*by_part, strict=True)]
-        return [self.baseline.added(name, one) for one in of_models]
+        return [self._whole(name, parts) for parts in zip(*by_part, strict=True)]
+
+    def _whole(self, name: str, parts: Sequence[Properties]) -> Properties:
+        """Of all processes, with the baseline."""
+        own, processes = Properties.join(parts), self.objective.processes
+        return self.baseline.added(name, gathered(own, self.deals[name], processes))
 
 
 class Trainer:
@@ -96,7 +103,11 @@ class Trainer:
         self._checkpoint = checkpoint
         self._on_best = on_best
         self._sets = [name for name in WATCHED if name in predictor.datasets]
-        self._references = {name: predictor.reference(name) for name in self._sets}
+        grad = predictor.objective.weights.needs_gradient
+        self._references = {
+            name: predictor.reference(name) if grad else energies_alone(predictor.reference(name))
+            for name in self._sets
+        }
         self.records: list[EpochRecord] = []
         self.best = [Best(np.array(p), float("inf"), 0) for p in minimizer.points]
         self._losses = [float("nan")] * len(self.best)
@@ -108,6 +119,7 @@ class Trainer:
         Raises:
             FloatingPointError: The loss is no longer a number.
             KeyboardInterrupt: The user stops it; a checkpoint is written.
+            ProcessError: Another process is gone; a checkpoint is written.
         """
         self._resume(reporter)
         start = perf_counter() - self._before
@@ -118,7 +130,7 @@ class Trainer:
                     self._epoch(perf_counter() - start, progress)
                     state = self._state(perf_counter() - start)
                     self._checkpoint.save_if_due(state)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, ProcessError):
                 if state is not None:
                     self._checkpoint.save(state)
                     reporter.warning(
@@ -209,7 +221,8 @@ class Trainer:
         }
 
     def _resume(self, reporter: Reporter) -> None:
-        state: Any = self._checkpoint.load()
+        processes = self._predictor.objective.processes
+        state: Any = processes.from_first(self._checkpoint.load)
         if state is None:
             return
         self._before = state["elapsed_s"]
@@ -218,6 +231,14 @@ class Trainer:
         self.best = [Best(b["point"].numpy(), b["loss"], b["epoch"]) for b in state["best"]]
         self.records = [EpochRecord.from_plain(record) for record in state["records"]]
         reporter.info(f"going on after epoch {len(self.records)} from {self._checkpoint.path}")
+
+
+def energies_alone(reference: Properties) -> Properties:
+    """Without forces and stress, which are not predicted where they have no weight."""
+    unknown = {
+        name: np.full_like(getattr(reference, name), np.nan) for name in ("forces", "stress")
+    }
+    return replace(reference, **unknown)
 
 
 def typical_loss(reference: Properties, predicted: Properties, weights: LossWeights) -> float:

@@ -1,11 +1,14 @@
 """The workflow `fit`, second half: networks are trained, the best are kept and reported."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float64
+from numpy import ndarray
 from pydantic import JsonValue
 from torch import nn
 
@@ -14,28 +17,39 @@ from miniff.ml import (
     Dataset,
     Mean,
     Normalization,
+    Processes,
     potentials_from_ml_data,
     save_potentials,
 )
+from miniff.ml._checkpoint import Checkpoint
 from miniff.ml_util._baseline import Baseline
-from miniff.ml_util._checkpoint import Checkpoint
 from miniff.ml_util._data import Split
+from miniff.ml_util._deals import Deal
 from miniff.ml_util._errors import Properties
+from miniff.ml_util._estimate import (
+    Demand,
+    MemoryLimit,
+    gigabytes,
+    of_predictions,
+    tables_of,
+)
 from miniff.ml_util._fit_result import NAME, FitResult, write_fit
-from miniff.ml_util._loss import LossWeights, term_counts
-from miniff.ml_util._memory import free_memory
+from miniff.ml_util._loss import LossWeights
 from miniff.ml_util._objective import Objective
 from miniff.ml_util._optimizers import (
     Course,
     OptimizerName,
+    TrainingSizes,
     conflict_of_dtype,
     conflicts_of_optimizer,
     make_minimizer,
+    memory_of,
     options_of,
 )
 from miniff.ml_util._progress import Level, Reporter
+from miniff.ml_util._run_choices import RunChoices
 from miniff.ml_util._settings import PRECISIONS, NumberType
-from miniff.ml_util._stress import energies_tell_pressure, report_pressure
+from miniff.ml_util._stress import energies_tell_pressure, report_pressure, typical_stress
 from miniff.ml_util._trainer import Best, Predictor, Trainer
 from miniff.ml_util._types import Count, NonNegative, OutputFile, Problem
 from miniff.potentials import LocalPotential
@@ -50,9 +64,14 @@ class PreparedFit:
     Attributes:
         log: The least important kind of message to show.
         dtype: What :class:`FitWorkflow` was made with.
+        limit: Of the memory; all of its processes share the work and must call :meth:`run`.
+        demand: The memory that data and networks need.
         cells: The structures for training, validation and test.
-        datasets: The same with descriptors, by name and in parts; only those that are not empty.
+        datasets: What this process has of them, with descriptors, by name and in parts; only sets
+            that are not empty.
+        deals: Who has what of each part.
         normalization: From the training set.
+        ranges: Of the descriptors of each species in the training set.
         members: For each model a network per species; :meth:`run` gives them the best parameters.
         default_n_epochs: How long to train if it is not said.
         baseline: Potentials whose part is taken from the references in ``datasets``.
@@ -62,9 +81,13 @@ class PreparedFit:
 
     log: Level
     dtype: NumberType
+    limit: MemoryLimit
+    demand: Demand
     cells: Split
     datasets: Mapping[str, Sequence[Dataset]]
+    deals: Mapping[str, Sequence[Deal]]
     normalization: Normalization
+    ranges: Sequence[Float64[ndarray, "2 _"]]
     members: list[list[nn.Sequential]]
     default_n_epochs: int
     baseline: Baseline
@@ -83,9 +106,8 @@ class PreparedFit:
         w_forces: NonNegative = 0.02,
         w_stress: NonNegative = 0.2,
         free_pressure: bool = True,
-        patience: Count = 50,
+        patience: Count | None = None,
         checkpoint_s: NonNegative = 60.0,
-        memory_gb: NonNegative | None = None,
     ) -> "FitResult":
         """Trains, and keeps the networks with the lowest typical loss on the validation set.
 
@@ -96,7 +118,8 @@ class PreparedFit:
 
         Args:
             n_epochs: Steps of the optimiser: 20 iterations of LBFGS, 5 steps of Levenberg, or one
-                pass through the training set. By default what ``quality`` says: 40, 60 or 200.
+                pass through the training set. By default what ``quality`` says, 40, 60 or 200, and
+                five times as many for Adam and AdamW.
             save: File for the best potentials so far, rewritten whenever they get better.
             optimizer: By name.
             optimizer_kwargs: Options of the optimiser.
@@ -108,80 +131,82 @@ class PreparedFit:
             free_pressure: Let one pressure be added to all stresses where energies ask for it: what
                 plane waves that are cut off leave on the diagonal no potential can follow. Where
                 all structures have the same volume per atom, energies do not ask.
-            patience: Epochs after which a model stops that has not become better.
+            patience: Epochs after which a model stops that has not become better: 50 by default;
+                Adam and AdamW, whose steps shrink towards the end, go on to it.
             checkpoint_s: Seconds between two writings of the checkpoint.
-            memory_gb: What derivatives of descriptors may take in memory (GB): half of what is free
-                by default. Those that do not fit are computed anew each time, which is slower and
-                rounds differently: give a number to get the same bits whatever is free.
 
         Raises:
             FloatingPointError: The loss is no longer a number.
-            ValueError: Arguments out of range, or a checkpoint of another run.
+            ValueError: Arguments out of range, more memory than the limit, or a checkpoint of
+                another run.
         """
-        weights = LossWeights(w_energy, w_forces, w_stress)
-        chosen = {"optimizer": optimizer, "batch_size": batch_size}
-        for at, what in self.conflicts({**chosen, "optimizer_kwargs": optimizer_kwargs}):
-            raise ValueError(f"`{'.'.join(at)}` {what}")
+        choices = RunChoices.of(
+            n_epochs=n_epochs,
+            patience=patience,
+            epochs_of_quality=self.default_n_epochs,
+            optimizer=optimizer,
+            optimizer_kwargs=optimizer_kwargs,
+            batch_size=batch_size,
+            weights=LossWeights(w_energy, w_forces, w_stress),
+            free_pressure=free_pressure,
+            checkpoint_s=checkpoint_s,
+            save=save,
+        )
         for at, what in conflict_of_dtype(self.dtype, optimizer):
             raise ValueError(f"`{'.'.join(at)}` {what}")
-        options = options_of(optimizer, optimizer_kwargs or {})
-        n_epochs = self.default_n_epochs if n_epochs is None else n_epochs
-        counts = {"n_epochs": n_epochs, "patience": patience, "batch_size": batch_size}
-        for name, count in counts.items():
-            if count is not None and count < 1:
-                raise ValueError(f"`{name}` is {count} but must be in [1, inf)")
-        for name, value in {"memory_gb": memory_gb, "checkpoint_s": checkpoint_s}.items():
-            if value is not None and not 0 <= value < float("inf"):
-                raise ValueError(f"`{name}` is {value} but must be in [0, inf)")
-        settings: dict[str, object] = {
-            "optimizer": optimizer,
-            "optimizer_kwargs": dict(optimizer_kwargs or {}),
-            "free_pressure": free_pressure,
-            "patience": patience,
-            "memory_gb": memory_gb,
-            **{f"w_{name}": weight for name, weight in asdict(weights).items()},
-        }
         course = Course.of(
             optimizer,
-            self.datasets["train"],
-            n_epochs=n_epochs,
+            self.deals["train"],
+            n_epochs=choices.n_epochs,
             seed=int(str(self.provenance["seed"])),
             batch_size=batch_size,
         )
-        settings |= course.settings(optimizer)
-        fit = replace(self, datasets=course.cut(self.datasets))
-        objective = fit._objective(weights, free_pressure)
-        minimizer = make_minimizer(optimizer, options, objective, self.members, course)
-        predictor = Predictor(objective, fit.datasets, self.baseline)
-        with Reporter(NAME, level=self.log, append=True) as reporter:
-            checkpoint = self._checkpoint(settings, checkpoint_s)
-            if objective.weights.needs_gradient:
-                limit = free_memory() / 2 if memory_gb is None else memory_gb * 1e9
-                fit._keep_derivatives(limit, reporter)
-            trainer = Trainer(
-                minimizer,
-                predictor,
-                patience=patience,
-                checkpoint=checkpoint,
-                on_best=lambda best: self._save(
-                    save, objective, best, {"n_epochs": n_epochs, **settings}
-                ),
-            )
-            try:
-                trainer.run(n_epochs, reporter)
-            except FloatingPointError as error:
-                cause = fit._cause(predictor, [best.point for best in trainer.best])
-                raise FloatingPointError(f"{error}: {cause}") from error
-            for part in fit._parts():
-                part.keep_derivatives(0)
-            result = fit._finish(trainer, predictor)
-            reporter.table("Errors", result.errors)
-            report_pressure(reporter, result)
-            write_fit(result, self.provenance)
-            if save is not None:
-                reporter.info(f"potentials: {save}")
-            checkpoint.remove()
+        with Reporter(
+            NAME, level=self.log, append=True, silent=not self.processes.is_first
+        ) as reporter:
+            result = self._cut(course)._train(choices, course, reporter)
+            self.processes.wait()  # until the files are written
         return result
+
+    def _train(self, choices: RunChoices, course: Course, reporter: Reporter) -> "FitResult":
+        """From the first epoch, or a checkpoint, to the files that are left behind."""
+        options = options_of(choices.optimizer, choices.optimizer_kwargs)
+        objective = self._objective(choices.weights, choices.free_pressure)
+        settings = choices.settings() | course.settings(choices.optimizer)
+        checkpoint = self._checkpoint(settings, choices.checkpoint_s)
+        demand = self._demand(choices.optimizer, options, course)
+        demand.refuse_above(self.limit)
+        self._keep_derivatives(demand, reporter, is_kept=objective.weights.needs_gradient)
+        predictor = Predictor(objective, self.datasets, self.baseline, self.deals)
+        said = {"n_epochs": choices.n_epochs, **settings}
+        trainer = Trainer(
+            make_minimizer(choices.optimizer, options, objective, self.members, course),
+            predictor,
+            patience=choices.patience,
+            checkpoint=checkpoint,
+            on_best=lambda best: self._save(choices.save, objective, best, said),
+        )
+        try:
+            trainer.run(choices.n_epochs, reporter)
+        except FloatingPointError as error:
+            cause = self._cause(predictor, [best.point for best in trainer.best])
+            raise FloatingPointError(f"{error}: {cause}") from error
+        for part in self._parts():
+            part.keep_derivatives(0)
+        result = self._finish(trainer, predictor)
+        reporter.table("Errors", result.errors)
+        report_pressure(reporter, result)
+        if self.processes.is_first:
+            write_fit(result, self.provenance)
+        if choices.save is not None:
+            reporter.info(f"potentials: {choices.save}")
+        checkpoint.remove()
+        return result
+
+    @property
+    def processes(self) -> Processes:
+        """Those that share the work."""
+        return self.limit.processes
 
     @staticmethod
     def conflicts(run: Mapping[str, object]) -> list[Problem]:
@@ -200,22 +225,36 @@ class PreparedFit:
                 return f"the energy of {where} is {reference.energy[s]}"
         return "all energies are finite; a lower step length or smaller weights may help"
 
+    def _cut(self, course: Course) -> "PreparedFit":
+        """The training set as the optimiser looks at it."""
+        parts, deals = course.cut(self.datasets["train"], self.deals["train"], self.processes.rank)
+        return replace(
+            self,
+            datasets={**self.datasets, "train": parts},
+            deals={**self.deals, "train": deals},
+        )
+
     def _parts(self) -> list[Dataset]:
         """Of the sets that are looked at again and again."""
         names = [name for name in ("train", "validation") if name in self.datasets]
         return [part for name in names for part in self.datasets[name]]
 
     def _objective(self, wanted: LossWeights, free_pressure: bool) -> Objective:
-        train = self.datasets["train"]
-        counts = torch.stack([term_counts(part) for part in train]).sum(0)
-        weights = wanted.where_known(counts)
-        unit = 0.0
-        stress = Dataset.join(train).per_cell_dataset.stress
-        told = weights.energy > 0 and energies_tell_pressure(train)
-        if free_pressure and weights.stress > 0 and told and stress is not None:
-            unit = PRESSURE_UNIT * float(stress.square().nanmean().sqrt())
-        precision = PRECISIONS[self.dtype]
-        return Objective(self.members[0], train, self.normalization, weights, unit, precision)
+        objective = Objective(
+            networks=self.members[0],
+            parts=self.datasets["train"],
+            normalization=self.normalization,
+            weights=wanted,
+            precision=PRECISIONS[self.dtype],
+            processes=self.processes,
+            deals=self.deals["train"],
+        )
+        weights = wanted.where_known(objective.counts.sum(0))
+        told = energies_tell_pressure(objective.parts, self.processes)
+        is_free = free_pressure and weights.stress > 0 and weights.energy > 0 and told
+        typical = typical_stress(objective.parts, self.processes)
+        unit = PRESSURE_UNIT * typical if is_free else 0.0
+        return replace(objective, weights=weights, pressure_unit=unit)
 
     def _checkpoint(self, settings: Mapping[str, object], every_s: float) -> Checkpoint:
         run = {
@@ -223,23 +262,56 @@ class PreparedFit:
                 "threads": torch.get_num_threads(),
                 "core": _core.instruction_set,
                 "dtype": self.dtype,
+                "processes": self.processes.size,
+                "memory_gb": self.limit.gb,
             },
             "prepare": dict(self.settings),
             "run": dict(settings),
             **self.provenance,
         }
-        return Checkpoint(Path(f"{NAME}.checkpoint"), run, every_s)
+        path, writes = Path(f"{NAME}.checkpoint"), self.processes.is_first
+        return Checkpoint(path, run, every_s, writes)
 
-    def _keep_derivatives(self, limit: float, reporter: Reporter) -> None:
-        """Keeps in memory what fits, of the training set first."""
-        needed = 0.0
-        for part in self._parts():
-            needed += part.keep_derivatives(max(0.0, limit - needed))
-        share = "all" if needed <= limit else f"{limit / needed:.0%}"
-        reporter.info(
-            f"derivatives of the descriptors take {needed / 1e9:.2g} GB: {share} of them kept in "
-            f"memory, where they may take {limit / 1e9:.2g} GB"
+    def _demand(self, optimizer: OptimizerName, options: Any, course: Course) -> Demand:
+        """The memory of the whole run, but for derivatives that are kept."""
+        deals, n_models = self.deals["train"], len(self.members)
+        sizes = TrainingSizes(
+            n_parameters=[sum(p.numel() for p in n.parameters()) for n in self.members[0]],
+            n_models=n_models,
+            n_epochs=course.n_epochs,
+            n_structures=sum(len(deal.owner) for deal in deals),
+            part_structures=max(len(deal.owner) for deal in deals) / self.processes.size,
+            batch_size=course.batch_size,
+            atoms_of_structure=float(np.mean(np.concatenate([deal.sizes for deal in deals]))),
         )
+        n_atoms = sum(float(deal.sizes.sum()) for own in self.deals.values() for deal in own)
+        parts = {
+            **self.demand.parts,
+            "comparisons": of_predictions(n_atoms, n_models),
+            optimizer: memory_of(optimizer, options, sizes),
+        }
+        if course.batch_size is not None:
+            parts["pieces for batches"] = tables_of(self.datasets["train"])
+        return Demand(parts)
+
+    def _keep_derivatives(self, demand: Demand, reporter: Reporter, *, is_kept: bool) -> None:
+        """Keeps in memory what fits, of the training set first; tells what all takes."""
+        limit, needed = self.limit.for_derivatives(demand.total), 0.0
+        for part in self._parts():
+            if len(part) and is_kept:
+                needed += part.keep_derivatives(max(0.0, limit - needed))
+        whole = replace(
+            demand, parts={**demand.parts, "derivatives of descriptors": min(needed, limit)}
+        )
+        needed, limit = self.processes.sum(np.array([needed, limit])).tolist()
+        n = self.processes.size
+        reporter.info(f"memory{f' of each of {n} processes' if n > 1 else ''}: {whole}")
+        if needed > limit:
+            reporter.info(
+                f"derivatives of the descriptors take {gigabytes(needed)}: {limit / needed:.0%} of "
+                f"them are kept, where they may take {gigabytes(limit)}; the others are computed "
+                "anew each time"
+            )
 
     def _finish(self, trainer: Trainer, predictor: Predictor) -> FitResult:
         """Errors of the networks that were kept, on every set."""
@@ -267,7 +339,7 @@ class PreparedFit:
         run: Mapping[str, object],
     ) -> None:
         """Writes the potentials with what made them."""
-        if path is not None:
+        if path is not None and self.processes.is_first:
             job = {"prepare": dict(self.settings), "run": dict(run)}
             provenance = {**self.provenance, "job": job}
             save_potentials(path, self._potentials(objective, best), provenance=provenance)
@@ -278,8 +350,8 @@ class PreparedFit:
         networks = [
             own[0] if len(own) == 1 else Mean(own) for own in map(list, zip(*models, strict=True))
         ]
-        whole = Dataset.join(self.datasets["train"])
-        made = potentials_from_ml_data(networks, whole, self.normalization)
+        part = self.datasets["train"][0]
+        made = potentials_from_ml_data(networks, part, self.normalization, self.ranges)
         return [*self.baseline.potentials, *made]
 
 

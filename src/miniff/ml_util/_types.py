@@ -1,5 +1,6 @@
 """Marks for arguments, so that a job can be checked before it runs: files, ranges, contents."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ __all__ = [
     "InputFiles",
     "NonNegative",
     "OutputFile",
+    "OutputFolder",
     "Positive",
     "Problem",
     "Reads",
@@ -57,12 +59,27 @@ class Checked:
     problems: Callable[[Any], list[Problem]]
 
 
+def folder_problems(name: str) -> list[Problem]:
+    """Why files cannot be put into a folder of this name."""
+    path = os.path.realpath(os.path.expanduser(name))
+    if not name:
+        return [((), "no folder is named")]
+    if os.path.isdir(path):
+        return [] if os.access(path, os.W_OK) else [((), f"{name} cannot be written to")]
+    if os.path.exists(path):
+        return [((), f"{name} is a file but must be a folder")]
+    above = os.path.dirname(path)
+    return [] if os.path.isdir(above) else [((), f"{name} cannot be made: there is no {above}")]
+
+
 InputFile = Annotated[str, Reads()]
 """A file name."""
 InputFiles = Annotated[str | list[str], Reads(patterns=True)]
 """A file name or pattern (``*``, ``?``, ``[]``), or a list of them."""
 OutputFile = Annotated[str, Writes()]
 """The name of a file to be written."""
+OutputFolder = Annotated[str, Checked(folder_problems)]
+"""The name of a folder that is made if it is not there."""
 Count = Annotated[int, Field(ge=1)]
 """At least one."""
 Seed = Annotated[int, Field(ge=0, lt=2**63)]

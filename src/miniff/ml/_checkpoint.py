@@ -24,11 +24,13 @@ class Checkpoint:
         path: Where it is.
         run: All that decides the numbers of the run, as plain data.
         every_s: Seconds between two writings.
+        writes: Whether this process does.
     """
 
     path: Path
     run: Mapping[str, object]
     every_s: float
+    writes: bool = True
 
     def __post_init__(self) -> None:
         self._written = monotonic()
@@ -60,18 +62,25 @@ class Checkpoint:
 
     def save_if_due(self, state: Mapping[str, object]) -> None:
         """Writes the state if enough time has gone by since the last writing."""
-        if monotonic() - self._written >= self.every_s:
+        if self.is_due():
             self.save(state)
+
+    def is_due(self) -> bool:
+        """Whether enough time has gone by since the last writing."""
+        return monotonic() - self._written >= self.every_s
 
     def save(self, state: Mapping[str, object]) -> None:
         """Writes the state."""
+        if not self.writes:
+            return
         with atomic_write(self.path) as temporary:
             torch.save({"format": FORMAT, "run": _text(self.run), "state": dict(state)}, temporary)
         self._written = monotonic()
 
     def remove(self) -> None:
         """The run is complete."""
-        self.path.unlink(missing_ok=True)
+        if self.writes:
+            self.path.unlink(missing_ok=True)
 
 
 def _text(run: Mapping[str, object]) -> str:

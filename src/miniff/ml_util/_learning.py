@@ -1,0 +1,105 @@
+"""Descriptors of all structures of a set, each process those of its share."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from miniff.kernel import Cell, compute_images
+from miniff.ml import Dataset, Processes, learn_cauldron, stored_dataset
+from miniff.ml_util._deals import Deal, deal_evenly, pairs_of
+from miniff.ml_util._estimate import PROGRAM, REFERENCES, STRUCTURE, Demand, count, of_step
+from miniff.ml_util._progress import Reporter
+from miniff.potentials import FunctionPotential
+
+__all__ = ["Learning"]
+
+FILES = ("found", "made", "damaged")
+"""What may be told of a file in the cache."""
+ATOMS_OF_PART = 4096
+"""At most so many are looked at together, or one structure."""
+
+
+@dataclass(frozen=True)
+class Learning:
+    """Computes descriptors, or finds them in files.
+
+    Attributes:
+        functions: Of each species.
+        processes: Each computes those of its share.
+        cache: A folder for files with them; None to have them in memory.
+        files: What became of how many files of this process.
+    """
+
+    functions: Mapping[str, Sequence[FunctionPotential]]
+    processes: Processes
+    cache: str | None = None
+    files: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def cutoff(self) -> float:
+        """The longest (length)."""
+        return max(f.cutoff for own in self.functions.values() for f in own)
+
+    def demand(
+        self, sets: Mapping[str, Sequence[Cell]], n_with_forces: int, n_models: int
+    ) -> Demand:
+        """The memory of a process that learns sets, and then goes through them."""
+        train = sets["train"]
+        groups = {**sets, "train": train[:n_with_forces], "rest": train[n_with_forces:]}
+        found = self.processes.from_first(
+            lambda: {n: count(own, self.functions, self.cutoff) for n, own in groups.items()}
+        )
+        own = {name: census.share(self.processes.size) for name, census in found.items()}
+        neighbors = sum(census.neighbors for name, census in own.items() if name != "rest")
+        is_cached = self.cache is not None
+        n_atoms = sum(census.n_atoms for census in found.values())
+        return Demand(
+            {
+                "the program": PROGRAM,
+                "structures": STRUCTURE * n_atoms,
+                "neighbours": 0.0 if is_cached else neighbors,
+                "descriptors": 0.0 if is_cached else sum(c.descriptors for c in own.values()),
+                "references": REFERENCES * n_atoms / self.processes.size,
+                "networks at work": of_step(own["train"], ATOMS_OF_PART, n_models),
+            }
+        )
+
+    def of(self, cells: Sequence[Cell], *, derivatives: bool = True) -> list[tuple[Dataset, Deal]]:
+        """Of structures, part by part."""
+        size, rank = self.processes.size, self.processes.rank
+        is_shared = size > 1
+        work = pairs_of(cells, self.cutoff, self.processes) if is_shared else np.zeros(len(cells))
+        sizes = np.array([cell.size for cell in cells], np.int64)
+        learned, rest = [], list(cells)
+        for deal in deal_evenly(work, sizes, ATOMS_OF_PART, size):
+            part, rest = rest[: len(deal.owner)], rest[len(deal.owner) :]
+            own = [part[s] for s in deal.structures(rank)]
+            learned.append((self._dataset(own, derivatives=derivatives), deal))
+        return learned
+
+    def _dataset(self, cells: Sequence[Cell], *, derivatives: bool) -> Dataset:
+        if self.cache is None:
+            images = [compute_images(cell, self.cutoff) for cell in cells]
+            return learn_cauldron(images, self.functions, derivatives=derivatives)
+        return stored_dataset(
+            self.cache,
+            cells,
+            self.functions,
+            derivatives=derivatives,
+            tell=lambda what: self.files.update([what]),
+        )
+
+    def report(self, reporter: Reporter) -> None:
+        """What became of the files of all processes."""
+        if self.cache is None:
+            return
+        own = np.array([self.files[what] for what in FILES], float)
+        found, made, damaged = self.processes.sum(own).astype(int).tolist()
+        n = found + made + damaged
+        reporter.info(f"{self.cache}: {found} of {n} files of descriptors were there")
+        if damaged:
+            reporter.warning(
+                f"{self.cache}: {damaged} of {n} files were damaged and have been made anew"
+            )

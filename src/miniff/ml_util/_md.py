@@ -1,0 +1,370 @@
+"""The workflow `md`: molecular dynamics of one structure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from ase import units
+from numpy import ndarray
+from pydantic import Field
+
+from miniff import dyn
+from miniff.kernel import Cell
+from miniff.ml_util._data_files import SetFiles
+from miniff.ml_util._moving import Material, read_material
+from miniff.ml_util._outputs import write_json
+from miniff.ml_util._progress import CountProgress, Level, Reporter
+from miniff.ml_util._relaxing import Pressure
+from miniff.ml_util._settings import set_threads
+from miniff.ml_util._types import Count, InputFile, NonNegative, Positive, Problem, Seed
+from miniff.potentials import LocalPotential
+
+__all__ = ["MdWorkflow", "PreparedMd"]
+
+NAME = "md"
+Ensemble = Literal["nve", "nvt", "npt"]
+Copies = Annotated[list[Count], Field(min_length=3, max_length=3)]
+BELONGS_TO: dict[str, tuple[str, ...]] = {
+    "pressure_gpa": ("npt",),
+    "period_fs": ("npt",),
+    "thermostat": ("nvt",),
+    "relaxation_time_fs": ("nvt", "npt"),
+}
+"""Which ensembles a key of `run` has a meaning for."""
+
+
+class MdWorkflow:
+    """Moves the atoms of one structure: dynamics at constant energy, temperature or pressure.
+
+    A run that was interrupted goes on when the same job is run again, to the same numbers; one that
+    is complete goes on if `n_steps` is raised. Delete `md.checkpoint` to start anew.
+    """
+
+    OUTPUTS: ClassVar = (".json", ".log", ".csv", ".extxyz")
+    """What it writes, after its name."""
+
+    def __init__(
+        self,
+        *,
+        seed: Seed = 0,
+        dtype: Literal["float64"] = "float64",
+        device: Literal["auto", "cpu"] = "auto",
+        threads: Count | None = None,
+        log: Level = "info",
+    ) -> None:
+        """Settings of the run.
+
+        Args:
+            seed: Of the velocities at the beginning and of random forces.
+            dtype: Type of all numbers.
+            device: Where networks run.
+            threads: Of the core and of torch; as many as the environment says by default.
+            log: What to tell: the least important kind of message.
+        """
+        set_threads(threads)
+        self.seed = seed
+        self.log = log
+
+    def prepare(
+        self,
+        *,
+        fn_cells: SetFiles,
+        index: int | None = None,
+        repeat: Copies = [1, 1, 1],  # noqa: B006 - read, never changed
+        potentials: InputFile = "potentials.pt",
+        ignore_missing_species: bool = False,
+    ) -> "PreparedMd":
+        """Reads the structure and the potentials.
+
+        Args:
+            fn_cells: A file with the structure at the beginning; if it has `momenta`, as a
+                trajectory does, atoms begin with these.
+            index: Which structure, counted from 0, or from the end if negative; needed where there
+                are several.
+            repeat: Copies along each cell vector.
+            potentials: The file that `fit` saved, or formulas as plain data.
+            ignore_missing_species: Let atoms that no potential is for have no energy.
+
+        Raises:
+            ValueError: Files that cannot be used, no such structure, or atoms that no potential is
+                for.
+        """
+        material = read_material(
+            fn_cells, potentials, ignore_missing_species=ignore_missing_species, seed=self.seed
+        )
+        cell = _chosen(material.cells, index)
+        if repeat != [1, 1, 1]:
+            cell = cell.repeated(*repeat)
+        return PreparedMd(self.log, self.seed, material, cell)
+
+
+@dataclass(frozen=True)
+class PreparedMd:
+    """A structure and the potentials to move its atoms with."""
+
+    log: Level
+    seed: int
+    material: Material
+    cell: Cell
+
+    def run(
+        self,
+        *,
+        n_steps: Count,
+        ensemble: Ensemble = "nvt",
+        timestep_fs: Positive = 1.0,
+        temperature_k: NonNegative = 300.0,
+        thermostat: Literal["langevin", "nose-hoover"] = "langevin",
+        relaxation_time_fs: Positive | None = None,
+        pressure_gpa: Pressure | None = None,
+        period_fs: Positive | None = None,
+        every: Count = 100,
+        wrap: bool = False,
+        checkpoint_s: NonNegative = 60.0,
+        precision: Literal["double", "single"] = "double",
+    ) -> dyn.State:
+        """Moves the atoms; `md.csv` has energies, temperature and pressure, `md.extxyz` the way.
+
+        Args:
+            n_steps: All together, also of a run that goes on.
+            ensemble: What is constant: `nve` energy and volume, `nvt` temperature and volume, `npt`
+                temperature and pressure.
+            timestep_fs: Of each step.
+            temperature_k: Of the velocities at the beginning, and in `nvt` and `npt` to be kept.
+            thermostat: Of `nvt`.
+            relaxation_time_fs: Within which heat comes and goes in `nvt` and `npt`; 100 steps by
+                default.
+            pressure_gpa: Of `npt`, needed there; positive under compression.
+            period_fs: In which the volume of `npt` swings; 1000 steps by default.
+            every: Steps between two frames, and two lines of the table.
+            wrap: Write atoms in the box along vectors that repeat; else each is where it went.
+            checkpoint_s: Seconds between two writings of `md.checkpoint`.
+            precision: Of descriptors and networks.
+
+        Returns:
+            The state at the end.
+
+        Raises:
+            ValueError: What does not go together, or a checkpoint of another run.
+            FloatingPointError: Something explodes: the step and an atom are named.
+        """
+        given = {
+            "ensemble": ensemble,
+            "temperature_k": temperature_k,
+            "thermostat": None if thermostat == "langevin" else thermostat,
+            "relaxation_time_fs": relaxation_time_fs,
+            "pressure_gpa": pressure_gpa,
+            "period_fs": period_fs,
+        }
+        for (key,), what in self.conflicts(given):
+            raise ValueError(f"`{key}` {what}")
+        fs = units.fs
+        keeping = _Keeping(
+            ensemble=ensemble,
+            temperature=temperature_k,
+            thermostat=thermostat,
+            relaxation_time=None if relaxation_time_fs is None else relaxation_time_fs * fs,
+            pressure=None if pressure_gpa is None else pressure_gpa * units.GPa,
+            period=None if period_fs is None else period_fs * fs,
+        )
+        record = dyn.Record(
+            f"{NAME}.extxyz",
+            f"{NAME}.csv",
+            f"{NAME}.checkpoint",
+            every=every,
+            checkpoint_s=checkpoint_s,
+            wrap=wrap,
+        )
+        begun, goes_on = perf_counter(), Path(f"{NAME}.checkpoint").exists()
+        with Reporter(NAME, level=self.log, append=goes_on) as reporter:
+            self._tell(reporter, goes_on)
+            with reporter.counting(n_steps) as progress:
+                see = _Seen(progress, n_steps)
+                move = _Move(n_steps, timestep_fs * fs, record, see, precision)
+                end = keeping.run(self, move)
+            self._report(reporter, end, perf_counter() - begun)
+        return end
+
+    @staticmethod
+    def conflicts(run: Mapping[str, object]) -> list[Problem]:
+        """What is wrong with arguments of ``run`` only beside each other."""
+        ensemble = run.get("ensemble", "nvt")
+        problems: list[Problem] = [
+            ((key,), f"is {run[key]} but {ensemble} has none: it belongs to {' and '.join(of)}")
+            for key, of in BELONGS_TO.items()
+            if run.get(key) is not None and ensemble not in of
+        ]
+        if ensemble == "npt" and run.get("pressure_gpa") is None:
+            problems.append((("pressure_gpa",), "is missing but npt needs it"))
+        if ensemble != "nve" and run.get("temperature_k") == 0:
+            problems.append((("temperature_k",), f"is 0 but must be above it for {ensemble}"))
+        return problems
+
+    @property
+    def potentials(self) -> list[LocalPotential]:
+        """Those that can act in the structure."""
+        return self.material.potentials_for(self.cell)
+
+    @property
+    def velocities(self) -> ndarray | None:
+        """Those of the structure, if it has momenta (length/time)."""
+        momenta = self.cell.meta.get("momenta")
+        if momenta is None:
+            return None
+        velocities: ndarray = np.asarray(momenta, float) / dyn.masses_of(self.cell)[:, None]
+        return velocities
+
+    def _tell(self, reporter: Reporter, goes_on: bool) -> None:
+        source = self.cell.meta.get("source", "a structure")
+        reporter.info(f"{source}: {self.cell.size} atoms")
+        if goes_on:
+            reporter.info(f"goes on from {NAME}.checkpoint: delete it to start anew")
+
+    def _report(self, reporter: Reporter, end: dyn.State, wall_time_s: float) -> None:
+        averages = _averages(f"{NAME}.csv")
+        for name, (mean, spread) in averages.items():
+            reporter.info(f"{name}: {mean:.6g}, standard deviation {spread:.3g} (second half)")
+        drift = None if end.drift is None else end.drift * 1e3 * units.fs
+        if drift is not None:
+            reporter.info(f"drift of the conserved energy: {drift:.2e} eV/atom/ps")
+        write_json(
+            NAME,
+            {
+                "n_steps": end.step,
+                "time_ps": end.time / (1e3 * units.fs),
+                "averages": {n: {"mean": m, "std": s} for n, (m, s) in averages.items()},
+                "drift_eV_per_atom_ps": drift,
+                "wall_time_s": round(wall_time_s, 3),
+                **self.material.provenance,
+            },
+        )
+
+
+@dataclass(frozen=True)
+class _Move:
+    """What all ensembles need to know."""
+
+    n_steps: int
+    timestep: float
+    record: dyn.Record
+    see: "_Seen"
+    precision: Literal["double", "single"]
+
+
+@dataclass(frozen=True)
+class _Keeping:
+    """An ensemble with what it keeps, in units of ASE."""
+
+    ensemble: Ensemble
+    temperature: float
+    thermostat: Literal["langevin", "nose-hoover"]
+    relaxation_time: float | None
+    pressure: float | None
+    period: float | None
+
+    def run(self, prepared: PreparedMd, move: _Move) -> dyn.State:
+        """Moves the atoms of the structure."""
+        return {"nve": self._nve, "nvt": self._nvt, "npt": self._npt}[self.ensemble](prepared, move)
+
+    def _nve(self, prepared: PreparedMd, move: _Move) -> dyn.State:
+        cell, velocities = prepared.cell, prepared.velocities
+        if velocities is None:
+            velocities = dyn.thermal_velocities(cell, self.temperature, seed=prepared.seed)
+        return dyn.nve(
+            cell,
+            prepared.potentials,
+            n_steps=move.n_steps,
+            timestep=move.timestep,
+            velocities=velocities,
+            observe=move.see,
+            every=move.record.every,
+            record=move.record,
+            ignore_missing_species=prepared.material.ignore_missing_species,
+            precision=move.precision,
+        )
+
+    def _nvt(self, prepared: PreparedMd, move: _Move) -> dyn.State:
+        return dyn.nvt(
+            prepared.cell,
+            prepared.potentials,
+            n_steps=move.n_steps,
+            timestep=move.timestep,
+            temperature=self.temperature,
+            thermostat=self.thermostat,
+            relaxation_time=self.relaxation_time,
+            seed=prepared.seed,
+            velocities=prepared.velocities,
+            observe=move.see,
+            every=move.record.every,
+            record=move.record,
+            ignore_missing_species=prepared.material.ignore_missing_species,
+            precision=move.precision,
+        )
+
+    def _npt(self, prepared: PreparedMd, move: _Move) -> dyn.State:
+        assert self.pressure is not None
+        return dyn.npt(
+            prepared.cell,
+            prepared.potentials,
+            n_steps=move.n_steps,
+            timestep=move.timestep,
+            temperature=self.temperature,
+            pressure=self.pressure,
+            relaxation_time=self.relaxation_time,
+            period=self.period,
+            seed=prepared.seed,
+            velocities=prepared.velocities,
+            observe=move.see,
+            every=move.record.every,
+            record=move.record,
+            ignore_missing_species=prepared.material.ignore_missing_species,
+            precision=move.precision,
+        )
+
+
+class _Seen:
+    """Tells of each state that is recorded."""
+
+    def __init__(self, progress: CountProgress, n_steps: int) -> None:
+        self._progress, self._n_steps = progress, n_steps
+        self._last: tuple[int, float] | None = None
+
+    def __call__(self, state: dyn.State) -> None:
+        now = perf_counter()
+        speed = ""
+        if self._last is not None:
+            step, then = self._last
+            speed = f", {(state.step - step) / max(now - then, 1e-9):.0f} steps/s"
+        self._last = state.step, now
+        pressure = "" if state.pressure is None else f", {state.pressure / units.GPa:.2f} GPa"
+        drift = ""
+        if state.drift is not None:
+            drift = f", drift {state.drift * 1e3 * units.fs:.1e} eV/atom/ps"
+        energy = f"{state.energy / max(len(state.positions), 1):.4f} eV/atom"
+        short = f"{state.temperature:.0f} K{pressure}, {energy}{drift}{speed}"
+        self._progress.update(state.step, f"step {state.step}/{self._n_steps}: {short}", short)
+
+
+def _chosen(cells: list[Cell], index: int | None) -> Cell:
+    """One structure of a file."""
+    if index is None and len(cells) > 1:
+        raise ValueError(f"there are {len(cells)} structures: say which one by `index`")
+    place = 0 if index is None else index
+    if not -len(cells) <= place < len(cells):
+        raise ValueError(f"`index` is {index} but must be in [{-len(cells)}, {len(cells)})")
+    return cells[place]
+
+
+def _averages(path: str) -> dict[str, tuple[float, float]]:
+    """Mean and standard deviation over the second half of the columns of a table."""
+    table = np.atleast_1d(np.genfromtxt(path, delimiter=",", names=True))
+    kept = table[len(table) // 2 :]
+    names = ("potential_energy_eV", "temperature_K", "pressure_GPa", "volume_A3")
+    return {
+        name: (float(kept[name].mean()), float(kept[name].std()))
+        for name in names
+        if np.isfinite(kept[name]).all()
+    }

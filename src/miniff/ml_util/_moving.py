@@ -1,0 +1,67 @@
+"""What workflows that move atoms have in common: structures, and potentials that fit them."""
+
+from dataclasses import dataclass
+
+from miniff.ase import MiniffCalculator
+from miniff.kernel import Cell
+from miniff.ml import load_potentials, processes_of_torchrun
+from miniff.ml_util._data import hash_of_files
+from miniff.ml_util._data_files import SetFiles, names_of, read_data
+from miniff.ml_util._outputs import refuse_unwritable
+from miniff.ml_util._settings import versions
+from miniff.potentials import LocalPotential, refuse_uncovered_species
+
+__all__ = ["Material", "read_material"]
+
+
+@dataclass(frozen=True)
+class Material:
+    """Structures, and the potentials to move their atoms with.
+
+    Attributes:
+        cells: As they were read.
+        potentials: As they were read.
+        ignore_missing_species: Whether atoms that no potential is for have no energy.
+        provenance: Where the numbers come from, for reports.
+    """
+
+    cells: list[Cell]
+    potentials: list[LocalPotential]
+    ignore_missing_species: bool
+    provenance: dict[str, object]
+
+    def potentials_for(self, cell: Cell) -> list[LocalPotential]:
+        """Those that can act in a structure: others name elements that it does not have."""
+        return [p for p in self.potentials if set(p.species) <= set(cell.values)]
+
+
+def read_material(
+    fn_cells: SetFiles, potentials: str, *, ignore_missing_species: bool, seed: int
+) -> Material:
+    """Reads structures and potentials.
+
+    Raises:
+        ValueError: Files that cannot be used, atoms that no potential is for, species that are no
+            chemical elements, or more than one process.
+    """
+    n_processes = processes_of_torchrun().size
+    if n_processes > 1:
+        raise ValueError(
+            f"torchrun has started {n_processes} processes but atoms are moved in one alone: run "
+            "this workflow in a job of its own, without torchrun"
+        )
+    loaded = load_potentials(potentials)
+    MiniffCalculator(loaded)  # refuses what has no place in ASE
+    cells = read_data(fn_cells)
+    if not ignore_missing_species:
+        for cell in cells:
+            where = str(cell.meta.get("source", "a structure"))
+            refuse_uncovered_species(loaded, cell.values, where=where)
+    refuse_unwritable(cells)
+    provenance: dict[str, object] = {
+        "seed": seed,
+        "versions": versions(),
+        "data_sha256": hash_of_files(names_of(fn_cells)),
+        "potentials_sha256": hash_of_files(potentials),
+    }
+    return Material(cells, loaded, ignore_missing_species, provenance)

@@ -1,0 +1,177 @@
+"""The workflow `relax`: structures moved to minima of the energy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+from rich.table import Table
+
+from miniff.kernel import Cell
+from miniff.ml_util._data_files import SetFiles
+from miniff.ml_util._moving import Material, read_material
+from miniff.ml_util._outputs import write_json
+from miniff.ml_util._progress import Level, Reporter
+from miniff.ml_util._relaxing import (
+    FreeName,
+    OptimizerName,
+    Pressure,
+    Relaxation,
+    Relaxed,
+    relax_all,
+)
+from miniff.ml_util._settings import set_threads
+from miniff.ml_util._types import Count, InputFile, Positive, Problem, Seed
+
+__all__ = ["PreparedRelax", "RelaxWorkflow", "conflicts_of_pressure"]
+
+NAME = "relax"
+Index = Annotated[int, Field(ge=0)]
+
+
+class RelaxWorkflow:
+    """Moves atoms, and cells if asked to, to where the forces vanish."""
+
+    OUTPUTS: ClassVar = (".json", ".log", ".extxyz")
+    """What it writes, after its name."""
+
+    def __init__(
+        self,
+        *,
+        seed: Seed = 0,
+        dtype: Literal["float64"] = "float64",
+        device: Literal["auto", "cpu"] = "auto",
+        threads: Count | None = None,
+        log: Level = "info",
+    ) -> None:
+        """Settings of the run.
+
+        Args:
+            seed: Noted in the report; nothing is drawn by chance.
+            dtype: Type of all numbers.
+            device: Where networks run.
+            threads: Of the core and of torch; as many as the environment says by default.
+            log: What to tell: the least important kind of message.
+        """
+        set_threads(threads)
+        self.seed = seed
+        self.log = log
+
+    def prepare(
+        self,
+        *,
+        fn_cells: SetFiles,
+        potentials: InputFile = "potentials.pt",
+        ignore_missing_species: bool = False,
+    ) -> "PreparedRelax":
+        """Reads structures and potentials.
+
+        Args:
+            fn_cells: Files with structures; patterns are allowed. ``input.data`` of n2p2 and RuNNer
+                must be a mapping of ``files``, ``length_unit`` and ``energy_unit``.
+            potentials: The file that `fit` saved, or formulas as plain data.
+            ignore_missing_species: Let atoms that no potential is for have no energy.
+
+        Raises:
+            ValueError: Files that cannot be used, or atoms that no potential is for.
+        """
+        material = read_material(
+            fn_cells, potentials, ignore_missing_species=ignore_missing_species, seed=self.seed
+        )
+        return PreparedRelax(self.log, material)
+
+
+@dataclass(frozen=True)
+class PreparedRelax:
+    """Structures and the potentials to relax them with."""
+
+    log: Level
+    material: Material
+
+    def run(
+        self,
+        *,
+        free: FreeName = "positions",
+        pressure_gpa: Pressure = 0.0,
+        symmetry: bool = False,
+        optimizer: OptimizerName = "lbfgs",
+        tolerance: Positive = 1e-3,
+        max_steps: Count = 1000,
+        precision: Literal["double", "single"] = "double",
+        fixed: list[Index] = [],  # noqa: B006 - read, never changed
+    ) -> list[Cell]:
+        """Relaxes one structure after the other and writes them with what became of them.
+
+        Args:
+            free: What moves: positions; besides them the volume of a cell that keeps its shape; or
+                the whole cell. Of structures that repeat nowhere, positions alone.
+            pressure_gpa: From outside, on a free cell; positive under compression.
+            symmetry: Keep the space group that a structure has within 0.01 angstrom; needs spglib.
+            optimizer: `lbfgs`, `bfgs` for small hard cases, `fire` for rough starts.
+            tolerance: Largest force in the end (eV/angstrom); of a free cell also the largest
+                derivative of the enthalpy by a strain, per atom (eV).
+            max_steps: Of each structure.
+            precision: Of descriptors and networks; with `single` give a tolerance above 1e-3.
+            fixed: Atoms of every structure that do not move, counted from 0; in a free cell they
+                keep their fractional coordinates.
+
+        Returns:
+            The relaxed structures.
+
+        Raises:
+            ValueError: What does not go together, as a pressure on a cell that cannot give way.
+            FloatingPointError: Something explodes: the structure, the step and an atom are named.
+        """
+        how = Relaxation(
+            free, pressure_gpa, symmetry, optimizer, tolerance, max_steps, precision, fixed
+        )
+        begun = perf_counter()
+        with Reporter(NAME, level=self.log) as reporter:
+            done = relax_all(self.material, how, reporter)
+            reporter.show_table(_table(done))
+            Cell.save([relaxed.end for relaxed in done], f"{NAME}.extxyz")
+            report = {
+                "structures": [relaxed.as_json() for relaxed in done],
+                "wall_time_s": round(perf_counter() - begun, 3),
+                **self.material.provenance,
+            }
+            write_json(NAME, report)
+        return [relaxed.end for relaxed in done]
+
+    @staticmethod
+    def conflicts(run: Mapping[str, object]) -> list[Problem]:
+        """What is wrong with arguments of ``run`` only beside each other."""
+        return conflicts_of_pressure(run, "positions")
+
+
+def conflicts_of_pressure(run: Mapping[str, object], default_free: str) -> list[Problem]:
+    """A pressure needs a cell that gives way."""
+    if run.get("pressure_gpa") and run.get("free", default_free) == "positions":
+        what = (
+            f"is {run['pressure_gpa']} but the cell cannot give way: set `free` to volume or cell"
+        )
+        return [(("pressure_gpa",), what)]
+    return []
+
+
+def _table(done: list[Relaxed], most: int = 30) -> Table:
+    table = Table(title="Relaxed structures", title_justify="left")
+    table.add_column("structure")
+    for name in ("energy\neV/atom", "volume\n%", "moved (RMS)\nÅ", "force\nmeV/Å", "steps"):
+        table.add_column(name, justify="right")
+    for relaxed in done[:most]:
+        found = relaxed.as_json()
+        change = relaxed.volume_change
+        table.add_row(
+            str(found["source"]),
+            f"{relaxed.energy / relaxed.end.size:.4f}",
+            "-" if change is None else f"{100 * change:+.2f}",
+            f"{np.sqrt(np.mean(relaxed.displacements**2)):.4f}",
+            f"{1e3 * float(str(found['largest_force'])):.2g}",
+            str(found["n_steps"]) + ("" if found["converged"] else " (not relaxed)"),
+        )
+    if len(done) > most:
+        table.add_row(f"... and {len(done) - most} more in {NAME}.json", *["" for _ in range(5)])
+    return table

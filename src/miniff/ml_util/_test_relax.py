@@ -1,0 +1,231 @@
+"""The workflow `test-relax`: minima of the potentials against relaxed reference structures."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import ClassVar, Literal
+
+import numpy as np
+from rich.table import Table
+
+from miniff.io import Structure, write_extxyz
+from miniff.ml_util._data_files import SetFiles
+from miniff.ml_util._moving import Material, read_material
+from miniff.ml_util._outputs import write_report
+from miniff.ml_util._progress import Level, Reporter
+from miniff.ml_util._relax import conflicts_of_pressure
+from miniff.ml_util._relaxing import (
+    FreeName,
+    OptimizerName,
+    Pressure,
+    Relaxation,
+    Relaxed,
+    relax_all,
+)
+from miniff.ml_util._settings import set_threads
+from miniff.ml_util._types import Count, InputFile, Positive, Problem, Seed
+
+__all__ = ["PreparedTestRelax", "RelaxTestWorkflow", "RelaxedPair"]
+
+NAME = "test-relax"
+COLUMNS = {
+    "energy": ("energy\nmeV/atom", 1e3),
+    "volume": ("volume\n%", 1e2),
+    "positions": ("moved (RMS)\nÅ", 1.0),
+}
+"""Title and factor of each error."""
+
+
+class RelaxTestWorkflow:
+    """Relaxes reference structures with the potentials and tells how far they move away.
+
+    The references are minima of the method that made them: what the potentials make of each is
+    compared in energy, volume and positions.
+    """
+
+    OUTPUTS: ClassVar = (".json", ".log", ".extxyz")
+    """What it writes, after its name."""
+
+    def __init__(
+        self,
+        *,
+        seed: Seed = 0,
+        dtype: Literal["float64"] = "float64",
+        device: Literal["auto", "cpu"] = "auto",
+        threads: Count | None = None,
+        log: Level = "info",
+    ) -> None:
+        """Settings of the run.
+
+        Args:
+            seed: Noted in the report; nothing is drawn by chance.
+            dtype: Type of all numbers.
+            device: Where networks run.
+            threads: Of the core and of torch; as many as the environment says by default.
+            log: What to tell: the least important kind of message.
+        """
+        set_threads(threads)
+        self.seed = seed
+        self.log = log
+
+    def prepare(
+        self,
+        *,
+        fn_cells: SetFiles,
+        potentials: InputFile = "potentials.pt",
+        ignore_missing_species: bool = False,
+    ) -> "PreparedTestRelax":
+        """Reads structures and potentials.
+
+        Args:
+            fn_cells: Files with relaxed structures; patterns are allowed. ``input.data`` of n2p2
+                and RuNNer must be a mapping of ``files``, ``length_unit`` and ``energy_unit``.
+            potentials: The file that `fit` saved, or formulas as plain data.
+            ignore_missing_species: Let atoms that no potential is for have no energy.
+
+        Raises:
+            ValueError: Files that cannot be used, or atoms that no potential is for.
+        """
+        material = read_material(
+            fn_cells, potentials, ignore_missing_species=ignore_missing_species, seed=self.seed
+        )
+        return PreparedTestRelax(self.log, material)
+
+
+@dataclass(frozen=True)
+class PreparedTestRelax:
+    """Reference structures and the potentials to test on them."""
+
+    log: Level
+    material: Material
+
+    def run(
+        self,
+        *,
+        free: FreeName = "cell",
+        pressure_gpa: Pressure = 0.0,
+        symmetry: bool = False,
+        optimizer: OptimizerName = "lbfgs",
+        tolerance: Positive = 1e-3,
+        max_steps: Count = 1000,
+        precision: Literal["double", "single"] = "double",
+    ) -> "list[RelaxedPair]":
+        """Relaxes all structures; writes and shows how far they went.
+
+        Args:
+            free: What moves: positions; besides them the volume of a cell that keeps its shape; or
+                the whole cell. Of structures that repeat nowhere, positions alone.
+            pressure_gpa: Under which the references were relaxed; positive under compression.
+            symmetry: Keep the space group that a structure has within 0.01 angstrom; needs spglib.
+            optimizer: `lbfgs`, `bfgs` for small hard cases, `fire` for rough starts.
+            tolerance: Largest force in the end (eV/angstrom); of a free cell also the largest
+                derivative of the enthalpy by a strain, per atom (eV).
+            max_steps: Of each structure.
+            precision: Of descriptors and networks; with `single` give a tolerance above 1e-3.
+
+        Returns:
+            Each reference with what it became.
+
+        Raises:
+            ValueError: What does not go together, as a pressure on a cell that cannot give way.
+            FloatingPointError: Something explodes: the structure, the step and an atom are named.
+        """
+        how = Relaxation(free, pressure_gpa, symmetry, optimizer, tolerance, max_steps, precision)
+        begun = perf_counter()
+        with Reporter(NAME, level=self.log) as reporter:
+            pairs = [RelaxedPair(r) for r in relax_all(self.material, how, reporter)]
+            summary = {name: _summary([p.errors[name] for p in pairs]) for name in COLUMNS}
+            reporter.show_table(_table(pairs, summary))
+            write_extxyz(f"{NAME}.extxyz", [pair.to_structure() for pair in pairs])
+            structures = {"structures": [pair.as_json() for pair in pairs]}
+            provenance = {**structures, **self.material.provenance}
+            write_report(NAME, summary, perf_counter() - begun, provenance)
+        return pairs
+
+    @staticmethod
+    def conflicts(run: Mapping[str, object]) -> list[Problem]:
+        """What is wrong with arguments of ``run`` only beside each other."""
+        return conflicts_of_pressure(run, "cell")
+
+
+@dataclass(frozen=True, eq=False)
+class RelaxedPair:
+    """A reference and the minimum of the potentials nearby.
+
+    Attributes:
+        relaxed: The structure before and after.
+    """
+
+    relaxed: Relaxed
+
+    @property
+    def errors(self) -> dict[str, float | None]:
+        """Energy per atom (energy), relative volume, root mean square displacement (length).
+
+        None where there is no reference energy, or nothing repeats.
+        """
+        start = self.relaxed.start
+        reference = start.meta.get("energy")
+        energy = None
+        if reference is not None:
+            energy = (self.relaxed.energy - float(reference)) / start.size  # type: ignore[arg-type]
+        return {
+            "energy": energy,
+            "volume": self.relaxed.volume_change,
+            "positions": float(np.sqrt(np.mean(self.relaxed.displacements**2))),
+        }
+
+    def as_json(self) -> dict[str, object]:
+        """Plain data: eV, angstrom."""
+        return {**self.relaxed.as_json(), "errors": self.errors}
+
+    def to_structure(self) -> Structure:
+        """The relaxed structure, with how far it is from its reference."""
+        end = self.relaxed.end.to_structure()
+        errors = {f"{name}_error": e for name, e in self.errors.items() if e is not None}
+        own = {"reference": str(self.relaxed.start.meta.get("source")), **errors}
+        arrays = {"displacement": self.relaxed.displacements}
+        return replace(end, info={**end.info, **own}, arrays={**end.arrays, **arrays})
+
+
+def _summary(errors: Sequence[float | None]) -> dict[str, float] | None:
+    """Mean, mean absolute, root mean square and largest error; None where there is none."""
+    known = np.array([error for error in errors if error is not None])
+    if not len(known):
+        return None
+    return {
+        "mean": float(known.mean()),
+        "mae": float(np.abs(known).mean()),
+        "rmse": float(np.sqrt(np.mean(known**2))),
+        "largest": float(np.abs(known).max()),
+        "n": len(known),
+    }
+
+
+def _table(
+    pairs: Sequence[RelaxedPair], summary: Mapping[str, dict[str, float] | None], most: int = 30
+) -> Table:
+    table = Table(title="Relaxed less reference", title_justify="left")
+    table.add_column("structure")
+    for title, _ in COLUMNS.values():
+        table.add_column(title, justify="right")
+    table.add_column("steps", justify="right")
+    for pair in pairs[:most]:
+        end = pair.relaxed.end.meta
+        steps = f"{end['n_steps']}" + ("" if end["converged"] else " (not relaxed)")
+        table.add_row(str(pair.relaxed.start.meta.get("source")), *_cells(pair.errors), steps)
+    if len(pairs) > most:
+        more = f"... and {len(pairs) - most} more in {NAME}.json"
+        table.add_row(more, *["" for _ in range(4)])
+    table.add_section()
+    for kind in ("mae", "rmse", "largest"):
+        values = {name: None if s is None else s[kind] for name, s in summary.items()}
+        table.add_row(kind.upper() if len(kind) < 5 else kind, *_cells(values), "")
+    return table
+
+
+def _cells(errors: Mapping[str, float | None]) -> list[str]:
+    return [
+        "-" if (error := errors[name]) is None else f"{error * factor:.3g}"
+        for name, (_, factor) in COLUMNS.items()
+    ]
