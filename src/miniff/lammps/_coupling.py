@@ -209,8 +209,8 @@ class _Atoms:
         """Positions as if LAMMPS had put no atom back into the box since the list was made."""
         if np.array_equal(flags, self.flags):
             return x
-        moves: ndarray = (_images(flags) - _images(self.flags)) @ vectors
-        return x + moves
+        moved: ndarray = x + (_images(flags) - _images(self.flags)) @ vectors
+        return moved
 
 
 def _images(flags: ndarray) -> Int64[ndarray, "n_atoms 3"]:
@@ -226,12 +226,13 @@ def _box(lmp: Any) -> tuple[Float64[ndarray, "3 3"], tuple[bool, bool, bool]]:
     """Cell vectors, and along which of them the atoms repeat.
 
     Where they do not, LAMMPS's box may follow the atoms: a unit vector stands for it, which does
-    not make the neighbour list look strained.
+    not make the neighbour list look strained. In two dimensions LAMMPS calls z periodic, without
+    images there.
     """
-    low, high, xy, yz, xz, periodicity, _ = lmp.extract_box()
-    (lx, ly, lz) = (b - a for a, b in zip(low, high, strict=True))
+    low, high, xy, yz, xz, (a, b, c), _ = lmp.extract_box()
+    lx, ly, lz = (end - begin for begin, end in zip(low, high, strict=True))
     vectors = np.array([[lx, 0.0, 0.0], [xy, ly, 0.0], [xz, yz, lz]])
-    pbc = (bool(periodicity[0]), bool(periodicity[1]), bool(periodicity[2]))
+    pbc = (bool(a), bool(b), bool(c) and lmp.extract_setting("dimension") == 3)
     for k, repeats in enumerate(pbc):
         if not repeats:
             vectors[k] = np.eye(3)[k]
