@@ -1,7 +1,9 @@
 """LAMMPS with our potentials against the kernel, and against its own pair style."""
 
+import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -413,19 +415,43 @@ def test_numbers_that_are_none_end_the_run() -> None:
 
 
 def test_an_interrupt_ends_the_run() -> None:
-    """Ctrl-C in the middle of a potential is one for whoever called LAMMPS."""
-
+    """Ctrl-C while a potential works is one for whoever called LAMMPS, not later than a step."""
     at = {}
 
     def interrupted(r):
-        if at:
-            raise KeyboardInterrupt
-        return 0.0 * r
+        if "coupling" in at and at["coupling"].n_calls == 4:
+            signal.raise_signal(signal.SIGINT)
+        return 0.01 * (r - 3.0) ** 2
 
     lmp = lammps_with(silicon(), ["Si"])
     at["coupling"] = attach(lmp, general_pair_potential_family(f=interrupted, a=3.0), ["Si"])
+    lmp.commands_list(MOVING)
     with pytest.raises(KeyboardInterrupt):
-        lmp.command("run 1")
+        lmp.command("run 50 post no")
+    assert at["coupling"].n_calls == 5
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    lmp.command("run 2 post no")
+    assert at["coupling"].n_calls == 8
+
+
+def test_an_interrupt_between_steps_is_not_lost() -> None:
+    """One that comes in the last step is raised at the end; in a thread nothing is changed."""
+    at = {}
+
+    def interrupted(r):
+        if "coupling" in at and at["coupling"].n_calls == 3:
+            signal.raise_signal(signal.SIGINT)
+        return 0.01 * (r - 3.0) ** 2
+
+    lmp = lammps_with(silicon(), ["Si"])
+    at["coupling"] = attach(lmp, general_pair_potential_family(f=interrupted, a=3.0), ["Si"])
+    lmp.commands_list(MOVING)
+    with pytest.raises(KeyboardInterrupt):
+        lmp.command("run 2 post no")
+    assert lmp.extract_global("ntimestep") == 2
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lmp.command, "run 3 post no").result()
+    assert lmp.extract_global("ntimestep") == 5
 
 
 def test_errors_of_lammps_are_its_own() -> None:

@@ -91,6 +91,7 @@ class Coupling:
         """Fills the forces; of an error LAMMPS is told, since nobody else would hear of it."""
         try:
             self.n_calls += 1
+            self._stop.check_interrupt()
             if n_atoms:
                 self._evaluate(tag, x, forces)
             else:
