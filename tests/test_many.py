@@ -15,10 +15,10 @@ from silicon import SILICON, labelled
 
 from miniff import _core
 from miniff.dyn import nve
-from miniff.kernel import Cell, Evaluation, StructureFailure, eval_many, map_structures
+from miniff.kernel import Cell, Evaluation, StructureFailure, _many, eval_many, map_structures
 from miniff.kernel import eval as evaluate
 from miniff.kernel._mapping import in_chunks
-from miniff.potentials import general_pair_potential_family, lj_potential_family
+from miniff.potentials import CompiledPotentials, general_pair_potential_family, lj_potential_family
 
 
 def structures(n: int = 12) -> list[Cell]:
@@ -225,6 +225,23 @@ def test_threads_of_this_process_may_be_workers() -> None:
         found = eval_many(POTENTIALS["network"], cells, executor=executor)
     for one, cell in zip(found, cells, strict=True):
         assert_same(one, evaluate(POTENTIALS["network"], cell))
+
+
+def test_a_worker_compiles_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For all parcels of one call, and for the next call with the same potentials."""
+    made = []
+
+    def counted(*args, **kwargs):
+        made.append(args)
+        return CompiledPotentials(*args, **kwargs)
+
+    monkeypatch.setattr(_many, "CompiledPotentials", counted)
+    with ThreadPoolExecutor(1) as executor:
+        for _ in range(2):
+            eval_many(SILICON, structures(), executor=executor)
+        assert len(made) == 1
+        eval_many(POTENTIALS["network"], structures(), executor=executor)
+    assert len(made) == 2
 
 
 def test_a_worker_that_dies_is_told_of() -> None:
