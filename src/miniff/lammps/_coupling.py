@@ -76,6 +76,7 @@ class Coupling:
         self._ready: dict[tuple[str, ...], CompiledPotentials] = {}
         self._atoms: _Atoms | None = None
         self._n_lists_before = self.n_calls = 0
+        self._no_virials = np.empty((0, 6))
         lmp.command(f"fix {FIX} all external pf/callback 1 1")
         lmp.command(f"fix_modify {FIX} energy yes virial yes")
         lmp.set_fix_external_callback(FIX, self._called)
@@ -175,7 +176,9 @@ class Coupling:
             virials = table_virials(self._settings.potentials, table)
             virials = np.ascontiguousarray(virials[:, *ORDER]) / unit
         else:
-            virials = np.broadcast_to(np.full((1, 6), np.nan), (table.n_atoms, 6))
+            if len(self._no_virials) != table.n_atoms:
+                self._no_virials = np.full((table.n_atoms, 6), np.nan)
+            virials = self._no_virials
         self._lmp.numpy.fix_external_set_virial_peratom(FIX, virials)
 
     def _ids(self, error: BaseException, tag: ndarray) -> str:
@@ -241,6 +244,8 @@ def _box(lmp: Any) -> tuple[Float64[ndarray, "3 3"], tuple[bool, bool, bool]]:
 
 
 def _refuse_explosion(result: TableEvaluation) -> None:
+    if isfinite(result.energy[0]) and isfinite(result.gradient.sum()):
+        return  # a sum with nan or infinity in it is not finite
     wrong = np.flatnonzero(~np.isfinite(result.gradient).all(axis=1))
     if len(wrong) or not isfinite(result.energy[0]):
         where = f" on atom {wrong[0]} (counted from 0)" if len(wrong) else ""
