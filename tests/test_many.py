@@ -14,7 +14,7 @@ from ase_silicon import committee
 from silicon import SILICON, labelled
 
 from miniff import _core
-from miniff.dyn import nve
+from miniff.dyn import nve, relax
 from miniff.kernel import Cell, Evaluation, StructureFailure, _many, eval_many, map_structures
 from miniff.kernel import eval as evaluate
 from miniff.kernel._mapping import in_chunks
@@ -185,6 +185,17 @@ def test_motion_of_many_structures(forked) -> None:
     for end, cell in zip(ends, cells, strict=False):
         np.testing.assert_array_equal(end.positions, run(cell).positions)
     assert str(failed) == "structure 2: atoms 0 and 2 are at the same place (counted from 0)"
+
+
+def test_relaxation_of_many_structures(forked) -> None:
+    """Each ends where `relax` alone does; one that cannot begin is told of."""
+    cells = [*structures(2), together("bad.xyz:2")]
+    run = partial(relax, potentials=list(SILICON), tolerance=1e-2)
+    *ends, failed = map_structures(run, cells, executor=forked, chunk=1)
+    for end, cell in zip(ends, cells, strict=False):
+        np.testing.assert_array_equal(end.coordinates, run(cell).coordinates)
+        assert end.meta["converged"]
+    assert str(failed).startswith("structure 2 (bad.xyz:2): atoms 0 and 2 are at the same place")
 
 
 def test_a_worker_has_the_threads_that_are_asked_for(pool) -> None:
