@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.compare import Row, compare
-from benchmarks.measure import Request, measure, median_of
+from benchmarks.measure import Clock, Request, measure, median_of
 from benchmarks.peers import Peer, known_peers
 from benchmarks.report import as_record, conditions, headline, workload_table
 from benchmarks.structures import cube_root
@@ -32,6 +32,7 @@ def main(
     rounds: Annotated[int, typer.Option(min=1, help="Processes for a measurement.")] = 1,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds for a measurement.")] = 120.0,
     core: Annotated[int | None, typer.Option(help="Which to run on; the last by default.")] = None,
+    clock: Annotated[Clock, typer.Option(help="Time on the wall, or on the processor.")] = "wall",
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write here.")] = None,
 ) -> None:
     """Times miniff and other programs at the same work, each in a process of its own."""
@@ -40,13 +41,15 @@ def main(
     names, counts = pick("workloads", workloads, WORKLOADS), parse_sizes(sizes)
     where = choose_core(core)
     console = Console(width=None if sys.stdout.isatty() else 120)
-    stated = conditions(chosen, where)
+    stated = conditions(chosen, where, clock)
     console.print(headline(stated), highlight=False, soft_wrap=True)
     found: list[Row] = []
     for name in names:
         able = {peer: it for peer, it in chosen.items() if name in it.methods}
         requests = [
-            Request(peer, name, size, repeats, seconds, where) for size in counts for peer in able
+            Request(peer, name, size, repeats, seconds, where, clock)
+            for size in counts
+            for peer in able
         ]
         rows = measure_all(requests, rounds, timeout, able)
         console.print(workload_table(name, rows, able), highlight=False)

@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Literal
 
 import numpy as np
@@ -24,6 +24,7 @@ from benchmarks.peers import Answer, Task, Unsuitable, known_peers
 from benchmarks.workloads import build_case
 
 __all__ = [
+    "Clock",
     "Outcome",
     "Request",
     "Result",
@@ -45,6 +46,9 @@ ONE_THREAD = {
     "CUDA_VISIBLE_DEVICES": "",
 }
 
+Clock = Literal["wall", "cpu"]
+CLOCKS: dict[Clock, Callable[[], float]] = {"wall": perf_counter, "cpu": process_time}
+
 Status = Literal["measured", "not installed", "not possible", "failed", "too slow", "differs"]
 
 
@@ -59,6 +63,7 @@ class Request:
         repeats: Timed calls, at least.
         seconds: Time spent in them, at least.
         core: Number of the core to run on; None to run on any.
+        clock: What time is: that on the wall, or that of this process on its processor.
     """
 
     peer: str
@@ -67,6 +72,7 @@ class Request:
     repeats: int
     seconds: float
     core: int | None
+    clock: Clock = "wall"
 
 
 @dataclass(frozen=True)
@@ -173,7 +179,8 @@ def measure_here(request: Request) -> tuple[Result, Answer]:
     before = peak_memory()
     task = peer.methods[request.workload].prepare(case)
     answer = task.read(task.run(case.copies[0]))
-    durations = time_calls(task, case.copies, request.repeats, request.seconds)
+    clock = CLOCKS[request.clock]
+    durations = time_calls(task, case.copies, request.repeats, request.seconds, clock)
     grown = peak_memory() - before
     n_atoms = case.structure.n_atoms
     result = Result(

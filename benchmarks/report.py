@@ -12,20 +12,24 @@ from pathlib import Path
 from rich.table import Table
 
 from benchmarks.compare import Row
+from benchmarks.measure import Clock
 from benchmarks.peers import Peer
 from benchmarks.workloads import WORKLOADS
 
 __all__ = ["as_record", "conditions", "headline", "workload_table"]
 
 
-def conditions(peers: Mapping[str, Peer], core: int | None) -> dict[str, object]:
-    """Machine, threads, date and versions."""
+def conditions(
+    peers: Mapping[str, Peer], core: int | None, clock: Clock = "wall"
+) -> dict[str, object]:
+    """Machine, threads, clock, date and versions."""
     distributions = dict.fromkeys(peer.distribution for peer in peers.values())
     return {
         "machine": cpu_model(),
         "cores": os.cpu_count(),
         "threads": 1,
         "pinned_to_core": core,
+        "clock": clock,
         "date": date.today().isoformat(),
         "python": platform.python_version(),
         "versions": {name: version_of(name) for name in distributions},
@@ -55,8 +59,10 @@ def headline(stated: Mapping[str, object]) -> str:
     programs = ", ".join(f"{name} {number or 'absent'}" for name, number in versions.items())
     core = stated["pinned_to_core"]
     place = "not pinned" if core is None else f"pinned to core {core} of {stated['cores']}"
+    time = "processor time, " if stated["clock"] == "cpu" else ""
     python = f"Python {stated['python']}"
-    return f"{stated['machine']}, one thread, {place}, {stated['date']}\n{python}, {programs}"
+    machine = f"{stated['machine']}, one thread, {place}"
+    return f"{machine}, {time}{stated['date']}\n{python}, {programs}"
 
 
 def workload_table(name: str, rows: Sequence[Row], peers: Mapping[str, Peer]) -> Table:

@@ -79,5 +79,7 @@ def save(figure: Figure, path: Path) -> None:
 
 if __name__ == "__main__":
     for path in PAGES:
+        if not any(part["picture"] for part in PARTS.finditer(path.read_text())):
+            continue
         with TemporaryDirectory() as scratch, chdir(scratch):
             print(path.name, *run(path, path.parent))

@@ -26,6 +26,7 @@ MODULES = {
     "ml_util": "recipes, workflows, job files",
     "ase": "potentials as ASE's calculator",
     "dyn": "atoms in motion",
+    "lammps": "potentials in LAMMPS",
     "presentation": "plots",
     "io": "files of structures",
     "units": "units by name",

@@ -27,12 +27,13 @@ ROOT = Path(__file__).resolve().parents[1]
 def test_command_measures_and_finds_ase_in_agreement(tmp_path: Path) -> None:
     """64 atoms of argon: the file is complete, and ASE's energy and forces are miniff's."""
     file = tmp_path / "result.json"
-    options = "--workloads lj --sizes 64 --peers miniff,ase --repeats 1 --seconds 0 --json"
-    command = [sys.executable, "-m", "benchmarks", *options.split(), str(file)]
+    options = "--workloads lj --sizes 64 --peers miniff,ase --repeats 1 --seconds 0 --clock cpu"
+    command = [sys.executable, "-m", "benchmarks", *options.split(), "--json", str(file)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert "Lennard-Jones" in ended.stdout
+    assert "processor time" in ended.stdout
     written = json.loads(file.read_text())
-    assert written["threads"] == 1
+    assert (written["threads"], written["clock"]) == (1, "cpu")
     assert set(written["versions"]) == {"miniff", "ase"}
     ours, theirs = written["results"]
     assert (ours["peer"], theirs["peer"]) == ("miniff", "ase")

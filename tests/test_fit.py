@@ -13,7 +13,7 @@ from numpy import testing
 from silicon import DIAMOND, SILICON, labelled
 
 from miniff import ml_util
-from miniff.io import Structure, write_extxyz
+from miniff.io import Structure, StructureError, write_extxyz
 from miniff.kernel import Cell
 from miniff.kernel import eval as evaluate
 from miniff.ml_util._data import split
@@ -210,6 +210,18 @@ def test_what_cannot_be_written_is_refused_before_it_is_evaluated(
     ml_util.save_potentials("p.pt", [lj_potential_family(epsilon=1.0, sigma=2.0, a=2.0)])
     with pytest.raises(ValueError, match=re.escape(sentence)):
         ml_util.OneShotWorkflow().prepare(fn_cells="odd.json", potentials="p.pt")
+
+
+def test_a_structure_that_cannot_be_evaluated_is_named(folder: Path) -> None:
+    """By its file and place, among others that can be."""
+    cell = {"vectors": [[5, 0, 0], [0, 5, 0], [0, 0, 5]], "values": ["Si", "Si"]}
+    places = [[[0, 0, 0], [0.5, 0.5, 0.5]], [[0.5, 0.5, 0.5], [0.5, 0.5, 0.5]]]
+    Path("odd.json").write_text(json.dumps([cell | {"coordinates": xyz} for xyz in places]))
+    ml_util.save_potentials("p.pt", [lj_potential_family(epsilon=1.0, sigma=2.0, a=2.0)])
+    prepared = ml_util.OneShotWorkflow().prepare(fn_cells="odd.json", potentials="p.pt")
+    sentence = r"odd.json, structure 1 .*: atoms 0 and 1 are at the same place \(counted from 0\)"
+    with pytest.raises(StructureError, match=sentence):
+        prepared.run()
 
 
 def test_atoms_outside_training_are_told(silicon: Path, capsys: pytest.CaptureFixture[str]) -> None:

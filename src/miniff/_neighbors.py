@@ -19,7 +19,14 @@ from numpy import ndarray
 from miniff import _core
 from miniff._vesin import search
 
-__all__ = ["PairTable", "find_pairs", "find_pairs_again", "join", "table_from_arrays"]
+__all__ = [
+    "AtomsError",
+    "PairTable",
+    "find_pairs",
+    "find_pairs_again",
+    "join",
+    "table_from_arrays",
+]
 
 FARTHEST = 1e6
 """Lengths beyond this many cutoffs are a mistake, and beyond what a search can count."""
@@ -28,6 +35,18 @@ MOST_PAIRS = 2e9
 
 ROUNDING = 1e-12
 """Atoms closer than this, relative to the largest coordinate, differ by rounding alone."""
+
+
+class AtomsError(ValueError):
+    """A refusal because of certain atoms.
+
+    Attributes:
+        atoms: Which ones, counted from 0.
+    """
+
+    def __init__(self, message: str, atoms: Sequence[int] = ()) -> None:
+        super().__init__(message)
+        self.atoms = tuple(atoms)
 
 
 @dataclass(frozen=True)
@@ -334,10 +353,11 @@ def _refuse_absurd(
     """A search would not end, or would count in numbers too small for it."""
     limit = FARTHEST * cutoff
     if cutoff > 0 and not np.abs(positions).max(initial=0.0) <= limit:  # also refuses nan
-        atom = np.flatnonzero(~(np.abs(positions).max(axis=1) <= limit))[0]
-        raise ValueError(
+        atom = int(np.flatnonzero(~(np.abs(positions).max(axis=1) <= limit))[0])
+        raise AtomsError(
             f"atom {atom} (counted from 0) is at {positions[atom].tolist()} but coordinates must "
-            f"be in [-{limit:g}, {limit:g}], {FARTHEST:g} cutoffs"
+            f"be in [-{limit:g}, {limit:g}], {FARTHEST:g} cutoffs",
+            [atom],
         )
     longest = np.abs(cell[np.asarray(periodic, bool)]).max(initial=0.0)
     if cutoff > 0 and longest > limit:
@@ -360,7 +380,7 @@ def _refuse_coincident(table: PairTable) -> None:
     largest = np.abs(table.positions).max(initial=1.0)
     if distance2 < (ROUNDING * largest) ** 2:
         i, j = sorted((int(table.centre[pair]), int(table.other[pair])))
-        raise ValueError(f"atoms {i} and {j} are at the same place (counted from 0)")
+        raise AtomsError(f"atoms {i} and {j} are at the same place (counted from 0)", [i, j])
 
 
 def _contiguous(array: ndarray) -> ndarray:

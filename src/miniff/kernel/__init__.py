@@ -4,6 +4,8 @@ from miniff.kernel._batch import batch_adf, batch_rdf
 from miniff.kernel._cell import Cell
 from miniff.kernel._eval import Evaluation, atomic_virials, eval
 from miniff.kernel._images import CellImages, compute_images
+from miniff.kernel._many import eval_many
+from miniff.kernel._mapping import StructureFailure, map_structures
 from miniff.kernel._scans import profile, profile_directed_strain, profile_strain
 from miniff.kernel._skin import Placement, SkinList
 
@@ -13,11 +15,14 @@ __all__ = [
     "Evaluation",
     "Placement",
     "SkinList",
+    "StructureFailure",
     "atomic_virials",
     "batch_adf",
     "batch_rdf",
     "compute_images",
     "eval",
+    "eval_many",
+    "map_structures",
     "profile",
     "profile_directed_strain",
     "profile_strain",

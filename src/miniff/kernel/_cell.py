@@ -72,6 +72,10 @@ class Cell:
         if any(self.pbc) and self._is_flat():
             raise ValueError("`vectors` span no volume but the cell is periodic")
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """How it is sent to other processes, where its arrays cannot be written to either."""
+        return _again, (self.vectors, self.coordinates, self.values, self.meta, self.pbc)
+
     @property
     def size(self) -> int:
         """Number of atoms."""
@@ -239,6 +243,17 @@ class Cell:
     def _is_flat(self) -> bool:
         longest = np.linalg.norm(self.vectors, axis=1).max()
         return bool(self.volume <= SMALLEST_HEIGHT * longest**3)
+
+
+def _again(
+    vectors: ndarray,
+    coordinates: ndarray,
+    values: tuple[str, ...],
+    meta: Mapping[str, object],
+    pbc: tuple[bool, bool, bool],
+) -> Cell:
+    """A cell from a pickle."""
+    return Cell(vectors, coordinates, values, meta, pbc=pbc)
 
 
 def _cell(structure: Structure, meta: Mapping[str, object]) -> Cell:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from miniff._neighbors import PairTable
 from miniff.kernel._cell import Cell
 from miniff.kernel._images import CellImages, compute_images
 from miniff.potentials import (
@@ -125,10 +126,16 @@ def atomic_virials(
             species to which no potential gives an energy.
     """
     several, images = _ready(potentials, structure, ignore_missing_species)
-    table = images.table
-    refuse_short_table(several, table)
+    return table_virials(several, images.table)
+
+
+def table_virials(
+    potentials: Sequence[LocalPotential], table: PairTable
+) -> Float64[ndarray, "n_atoms 3 3"]:
+    """What :func:`atomic_virials` gives, for the atoms of a table (energy)."""
+    refuse_short_table(potentials, table)
     virials = np.zeros((table.n_atoms, 3, 3))
-    for potential in several:
+    for potential in potentials:
         gradient = potential.pair_gradient(table)
         for x, y in product(range(3), repeat=2):
             along = table.vectors[:, x] * gradient[:, y]

@@ -67,6 +67,14 @@ class NNPotential(LocalPotential):
         self.ranges = ranges
         self._functions = Functions(self.descriptors)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """How it is copied and sent to other processes, which compile it again.
+
+        Raises:
+            ValueError: A network with a layer that cannot be saved.
+        """
+        return NNPotential.from_state_dict, (self.state_dict(),)
+
     def _check_shape(self) -> None:
         n = len(self.descriptors)
         try:

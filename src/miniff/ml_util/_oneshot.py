@@ -8,7 +8,9 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from miniff._neighbors import PairTable, join
+from miniff.io import StructureError
 from miniff.kernel import Cell, compute_images
+from miniff.kernel._mapping import in_chunks
 from miniff.ml import (
     NNPotential,
     committee_members,
@@ -37,8 +39,6 @@ from miniff.potentials import (
 
 __all__ = ["OneShotResult", "OneShotWorkflow", "PreparedOneShot"]
 
-BATCH_ATOMS = 4096
-"""Structures are evaluated together until they have this many atoms."""
 VOIGT = ((0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1))
 NAME = "test-direct"
 NO_PROPERTIES = Properties(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 3)), np.zeros((0, 6)))
@@ -200,14 +200,21 @@ class OneShotResult:
 def _batches(
     cells: Sequence[Cell], potentials: Sequence[LocalPotential]
 ) -> Iterator[tuple[PairTable, list[Cell]]]:
-    """Tables of several structures each, of a bounded size."""
+    """Tables of several structures each, of a bounded size.
+
+    Raises:
+        StructureError: Two atoms at one place, or farther away than a search can go.
+    """
     cutoff = max((p.cutoff for p in potentials), default=0.0)
-    batch: list[Cell] = []
-    for cell in cells:
-        batch.append(cell)
-        if sum(c.size for c in batch) >= BATCH_ATOMS or cell is cells[-1]:
-            yield join([compute_images(c, cutoff).table for c in batch]), batch
-            batch = []
+    for batch in in_chunks(cells, None):
+        yield join([_table(cell, cutoff) for cell in batch]), batch
+
+
+def _table(cell: Cell, cutoff: float) -> PairTable:
+    try:
+        return compute_images(cell, cutoff).table
+    except ValueError as error:
+        raise StructureError(f"{cell.meta.get('source', 'a structure')}: {error}") from error
 
 
 def _predict(
