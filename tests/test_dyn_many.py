@@ -1,6 +1,7 @@
 """Many structures at once: each goes where it would go alone, and harms no other."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -9,8 +10,8 @@ from ase.constraints import FixAtoms
 from numpy import testing
 from silicon import SILICON
 
-from miniff.dyn import Failure, NotConvergedWarning, nve, nvt_many, relax, relax_many
-from miniff.kernel import Cell
+from miniff.dyn import NotConvergedWarning, nve, nvt_many, relax, relax_many
+from miniff.kernel import Cell, StructureFailure
 from miniff.kernel import eval as evaluate
 from miniff.potentials import LocalPotential, general_pair_potential_family, lj_potential_family
 
@@ -110,7 +111,7 @@ def pairs_of_atoms(*distances: float) -> list[Cell]:
     ("value", "sentence"),
     [
         (1.7e308, "the energy is no finite number"),
-        (np.nan, "`f` gives nan at r = "),
+        (np.nan, "`f` gives nan at r ="),
     ],
 )
 def test_structure_that_breaks_harms_no_other(value: float, sentence: str) -> None:
@@ -119,18 +120,15 @@ def test_structure_that_breaks_harms_no_other(value: float, sentence: str) -> No
     found = relax_many(cells, potentials)
     for k in (0, 2):
         broken = found[k]
-        assert isinstance(broken, Failure)
-        assert broken.index == k
-        assert broken.source == cells[k].meta["source"]
-        assert broken.step > 0
-        assert broken.reason.startswith(sentence)
-        assert str(broken).startswith(
-            f"structure {k} ({broken.source}) broke at step {broken.step}"
-        )
+        assert isinstance(broken, StructureFailure)
+        assert (broken.index, broken.source) == (k, cells[k].meta["source"])
+        assert isinstance(broken.error, FloatingPointError)
+        where = re.escape(f"structure {k} ({broken.source}): at step ")
+        assert re.match(rf"{where}[1-9]\d* {re.escape(sentence)}.*: atoms came too", str(broken))
     for k in (1, 3):
         assert found[k].meta["energy"] == 0
     moved = nvt_many(cells, potentials, n_steps=200, timestep=2 * FS, temperature=300.0)
-    assert [isinstance(one, Failure) for one in moved] == [True, False, True, False]
+    assert [isinstance(one, StructureFailure) for one in moved] == [True, False, True, False]
     assert all(np.isfinite(moved[k].positions).all() for k in (1, 3))
 
 
@@ -141,8 +139,8 @@ def test_fast_atoms_are_told() -> None:
     found = nvt_many(
         given, ARGON, n_steps=3, timestep=FS, temperature=0.0, relaxation_time=float("inf")
     )
-    assert not isinstance(found[0], Failure)
-    assert "atom 1 (counted from 0) moves by" in found[1].reason
+    assert not isinstance(found[0], StructureFailure)
+    assert "at step 1 atom 1 (counted from 0) moves by" in str(found[1])
 
 
 def test_without_a_thermostat_motion_is_newtons() -> None:
@@ -261,28 +259,53 @@ def test_motions_out_of_range_are_refused(options: dict, sentence: str) -> None:
 
 
 def test_structures_that_cannot_begin_are_named() -> None:
-    """With their number and where they came from."""
-    good, other = DIAMOND, Cell(np.eye(3) * 5, [[0, 0, 0]], ["C"], {"source": "b.xyz, frame 3"})
+    """With their number and where they came from, and others go on."""
+    other = Cell(np.eye(3) * 5, [[0, 0, 0]], ["C"], {"source": "b.xyz, frame 3"})
     same = Cell(np.eye(3) * 5, [[0, 0, 0], [1, 0, 0]], ["Si", "Si"])
-    open_one = Cell(np.eye(3) * 5, [[0, 0, 0]], ["Si"], pbc=(True, True, False))
     empty = Cell(np.eye(3) * 5, np.zeros((0, 3)), [])
     two, three = SILICON
     tagged = [two.copy(tag="Si-Si"), three.copy(tag="Si-Si-Si")]
-    for cell, free, sentence in (
-        (other, "positions", "structure 1 (counted from 0, b.xyz, frame 3) has atoms of C"),
-        (same, "positions", "structure 1 (counted from 0): atoms 0 and 1 are at the same place"),
-        (open_one, "cell", "a free cell must repeat along all three vectors here"),
-        (empty, "positions", "structure 1 (counted from 0) has no atoms"),
+    sentences = [
+        "structure 0 (b.xyz, frame 3): the structure has atoms of C",
+        "structure 1: atoms 0 and 1 are at the same place",
+        "structure 2: there are no atoms",
+    ]
+    for found in (
+        relax_many([other, same, empty, DIAMOND], tagged, free="cell"),
+        nvt_many([other, same, empty, DIAMOND], tagged, n_steps=1, timestep=FS, temperature=1.0),
     ):
-        with pytest.raises(ValueError, match=re.escape(sentence)):
-            relax_many([good, cell], tagged, free=free)
+        for one, sentence in zip(found, sentences, strict=False):
+            assert isinstance(one, StructureFailure)
+            assert str(one).startswith(sentence)
+            assert isinstance(one.error, ValueError)
+        assert not isinstance(found[3], StructureFailure)
+
+
+def test_what_is_for_other_functions_is_refused() -> None:
+    """Constraints, slabs with a free cell, and no potential at all."""
+    slab = Cell(np.eye(3) * 5, [[0, 0, 0]], ["Si"], pbc=(True, True, False))
+    with pytest.raises(ValueError, match="a free cell must repeat along all three vectors here"):
+        relax_many([DIAMOND, slab], SILICON, free="cell")
     fixed = Atoms("Si2", [[0, 0, 0], [0, 0, 2.3]], constraint=FixAtoms([0]))
     with pytest.raises(ValueError, match=r"structure 0 \(counted from 0\) has constraints"):
         relax_many([fixed], SILICON)
     with pytest.raises(ValueError, match=r"structure 0 .*constraints"):
         nvt_many([fixed], SILICON, n_steps=1, timestep=FS, temperature=1.0)
     with pytest.raises(ValueError, match="`potentials` is empty"):
-        relax_many([good], [])
+        relax_many([], [])
+
+
+def test_workers_of_an_executor_share_the_structures() -> None:
+    """The same minima in the same order, and a failure has its place in the whole list."""
+    cells = crystals(7, seed=9)
+    cells.insert(4, Cell(np.eye(3) * 5, np.zeros((2, 3)), ["Si"] * 2, {"source": "bad.xyz"}))
+    with ThreadPoolExecutor(2) as executor:
+        found = relax_many(cells, SILICON, executor=executor)
+    for k, (one, alone) in enumerate(zip(found, relax_many(cells, SILICON), strict=True)):
+        if k == 4:
+            assert str(one).startswith("structure 4 (bad.xyz): atoms 0 and 1 are at the same place")
+        else:
+            testing.assert_allclose(one.meta["energy"], alone.meta["energy"], atol=1e-9)
 
 
 def test_something_else_than_structures_is_refused(as_installed: None) -> None:

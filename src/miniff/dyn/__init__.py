@@ -4,7 +4,6 @@ Units are those of the potentials: with eV, angstrom and atomic mass units, time
 (``ase.units.fs`` is one femtosecond).
 """
 
-from miniff.dyn._batch import Failure
 from miniff.dyn._ensembles import npt, nve, nvt
 from miniff.dyn._forces import SkinForces
 from miniff.dyn._nvt_many import nvt_many
@@ -14,7 +13,6 @@ from miniff.dyn._relax_many import relax_many
 from miniff.dyn._state import State, masses_of, thermal_velocities
 
 __all__ = [
-    "Failure",
     "NotConvergedWarning",
     "Record",
     "SkinForces",

@@ -16,7 +16,8 @@ from numpy import ndarray
 
 from miniff._neighbors import PairTable, find_pairs, find_pairs_again, join
 from miniff.dyn._integrator import REASONS
-from miniff.kernel import Cell
+from miniff.kernel import Cell, StructureFailure
+from miniff.kernel._mapping import failure
 from miniff.potentials import (
     CompiledPotentials,
     LocalPotential,
@@ -26,33 +27,12 @@ from miniff.potentials import (
     refuse_uncovered_species,
 )
 
-__all__ = ["Batch", "Failure", "listed_structures", "name_of"]
+__all__ = ["Batch", "listed_structures", "name_of"]
 
 ATOMS_OF_BLOCK = 512
 """Small blocks make fewer lists in vain, large ones fewer calls of the core."""
 SOON = 0.5
 """Share of the way to its next list from which a structure is given one with others."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """What became of a structure that broke; others went on.
-
-    Attributes:
-        index: Of the structure among those given, counted from 0.
-        source: Where it came from, if its ``meta`` says so.
-        step: After how many steps.
-        reason: What happened.
-    """
-
-    index: int
-    source: str | None
-    step: int
-    reason: str
-
-    def __str__(self) -> str:
-        where = f" ({self.source})" if self.source else ""
-        return f"structure {self.index}{where} broke at step {self.step}: {self.reason}"
 
 
 @dataclass
@@ -93,11 +73,10 @@ class Batch:
         ignore_missing_species: bool,
         precision: Precision,
     ) -> None:
-        """Lists the neighbours where the atoms are.
+        """Lists the neighbours where the atoms are; what has none has failed.
 
         Raises:
-            ValueError: A skin that is not positive and finite, no potential, no atoms in a
-                structure, two of them at the same place, or a species that no potential is for.
+            ValueError: A skin that is not positive and finite, or no potential.
         """
         if not 0 < skin < inf:
             raise ValueError(f"`skin` is {skin} but must be in (0, inf)")
@@ -107,17 +86,19 @@ class Batch:
         self.cells = list(cells)
         self.cutoff = max(p.cutoff for p in self._potentials)
         self._skin, self._precision = float(skin), precision
-        self.failed: dict[int, str] = {}
+        self.failed: dict[int, Exception] = {}
         self.n_lists = 0
         sizes = [cell.size for cell in self.cells]
         self.first = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
         self.of_atom = np.repeat(np.arange(len(self.cells)), sizes)
         self._made_positions = self.positions()
         self._made_vectors = self.vectors()
-        self._tables = [self._first_list(s, ignore_missing_species) for s in range(len(sizes))]
+        self._tables: dict[int, PairTable] = {}
+        for s in range(len(sizes)):
+            self._list_first(s, ignore_missing_species)
         self._compiled: dict[tuple[str, ...], CompiledPotentials] = {}
         self._blocks: list[_Block] = []
-        self.regroup(np.arange(len(self.cells)))
+        self.regroup(np.array(sorted(self._tables), np.int64))
 
     def positions(self) -> Float64[ndarray, "n_atoms 3"]:
         """Of the atoms of all structures as they were given (length)."""
@@ -127,10 +108,12 @@ class Batch:
         """Cell vectors as they were given (length)."""
         return np.array([cell.vectors for cell in self.cells]).reshape(-1, 3, 3)
 
-    def failure(self, s: int, step: int) -> Failure:
-        """What became of a structure that failed."""
-        source = self.cells[s].meta.get("source")
-        return Failure(s, None if source is None else str(source), step, self.failed[s])
+    def failure(self, s: int, step: int) -> StructureFailure:
+        """What became of a structure that failed after so many steps."""
+        error = self.failed[s]
+        if step and not isinstance(error, FloatingPointError):
+            error = FloatingPointError(f"at step {step} {error}: {REASONS}")
+        return failure(s, self.cells[s], error)
 
     def regroup(self, structures: Int64[ndarray, " n"]) -> None:
         """From now on only these are evaluated."""
@@ -194,7 +177,7 @@ class Batch:
             try:
                 self._ready(table.names).evaluate(table)
             except ValueError as error:
-                self.failed[s] = f"{error}: {REASONS}"
+                self.failed[s] = error
 
     def _table(self, block: _Block, positions: ndarray, vectors: ndarray) -> PairTable:
         """The block's table with its atoms at these places; lists are made where it must be."""
@@ -227,18 +210,20 @@ class Batch:
             share: ndarray = np.where(reach > 0, 2 * np.sqrt(farthest) / reach, inf)
         return share
 
-    def _first_list(self, s: int, ignore_missing_species: bool) -> PairTable:
-        cell, where = self.cells[s], name_of(self.cells, s)
-        if cell.size == 0:
-            raise ValueError(f"{where} has no atoms")
-        if not ignore_missing_species:
-            refuse_uncovered_species(self._potentials, cell.values, where=where)
-        self.n_lists += 1
-        reach = self.cutoff + self._skin
+    def _list_first(self, s: int, ignore_missing_species: bool) -> None:
+        cell, reach = self.cells[s], self.cutoff + self._skin
         try:
-            return find_pairs(cell.cartesian(), cell.vectors, cell.pbc, cell.values, reach)
+            if cell.size == 0:
+                raise ValueError("there are no atoms")
+            if not ignore_missing_species:
+                refuse_uncovered_species(self._potentials, cell.values)
+            self._tables[s] = find_pairs(
+                cell.cartesian(), cell.vectors, cell.pbc, cell.values, reach
+            )
         except ValueError as error:
-            raise ValueError(f"{where}: {error}") from error
+            self.failed[s] = error
+            return
+        self.n_lists += 1
 
     def _list_again(self, s: int, positions: ndarray, vectors: ndarray) -> None:
         if s in self.failed:
@@ -249,7 +234,7 @@ class Batch:
                 self._tables[s], positions[atoms].copy(), vectors[s], self.cells[s].pbc
             )
         except (ValueError, np.linalg.LinAlgError) as error:
-            self.failed[s] = f"{error}: {REASONS}"
+            self.failed[s] = error
             return
         self._made_positions[atoms], self._made_vectors[s] = positions[atoms], vectors[s]
         self.n_lists += 1
@@ -267,7 +252,7 @@ class Batch:
             own = result.gradient[slice(*self.first[s : s + 2])]
             wrong = np.flatnonzero(~np.isfinite(own).all(axis=1))
             atom = f", nor is the force on atom {wrong[0]} (counted from 0)" if len(wrong) else ""
-            self.failed[s] = f"the energy is no finite number{atom}: {REASONS}"
+            self.failed[s] = ValueError(f"the energy is no finite number{atom}")
 
 
 def listed_structures(cells: Sequence[Cell | Atoms]) -> list[Cell | Atoms]:

@@ -17,15 +17,15 @@ from ase.units import kB
 from jaxtyping import Float64
 from numpy import ndarray
 
-from miniff.dyn._batch import Batch, Failure, listed_structures
-from miniff.dyn._integrator import LONGEST_STEP, REASONS, degrees_of_freedom
+from miniff.dyn._batch import Batch, listed_structures
+from miniff.dyn._integrator import LONGEST_STEP, degrees_of_freedom
 from miniff.dyn._state import Start, State, drawn_velocities, start_of
-from miniff.kernel import Cell
+from miniff.kernel import Cell, StructureFailure
 from miniff.potentials import LocalPotential, Precision
 
 __all__ = ["nvt_many"]
 
-ObserveMany = Callable[[Sequence[State | Failure]], None]
+ObserveMany = Callable[[Sequence[State | StructureFailure]], None]
 
 
 def nvt_many(
@@ -42,7 +42,7 @@ def nvt_many(
     skin: float = 1.0,
     ignore_missing_species: bool = False,
     precision: Precision = "double",
-) -> list[State | Failure]:
+) -> list[State | StructureFailure]:
     """Moves many structures at a temperature, or heats them, all of them together in each step: for
     small ones many times faster than :func:`nvt` for one after the other.
 
@@ -66,12 +66,11 @@ def nvt_many(
         precision: As in :func:`miniff.kernel.eval`.
 
     Returns:
-        For each structure its state in the end; or a :class:`Failure` where something explodes,
-        which harms no other structure.
+        For each structure its state in the end; or a :class:`miniff.kernel.StructureFailure` where
+        it could not begin or something explodes, which harms no other structure.
 
     Raises:
-        ValueError: Numbers out of range, or a structure without atoms, with two at one place, or
-            with atoms that no potential is for: it is named.
+        ValueError: Numbers out of range, constraints, species that are no chemical elements.
         TypeError: Something else than structures or potentials.
     """
     first, last = temperature if isinstance(temperature, tuple) else (temperature, temperature)
@@ -125,7 +124,7 @@ class _Motion:
             ]
         )
         self._result = self.batch.evaluate(self._positions, self._vectors)
-        self._broken: dict[int, Failure] = {}
+        self._broken: dict[int, StructureFailure] = {}
         self._note_failures()
         self._energy_at_start = self._energies()
 
@@ -146,7 +145,7 @@ class _Motion:
         self.step += 1
         self._note_failures()
 
-    def states(self) -> list[State | Failure]:
+    def states(self) -> list[State | StructureFailure]:
         """Of all structures. What is given is not changed later."""
         kinetic = self._kinetic()
         return [
@@ -176,7 +175,7 @@ class _Motion:
 
     def _kinetic(self) -> Float64[ndarray, " n_structures"]:
         own = (self._mass * self._velocities * self._velocities).sum(axis=1) / 2
-        energies: ndarray = np.add.reduceat(own, self.batch.first[:-1])
+        energies: ndarray = np.bincount(self.batch.of_atom, own, minlength=len(self.starts))
         return energies
 
     def _energies(self) -> Float64[ndarray, " n_structures"]:
@@ -194,8 +193,10 @@ class _Motion:
             here = atom - int(self.batch.first[s])
             self.batch.failed.setdefault(
                 s,
-                f"atom {here} (counted from 0) moves by {length[atom]:.3g} in one step but must "
-                f"not by more than {limit:.3g}, {LONGEST_STEP} cutoffs: {REASONS}",
+                ValueError(
+                    f"atom {here} (counted from 0) moves by {length[atom]:.3g} in one step but "
+                    f"must not by more than {limit:.3g}, {LONGEST_STEP} cutoffs"
+                ),
             )
 
     def _note_failures(self) -> None:

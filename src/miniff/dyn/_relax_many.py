@@ -10,6 +10,9 @@ https://doi.org/10.1103/PhysRevB.59.235
 """
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
 from warnings import warn
 
 import numpy as np
@@ -17,10 +20,11 @@ from ase import Atoms
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
-from miniff.dyn._batch import Batch, Failure, listed_structures, name_of
+from miniff.dyn._batch import Batch, listed_structures, name_of
 from miniff.dyn._ragged_lbfgs import RaggedLbfgs
 from miniff.dyn._relax import Free, NotConvergedWarning, check_relaxation
-from miniff.kernel import Cell
+from miniff.kernel import Cell, StructureFailure
+from miniff.kernel._mapping import FEWEST_CHUNKS, in_chunks, run_chunks
 from miniff.potentials import LocalPotential, Precision, TableEvaluation
 
 __all__ = ["relax_many"]
@@ -41,7 +45,9 @@ def relax_many(
     skin: float = 1.0,
     ignore_missing_species: bool = False,
     precision: Precision = "double",
-) -> list[Cell | Failure]:
+    executor: Executor | None = None,
+    threads: int | None = None,
+) -> list[Cell | StructureFailure]:
     """Relaxes many structures, all of them together in each step: for small ones many times faster
     than :func:`relax` for one after the other, and to the same minima.
 
@@ -55,29 +61,27 @@ def relax_many(
         skin: How far beyond the cutoff neighbours are listed, so that the lists last (length).
         ignore_missing_species: As in :func:`miniff.kernel.eval`.
         precision: As in :func:`miniff.kernel.eval`.
+        executor: Whose workers share the structures: see :func:`miniff.kernel.map_structures`.
+        threads: Of each worker: see there.
 
     Returns:
-        For each structure what :func:`relax` gives; or a :class:`Failure` where atoms came too
-        close or energies were no numbers, which harms no other structure.
+        For each structure what :func:`relax` gives; or a :class:`miniff.kernel.StructureFailure`
+        where it could not begin (two atoms at one place, atoms that no potential is for), atoms
+        came too close on the way, or energies were no numbers.
 
     Raises:
-        ValueError: Arguments out of range or not for each other, or a structure without atoms, with
-            two at one place, or with atoms that no potential is for: it is named.
+        ValueError: Arguments out of range or not for each other, constraints, a cell that is free
+            but does not repeat along all vectors.
         TypeError: Something else than structures or potentials.
     """
     check_relaxation(free, pressure, tolerance, max_steps)
     structures = [_free_of_constraints(s, cell) for s, cell in enumerate(listed_structures(cells))]
     if free != "positions":
         _refuse_open(structures)
-    batch = Batch(
-        structures,
-        potentials,
-        skin=skin,
-        ignore_missing_species=ignore_missing_species,
-        precision=precision,
-    )
-    search = _Search(batch, free, pressure, tolerance)
-    found = search.run(max_steps)
+    how = _How(free, pressure, tolerance, max_steps, skin, ignore_missing_species, precision)
+    how.batch([], potentials)  # refuses what is wrong with all
+    chunks = [structures] if executor is None else in_chunks(structures, None, FEWEST_CHUNKS)
+    found = run_chunks(partial(how.relaxed, potentials), chunks, executor, threads)
     n_left = sum(isinstance(one, Cell) and not one.meta["converged"] for one in found)
     if n_left:
         warn(
@@ -87,6 +91,36 @@ def relax_many(
             stacklevel=2,
         )
     return found
+
+
+@dataclass(frozen=True)
+class _How:
+    """What all structures have in common."""
+
+    free: Free
+    pressure: float
+    tolerance: float
+    max_steps: int
+    skin: float
+    ignore_missing_species: bool
+    precision: Precision
+
+    def batch(
+        self, cells: Sequence[Cell], potentials: LocalPotential | Sequence[LocalPotential]
+    ) -> Batch:
+        return Batch(
+            cells,
+            potentials,
+            skin=self.skin,
+            ignore_missing_species=self.ignore_missing_species,
+            precision=self.precision,
+        )
+
+    def relaxed(
+        self, potentials: LocalPotential | Sequence[LocalPotential], cells: Sequence[Cell]
+    ) -> list[Cell | StructureFailure]:
+        search = _Search(self.batch(cells, potentials), self.free, self.pressure, self.tolerance)
+        return search.run(self.max_steps)
 
 
 def _free_of_constraints(s: int, cell: Cell | Atoms) -> Cell:
@@ -123,11 +157,14 @@ class _Search:
         self._u = batch.positions()  # in the box as it was
         self._box = batch.vectors()
         self._deformation = np.tile(np.eye(3), (len(batch.cells), 1, 1))
-        self._found: dict[int, Cell | Failure] = {}
-        self._look_at(np.arange(len(batch.cells)))
+        self._found: dict[int, Cell | StructureFailure] = {}
+        for s in batch.failed:
+            self._found[s] = batch.failure(s, 0)
+        left = [s for s in range(len(batch.cells)) if s not in batch.failed]
+        self._look_at(np.array(left, np.int64))
         self._descent = RaggedLbfgs(self._counts)
 
-    def run(self, max_steps: int) -> list[Cell | Failure]:
+    def run(self, max_steps: int) -> list[Cell | StructureFailure]:
         for step in range(max_steps + 1):
             result = self._batch.evaluate(self._positions(), self._vectors())
             self._note(result, step, is_last=step == max_steps)
@@ -162,6 +199,8 @@ class _Search:
         for s in self._batch.failed:
             if s not in self._found:
                 self._found[s] = self._batch.failure(s, step)
+        if not len(self.structures):
+            return
         worst = self._worst(result)
         for s in self.structures[(worst < self._tolerance) | is_last].tolist():
             if s not in self._found:
@@ -171,7 +210,8 @@ class _Search:
     def _worst(self, result: TableEvaluation) -> Float64[ndarray, " n_looked_at"]:
         """The largest force on an atom, or derivative by a strain per atom, of each."""
         force = np.linalg.norm(result.gradient, axis=1)
-        worst: ndarray = np.maximum.reduceat(force, self._batch.first[:-1])[self.structures]
+        first = np.cumsum(self._sizes()) - self._sizes()
+        worst: ndarray = np.maximum.reduceat(force[self._atoms], first)
         if self._free == "positions":
             return worst
         by_strain = self._by_strain(result)[self.structures] / self._sizes()[:, None, None]
