@@ -133,14 +133,48 @@ def test_what_does_not_relax_is_named(silicon_files: Path, capsys) -> None:
 
 
 def test_an_explosion_names_the_structure(silicon_files: Path) -> None:
-    """With the file it is from."""
+    """With the file it is from; what became of the others is written."""
     close = silicon(1)
     close.positions[1] = close.positions[0] + 1e-3
-    Cell.save(Cell.from_ase(close), "close.xyz")
+    far = Cell(20 * np.eye(3), [[0, 0, 0], [0.5, 0.5, 0.5]], ["Si", "Si"])
+    Cell.save([Cell.from_ase(close), far], "close.xyz")
     lj = lj_potential_family("Si-Si", epsilon=1e280, sigma=2.0, a=2.0)
     ml.save_potentials("wild.pt", [lj])
     with pytest.raises((ValueError, FloatingPointError), match=r"^close\.xyz, structure 0"):
         run("relax", {"fn_cells": "close.xyz", "potentials": "wild.pt"})
+    (written,) = Cell.load("relax.extxyz")
+    np.testing.assert_allclose(written.cartesian(), far.cartesian())
+    report = json.loads(Path("relax.json").read_text())
+    (failure,) = report["failures"]
+    assert failure["index"] == 0
+    assert failure["source"].startswith("close.xyz, structure 0")
+    (entry,) = report["structures"]
+    assert entry["source"].startswith("close.xyz, structure 1")
+
+
+@pytest.mark.parametrize("keys", [{}, {"optimizer": "bfgs"}, {"fixed": [3]}])
+def test_structures_together_end_as_alone(silicon_files: Path, keys: dict[str, object]) -> None:
+    """Crystals, a slab and a molecule in one job, in their order."""
+    crystals = [Cell.from_ase(silicon(n)) for n in (1, 2)]
+    thick = crystals[0]
+    slab = Cell(
+        thick.vectors * [[1], [1], [2]],
+        thick.coordinates / [1, 1, 2],
+        thick.values,
+        pbc=(True, True, False),
+    )
+    molecule = Cell(np.eye(3), [[0, 0, 0], [0, 0, 2.3]], ["Si", "Si"], pbc=False)
+    if "fixed" in keys:
+        molecule = crystals[1]
+    cells = [crystals[0], molecule, slab, crystals[1]]
+    Cell.save(cells, "mixed.xyz")
+    ends = run("relax", {"fn_cells": "mixed.xyz"}, free="cell", tolerance=1e-3, **keys)
+    for cell, end in zip(cells, ends, strict=True):
+        free = "cell" if any(cell.pbc) else "positions"
+        fixed = keys.get("fixed", ())
+        alone = dyn.relax(cell, SILICON, free=free, fixed=fixed, tolerance=1e-3)
+        np.testing.assert_allclose(end.meta["energy"], alone.meta["energy"], atol=1e-4)
+        assert end.pbc == cell.pbc
 
 
 MD = {"fn_cells": "rattled.xyz", "repeat": [2, 1, 1]}

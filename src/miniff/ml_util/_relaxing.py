@@ -1,7 +1,8 @@
-"""Many structures relaxed one after the other, as `relax` and `test-relax` do."""
+"""Many structures relaxed, together where that can be, as `relax` and `test-relax` do."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 from typing import Annotated, Literal
 from warnings import catch_warnings, simplefilter
@@ -13,12 +14,24 @@ from numpy import ndarray
 from pydantic import Field
 
 from miniff import dyn
-from miniff.kernel import Cell
+from miniff.kernel import Cell, StructureFailure, map_structures
 from miniff.ml_util._moving import Material
 from miniff.ml_util._progress import Reporter
 from miniff.ml_util._types import Count, Positive
 
-__all__ = ["FreeName", "OptimizerName", "Pressure", "Relaxation", "Relaxed", "relax_all"]
+__all__ = [
+    "FreeName",
+    "OptimizerName",
+    "Pressure",
+    "Relaxation",
+    "Relaxed",
+    "failures_as_json",
+    "raise_failures",
+    "relax_all",
+]
+
+PARCEL_ATOMS = 4096
+"""So many atoms are relaxed in one go, so that progress can be seen."""
 
 FreeName = Literal["positions", "volume", "cell"]
 OptimizerName = Literal["lbfgs", "bfgs", "fire"]
@@ -39,22 +52,62 @@ class Relaxation:
     precision: Literal["double", "single"]
     fixed: Sequence[int] = ()
 
-    def of(self, cell: Cell, material: Material) -> Cell:
-        """The structure relaxed; one that repeats nowhere has no cell to relax."""
-        moves_box = any(cell.pbc) and self.free != "positions"
-        return dyn.relax(
-            cell,
-            material.potentials_for(cell),
-            free=self.free if moves_box else "positions",
-            pressure=self.pressure_gpa * units.GPa if moves_box else 0.0,
-            fixed=self.fixed,
-            symmetry=self.symmetry,
-            optimizer=self.optimizer,
-            tolerance=self.tolerance,
-            max_steps=self.max_steps,
-            ignore_missing_species=material.ignore_missing_species,
-            precision=self.precision,
-        )
+    def parcels(self, cells: Sequence[Cell]) -> list[list[int]]:
+        """Places of structures that are relaxed in one go; the others are alone."""
+        parcels: list[list[int]] = []
+        n_atoms = {True: PARCEL_ATOMS, False: PARCEL_ATOMS}
+        current: dict[bool, list[int]] = {}
+        for place, cell in enumerate(cells):
+            moves_box = self._moves_box(cell)
+            if not self._goes_with_others(cell):
+                parcels.append([place])
+                continue
+            if n_atoms[moves_box] >= PARCEL_ATOMS:
+                parcels.append([])
+                current[moves_box], n_atoms[moves_box] = parcels[-1], 0
+            current[moves_box].append(place)
+            n_atoms[moves_box] += cell.size
+        return parcels
+
+    def of(self, cells: Sequence[Cell], material: Material) -> list[Cell | StructureFailure]:
+        """Structures of a parcel, relaxed; one that repeats nowhere has no cell to relax."""
+        moves_box = self._moves_box(cells[0])
+        free: FreeName = self.free if moves_box else "positions"
+        pressure = self.pressure_gpa * units.GPa if moves_box else 0.0
+        with catch_warnings():
+            simplefilter("ignore", dyn.NotConvergedWarning)  # all of them are told at the end
+            if self._goes_with_others(cells[0]):
+                return dyn.relax_many(
+                    cells,
+                    material.potentials,
+                    free=free,
+                    pressure=pressure,
+                    tolerance=self.tolerance,
+                    max_steps=self.max_steps,
+                    ignore_missing_species=material.ignore_missing_species,
+                    precision=self.precision,
+                )
+            one = partial(
+                dyn.relax,
+                potentials=material.potentials_for(cells[0]),
+                free=free,
+                pressure=pressure,
+                fixed=self.fixed,
+                symmetry=self.symmetry,
+                optimizer=self.optimizer,
+                tolerance=self.tolerance,
+                max_steps=self.max_steps,
+                ignore_missing_species=material.ignore_missing_species,
+                precision=self.precision,
+            )
+            return map_structures(one, cells)
+
+    def _moves_box(self, cell: Cell) -> bool:
+        return any(cell.pbc) and self.free != "positions"
+
+    def _goes_with_others(self, cell: Cell) -> bool:
+        plain = self.optimizer == "lbfgs" and not self.symmetry and not self.fixed
+        return plain and (all(cell.pbc) or not self._moves_box(cell))
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,21 +161,38 @@ class Relaxed:
         }
 
 
-def relax_all(material: Material, how: Relaxation, reporter: Reporter) -> list[Relaxed]:
-    """Relaxes all structures, and says which did not come to an end.
+def relax_all(
+    material: Material, how: Relaxation, reporter: Reporter
+) -> tuple[list[Relaxed], list[StructureFailure]]:
+    """Relaxes all structures in their order, and says which did not come to an end.
 
-    Raises:
-        FloatingPointError: Something explodes: the structure, the step and an atom are named.
+    Returns:
+        Those that are relaxed, or on their way; and those that broke or cannot be relaxed.
     """
-    done: list[Relaxed] = []
-    with reporter.counting(len(material.cells)) as progress:
-        for cell in material.cells:
-            relaxed = _relaxed(cell, material, how)
-            done.append(relaxed)
-            meta = relaxed.end.meta
-            short = f"{relaxed.energy / cell.size:.4f} eV/atom after {meta['n_steps']} steps"
-            line = f"{cell.meta.get('source')}: {short}, {relaxed.wall_time_s:.1f} s"
-            progress.update(len(done), line, short)
+    cells = material.cells
+    ends: dict[int, Relaxed | StructureFailure] = {}
+    with reporter.counting(len(cells)) as progress:
+        for parcel in how.parcels(cells):
+            begun = perf_counter()
+            found = how.of([cells[place] for place in parcel], material)
+            seconds = (perf_counter() - begun) / len(parcel)
+            for place, end in zip(parcel, found, strict=True):
+                if isinstance(end, StructureFailure):
+                    ends[place] = replace(end, index=place)
+                    progress.update(len(ends), str(ends[place]), "failed")
+                    continue
+                ends[place] = Relaxed(cells[place], end, seconds)
+                short = f"{end.meta['energy'] / end.size:.4f} eV/atom"  # type: ignore[operator]
+                short += f" after {end.meta['n_steps']} steps"
+                line = f"{cells[place].meta.get('source')}: {short}, {seconds:.2g} s"
+                progress.update(len(ends), line, short)
+    in_order = [ends[place] for place in range(len(cells))]
+    done = [one for one in in_order if isinstance(one, Relaxed)]
+    _tell_unfinished(done, how, reporter)
+    return done, [one for one in in_order if isinstance(one, StructureFailure)]
+
+
+def _tell_unfinished(done: Sequence[Relaxed], how: Relaxation, reporter: Reporter) -> None:
     left = [r for r in done if not r.end.meta["converged"]]
     if left:
         names = ", ".join(str(r.start.meta.get("source")) for r in left[:3])
@@ -131,15 +201,22 @@ def relax_all(material: Material, how: Relaxation, reporter: Reporter) -> list[R
             f"{len(left)} of {len(done)} structures were not relaxed after {how.max_steps} steps: "
             f"{names}{more}"
         )
-    return done
 
 
-def _relaxed(cell: Cell, material: Material, how: Relaxation) -> Relaxed:
-    begun = perf_counter()
-    try:
-        with catch_warnings():
-            simplefilter("ignore", dyn.NotConvergedWarning)  # all of them are told at the end
-            end = how.of(cell, material)
-    except (ValueError, FloatingPointError) as error:
-        raise type(error)(f"{cell.meta.get('source')}: {error}") from error
-    return Relaxed(cell, end, perf_counter() - begun)
+def raise_failures(failures: Sequence[StructureFailure], n_structures: int, written: str) -> None:
+    """Ends a workflow whose other results have been written.
+
+    Raises:
+        FloatingPointError: There are failures; the first ones are told.
+    """
+    if failures:
+        told = "; ".join(f"{one.source}: {one.error}" for one in failures[:3])
+        more = "; ..." if len(failures) > 3 else ""
+        raise FloatingPointError(
+            f"{told}{more} ({len(failures)} of {n_structures} structures; {written} has the others)"
+        )
+
+
+def failures_as_json(failures: Sequence[StructureFailure]) -> list[dict[str, object]]:
+    """Plain data."""
+    return [{"source": f.source, "index": f.index, "error": str(f.error)} for f in failures]

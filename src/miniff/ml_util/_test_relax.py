@@ -20,6 +20,8 @@ from miniff.ml_util._relaxing import (
     Pressure,
     Relaxation,
     Relaxed,
+    failures_as_json,
+    raise_failures,
     relax_all,
 )
 from miniff.ml_util._settings import set_threads
@@ -128,18 +130,24 @@ class PreparedTestRelax:
 
         Raises:
             ValueError: What does not go together, as a pressure on a cell that cannot give way.
-            FloatingPointError: Something explodes: the structure, the step and an atom are named.
+            FloatingPointError: Something exploded: the structure, the step and an atom are named.
+                What became of the others is written before.
         """
         how = Relaxation(free, pressure_gpa, symmetry, optimizer, tolerance, max_steps, precision)
         begun = perf_counter()
         with Reporter(NAME, level=self.log) as reporter:
-            pairs = [RelaxedPair(r) for r in relax_all(self.material, how, reporter)]
+            done, failures = relax_all(self.material, how, reporter)
+            pairs = [RelaxedPair(relaxed) for relaxed in done]
             summary = {name: _summary([p.errors[name] for p in pairs]) for name in COLUMNS}
             reporter.show_table(_table(pairs, summary))
             write_extxyz(f"{NAME}.extxyz", [pair.to_structure() for pair in pairs])
-            structures = {"structures": [pair.as_json() for pair in pairs]}
-            provenance = {**structures, **self.material.provenance}
+            provenance = {
+                "structures": [pair.as_json() for pair in pairs],
+                "failures": failures_as_json(failures),
+                **self.material.provenance,
+            }
             write_report(NAME, summary, perf_counter() - begun, provenance)
+        raise_failures(failures, len(self.material.cells), f"{NAME}.extxyz")
         return pairs
 
     @staticmethod
