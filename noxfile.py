@@ -1,4 +1,4 @@
-"""The checks: `check` runs all in one environment, `lint` and `tests` one half each.
+"""The checks: `check` runs all in one environment, `lint`, `tests` and `docs` a part each.
 
 `sanitize` runs the tests of the core with the compiler's sanitizers, when asked for.
 """
@@ -18,14 +18,16 @@ TESTS_OF_THE_CORE = tuple(
     f"tests/test_{name}.py"
     for name in ("core", "contract", "image_grouping", "neighbors", "potentials", "golden_n2p2")
 )
+SITE = "build/docs"
 LINTERS = ("clang-format", "codespell", "import-linter", "mypy", "nanobind", "ruff", "types-PyYAML")
 
 
 @nox.session
 def check(session: nox.Session) -> None:
-    """Everything: lint, then tests."""
-    install(session, ".[test]", *LINTERS)
+    """Everything: lint, then the site of the documentation, then tests."""
+    install(session, ".[test,docs]", *LINTERS)
     run_linters(session)
+    build_site(session)
     run_tests(session)
 
 
@@ -41,6 +43,13 @@ def tests(session: nox.Session) -> None:
     """The tests; arguments after -- go to pytest."""
     install(session, ".[test]")
     run_tests(session)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The site of the documentation, in build/docs."""
+    install(session, ".[docs]")
+    build_site(session)
 
 
 @nox.session
@@ -89,6 +98,13 @@ def check_stub(session: nox.Session) -> None:
     session.run("python", "-m", "nanobind.stubgen", "-q", "-m", CORE, "-o", str(made))
     if made.read_text() != STUB.read_text():
         session.error(f"{STUB} is out of date: copy {made} over it")
+
+
+def build_site(session: nox.Session) -> None:
+    """Warnings are errors: links between pages, docstrings, what is loaded from other hosts."""
+    caches = ("-d", "build/doctrees")
+    session.run("python", "-m", "sphinx", "-q", "-W", "--keep-going", *caches, "docs", SITE)
+    session.log(f"{SITE}/index.html")
 
 
 def run_tests(session: nox.Session) -> None:

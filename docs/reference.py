@@ -1,8 +1,8 @@
 """Writes the reference pages from the code: ``python docs/reference.py``.
 
 `job-files.md` has every key of a job file, `families.md` every family of potentials, `names.md`
-every public name. They are kept in the repository; a test finds out when they say something else
-than the code.
+every public module and `api/` the names in each. They are kept in the repository; a test finds out
+when they say something else than the code. The site adds what the docstrings say (`docstrings`).
 """
 
 import importlib
@@ -10,6 +10,8 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -214,28 +216,56 @@ def range_of(parameter: Any) -> str:
 
 
 def names() -> str:
-    """Every public name with what it is."""
-    parts = [
-        NOTE,
-        "# Public names\n",
-        "Everything here has a docstring with shapes, units, signs and errors: `help(name)` shows "
-        "it.\n",
-    ]
-    for module_name, what in MODULES.items():
-        module = importlib.import_module(f"miniff.{module_name}")
-        parts += [f"## `miniff.{module_name}`\n", what.capitalize() + ".\n"]
-        rows = []
-        for name in sorted(module.__all__, key=str.lower):
-            value = getattr(module, name)
-            if name in potential_families():
-                place = value.name.lower().replace(" ", "-").replace(",", "")
-                text = f"the family [{value.name}](families.md#{place})"
-            elif inspect.isclass(value) or callable(value):
-                text = summary(value)
-            else:
-                text = constant(value)
-            rows.append((f"`{name}`", text))
-        parts.append(table(("name", "what it is"), iter(rows)))
+    """Every public module."""
+    rows = ((f"[`miniff.{name}`](api/{name}.md)", what) for name, what in MODULES.items())
+    return "\n".join(
+        [
+            NOTE,
+            "# Python: public names\n",
+            "What is not listed is private and may change. Shapes, units, signs and errors are in "
+            "the docstrings, which `help(name)` shows.\n",
+            table(("module", "what it has"), rows),
+        ]
+    )
+
+
+def module_page(module_name: str) -> str:
+    """Every public name of a module with what it is."""
+    module = importlib.import_module(f"miniff.{module_name}")
+    rows = []
+    for name in public_names(module):
+        value = getattr(module, name)
+        if name in potential_families():
+            place = value.name.lower().replace(" ", "-").replace(",", "")
+            text = f"the family [{value.name}](../families.md#{place})"
+        elif callable(value):
+            text = summary(value)
+        else:
+            text = constant(value)
+        rows.append((f"`{name}`", text))
+    title = f"# miniff.{module_name}\n"
+    what = f"{MODULES[module_name][0].upper()}{MODULES[module_name][1:]}.\n"
+    return "\n".join([NOTE, title, what, table(("name", "what it is"), iter(rows))])
+
+
+def public_names(module: ModuleType) -> list[str]:
+    return sorted(module.__all__, key=str.lower)
+
+
+def docstrings(module_name: str) -> str:
+    """Sphinx's directives for the classes and functions of a module, in reStructuredText."""
+    module = importlib.import_module(f"miniff.{module_name}")
+    parts = [f".. currentmodule:: miniff.{module_name}\n"]
+    for name in public_names(module):
+        value = getattr(module, name)
+        if inspect.isclass(value):
+            parts.append(f".. autoclass:: {name}\n   :members:")
+            if is_dataclass(value):  # whose fields are described as attributes
+                own = ", ".join(field.name for field in fields(value))
+                parts.append(f"   :exclude-members: {own}")
+            parts.append("")
+        elif inspect.isfunction(value):
+            parts.append(f".. autofunction:: {name}\n")
     return "\n".join(parts)
 
 
@@ -283,11 +313,13 @@ x is negative:
 """
 
 
-PAGES = {"job-files.md": job_files, "families.md": families, "names.md": names}
+PAGES = {"job-files.md": job_files, "families.md": families, "names.md": names} | {
+    f"api/{name}.md": partial(module_page, name) for name in MODULES
+}
 
 
 if __name__ == "__main__":
-    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / "api").mkdir(parents=True, exist_ok=True)
     for page, write in PAGES.items():
         (FOLDER / page).write_text(write())
         print(FOLDER / page)

@@ -64,11 +64,19 @@ def test_every_public_plot_is_in_the_gallery():
     )
 
 
-@pytest.mark.parametrize("name", ["job-files.md", "families.md", "names.md"])
-def test_reference_is_what_the_code_says(name):
-    """Written anew, the page is the same: else run `python docs/reference.py`."""
-    page = loaded("reference").PAGES[name]()
-    assert (DOCS / "reference" / name).read_text() == page
+def test_reference_is_what_the_code_says():
+    """Written anew, each page is the same, and there is no other: else run `docs/reference.py`."""
+    folder = DOCS / "reference"
+    there = {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*.md")}
+    assert there == {name: page() for name, page in loaded("reference").PAGES.items()}
+
+
+def test_every_public_module_is_in_the_reference():
+    """A module without an underscore is for users; `cli` is documented as a command."""
+    package = Path(importlib.import_module("miniff").__file__).parent
+    found = {path.stem for path in package.iterdir() if path.suffix in ("", ".py")}
+    public = {name for name in found if not name.startswith("_")} - {"cli"}
+    assert public == set(loaded("reference").MODULES)
 
 
 def test_every_public_name_has_a_docstring():
@@ -99,6 +107,56 @@ def test_links_lead_somewhere(tutorial):
                 headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
                 places = [h.lower().replace(" ", "-").replace(",", "") for h in headings]
                 assert place in places, target
+
+
+@pytest.fixture(scope="module")
+def site():
+    """How the site is made."""
+    pytest.importorskip("sphinx", reason="Sphinx makes the site: install the extra `docs`")
+    return loaded("conf")
+
+
+def test_contents_follow_the_table_and_miss_no_page(site):
+    """In the order of the table in README.md; pages that it leaves out follow their neighbours."""
+    listed = re.findall(r"<(.+)>$|^([a-z]\S*)$", site.contents(), re.MULTILINE)
+    pages = ["".join(pair) for pair in listed]
+    assert pages[:3] == [
+        f"tutorials/{n}" for n in ("toy-function", "descriptors", "classical-potentials")
+    ]
+    assert len(pages) == len(set(pages))
+    everything = {path.relative_to(DOCS).with_suffix("").as_posix() for path in PAGES}
+    unlisted = {name for name in everything - set(pages) if not name.startswith("reference/api/")}
+    assert unlisted == {"README", "index"}
+
+
+def test_new_pages_come_after_those_of_the_table(site):
+    """Also when nobody has put them into it."""
+    page = DOCS / "library" / "workflows.md"
+    found = site.contents_of_row("Library", f"[work]({page.relative_to(DOCS)})").split("\n\n")[1]
+    names = sorted(path.stem for path in page.parent.glob("*.md") if path != page)
+    assert found.split("\n")[:-2] == [
+        "Work <library/workflows>",
+        *(f"library/{name}" for name in names),
+    ]
+
+
+def test_links_out_of_the_pages_are_mended(site):
+    """To the page that includes the file, or to the file; addresses and code stay."""
+    here, there = DOCS.parent, DOCS / "library"
+    text = "[a](CHANGELOG.md#added) [b](docs/gallery.md) [c](benchmarks/README.md) [d](https://x.y)"
+    assert site.with_links(text, here, there) == (
+        "[a](../changes.md#added) [b](../gallery.md) [c](path:../../benchmarks/README.md) "
+        "[d](https://x.y)"
+    )
+
+
+def test_what_is_loaded_from_other_hosts_is_found(site):
+    """Scripts, styles and pictures, but not links."""
+    html = (
+        "<a href='https://a.b/c'>x</a><script defer src=\"https://cdn.d/e.js\"></script>"
+        "<link rel='stylesheet' href='//f.g/h.css'><img src='i.png'>"
+    )
+    assert site.loaded_from_elsewhere(html) == ["https://cdn.d/e.js", "//f.g/h.css"]
 
 
 def test_a_picture_that_nothing_draws_is_refused(pictures, tmp_path):
