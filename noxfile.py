@@ -1,8 +1,10 @@
 """The checks: `check` runs all in one environment, `lint`, `tests` and `docs` a part each.
 
-`sanitize` runs the tests of the core with the compiler's sanitizers, when asked for.
+When asked for, `sanitize` runs the tests of the core with the compiler's sanitizers, and `how_to`
+follows the how-to of a potential in a copy of the sources, which is then built and tested.
 """
 
+import shutil
 from pathlib import Path
 
 import nox
@@ -72,6 +74,22 @@ def sanitize(session: nox.Session) -> None:
                 "MINIFF_INSTRUCTION_SET": instruction_set,
             },
         )
+
+
+@nox.session
+def how_to(session: nox.Session) -> None:
+    """The potential of docs/add-a-potential.md: built for one set of instructions, and tested."""
+    copy = Path(session.create_tmp()) / "how-to"
+    shutil.rmtree(copy, ignore_errors=True)
+    session.run("python", "docs/how_to.py", str(copy))
+    install(session, f"{copy}[test]", *LINTERS, "-Ccmake.define.MINIFF_INSTRUCTION_SETS=default")
+    session.chdir(copy)
+    session.run("ruff", "format", "--check", "src", "tests/contract.py", "tests/reference.py")
+    session.run("python", "-m", "nanobind.stubgen", "-q", "-m", CORE, "-o", "src/miniff/_core.pyi")
+    session.run("mypy", "src/miniff/potentials")
+    session.run("python", "docs/reference.py")
+    chosen = ("-k", "gaussian-core or every_family or threads", "tests/test_contract.py")
+    session.run("python", "-m", "pytest", *chosen)
 
 
 def install(session: nox.Session, *packages: str) -> None:

@@ -109,6 +109,28 @@ def test_links_lead_somewhere(tutorial):
                 assert place in places, target
 
 
+def test_the_glossary_names_what_there_is():
+    """Names in its last column are public ones, their attributes, keys of jobs, or parameters."""
+    reference = loaded("reference")
+    known = {"miniff", "_core", *re.findall(r"`(\w+)`", reference.job_files())}
+    known |= {name for module in reference.MODULES for name in [module, *exported(module)]}
+    for module in reference.MODULES:
+        for value in exported(module).values():
+            if inspect.isclass(value):
+                known |= {*dir(value), *inspect.get_annotations(value)}
+    for family in importlib.import_module("miniff.potentials").known_families.values():
+        known |= set(family.parameters)
+    rows = re.findall(r"^\|.*\|(.*)\|$", (DOCS / "glossary.md").read_text(), re.MULTILINE)
+    names = re.findall(r"`\.?(\w+(?:\.\w+)*)`", "".join(rows))
+    assert len(names) > 40
+    assert [name for name in names if not set(name.split(".")) <= known] == []
+
+
+def exported(module_name):
+    module = importlib.import_module(f"miniff.{module_name}")
+    return {name: getattr(module, name) for name in module.__all__}
+
+
 @pytest.fixture(scope="module")
 def site():
     """How the site is made."""
