@@ -13,8 +13,8 @@ from shutil import copytree, ignore_patterns
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "add-a-potential.md"
 STEP = re.compile(
-    r"(?:[Ii]n `(?P<changed>[^`]+)`,\s+above\s+(?P<last>the last )?`(?P<line>[^`]+)`"
-    r"|[Ww]rite `(?P<written>[^`]+)`):\n\n"
+    r"(?:[Ii]n\s+`(?P<changed>[^`]+)`,\s+above\s+(?P<last>the last )?`(?P<line>[^`]+)`"
+    r"|[Ww]rite\s+`(?P<written>[^`]+)`):\n\n"
     r"```\w+\n(?P<code>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
