@@ -238,7 +238,7 @@ def module_page(module_name: str) -> str:
         if name in potential_families():
             place = value.name.lower().replace(" ", "-").replace(",", "")
             text = f"the family [{value.name}](../families.md#{place})"
-        elif callable(value):
+        elif callable(value) and get_origin(value) is not Literal:
             text = summary(value)
         else:
             text = constant(value)
