@@ -172,6 +172,37 @@ def test_links_out_of_the_pages_are_mended(site):
     )
 
 
+def test_types_of_attributes_stand_beside_their_names(site):
+    """Without the modules they are from, and in the order of the docstring."""
+    lines = [
+        ".. attribute:: r",
+        "",
+        "   Where.",
+        "",
+        "   :type: jaxtyping.Float[ndarray, 'n 3']",
+        "",
+    ]
+    lines += [
+        ".. attribute:: cell",
+        "",
+        "   Of it.",
+        "",
+        "   :type: miniff.kernel._cell.Cell | None",
+    ]
+    site.types_in_signatures(None, "class", "", None, None, lines)
+    assert lines[:2] == [".. attribute:: r", "   :type: ~jaxtyping.Float[ndarray, 'n 3']"]
+    assert lines[6:8] == [".. attribute:: cell", "   :type: ~miniff.kernel._cell.Cell | None"]
+
+
+def test_names_lead_to_their_docstrings(site):
+    """From the table of a module; a family leads to its own page as before."""
+    page = (DOCS / "reference" / "api" / "potentials.md").read_text()
+    whole = site.with_docstrings(page, "potentials")
+    assert "| {py:obj}`~miniff.potentials.counted_once` | " in whole
+    assert "| `lj_potential_family` | the family [Lennard-Jones](../families.md#" in whole
+    assert ".. autofunction:: counted_once" in whole
+
+
 def test_what_is_loaded_from_other_hosts_is_found(site):
     """Scripts, styles and pictures, but not links."""
     html = (
