@@ -266,6 +266,8 @@ def docstrings(module_name: str) -> str:
             parts.append("")
         elif inspect.isfunction(value):
             parts.append(f".. autofunction:: {name}\n")
+        elif name not in potential_families():
+            parts.append(f".. py:data:: {name}\n\n   {constant(value).replace('`', '``')}\n")
     return "\n".join(parts)
 
 
