@@ -2,11 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from math import inf
 
 import numpy as np
 from numpy import ndarray
 
-__all__ = ["check_finite", "check_shape", "unknown_name"]
+__all__ = [
+    "check_at_least",
+    "check_finite",
+    "check_not_negative",
+    "check_positive",
+    "check_shape",
+    "unknown_name",
+]
 
 
 def check_shape(name: str, array: ndarray, shape: Sequence[int | str]) -> None:
@@ -34,6 +42,24 @@ def check_finite(name: str, array: ndarray | float) -> None:
     first = tuple(bad[0].tolist())
     where = f" at {list(first)}" if first else ""
     raise ValueError(f"`{name}` is {np.asarray(array)[first]}{where} but must be finite")
+
+
+def check_positive(name: str, value: float) -> None:
+    """Refuse zero, what is below it, infinity and nan."""
+    if not 0 < value < inf:
+        raise ValueError(f"`{name}` is {value} but must be in (0, inf)")
+
+
+def check_not_negative(name: str, value: float) -> None:
+    """Refuse what is below zero, infinity and nan."""
+    if not 0 <= value < inf:
+        raise ValueError(f"`{name}` is {value} but must be in [0, inf)")
+
+
+def check_at_least(name: str, value: int, least: int) -> None:
+    """Refuse a smaller count."""
+    if value < least:
+        raise ValueError(f"`{name}` is {value} but must be in [{least}, inf)")
 
 
 def unknown_name(what: str, given: str, known: Iterable[str]) -> str:

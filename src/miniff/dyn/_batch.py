@@ -14,6 +14,7 @@ from ase import Atoms
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
+from miniff._checks import check_positive
 from miniff._neighbors import PairTable, find_pairs, find_pairs_again, join
 from miniff.dyn._integrator import REASONS
 from miniff.kernel import Cell, StructureFailure
@@ -78,8 +79,7 @@ class Batch:
         Raises:
             ValueError: A skin that is not positive and finite, or no potential.
         """
-        if not 0 < skin < inf:
-            raise ValueError(f"`skin` is {skin} but must be in (0, inf)")
+        check_positive("skin", skin)
         self._potentials = listed_potentials(potentials)
         if not self._potentials:
             raise ValueError("`potentials` is empty but atoms need a potential to have forces")

@@ -14,7 +14,7 @@ from ase.filters import FrechetCellFilter
 from ase.optimize import BFGS, FIRE, LBFGS
 from numpy import ndarray
 
-from miniff._checks import unknown_name
+from miniff._checks import check_at_least, check_positive, unknown_name
 from miniff.ase import MiniffCalculator
 from miniff.dyn._integrator import explosion
 from miniff.kernel import Cell
@@ -133,10 +133,8 @@ def check_relaxation(free: Free, pressure: float, tolerance: float, max_steps: i
         raise ValueError(
             f"`pressure` is {pressure} but the cell cannot give way: set `free` to volume or cell"
         )
-    if not 0 < tolerance < inf:
-        raise ValueError(f"`tolerance` is {tolerance} but must be in (0, inf)")
-    if max_steps < 0:
-        raise ValueError(f"`max_steps` is {max_steps} but must be in [0, inf)")
+    check_positive("tolerance", tolerance)
+    check_at_least("max_steps", max_steps, 0)
 
 
 def _atoms_of(cell: Cell | Atoms) -> tuple[Atoms, dict[str, object]]:

@@ -1,14 +1,14 @@
 """What LAMMPS calls at each step: energy, forces and virial of its atoms where they are."""
 
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import isfinite
 from typing import Any, get_args
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
 from numpy import ndarray
 
-from miniff._checks import unknown_name
+from miniff._checks import check_not_negative, unknown_name
 from miniff._neighbors import AtomsError, PairTable
 from miniff.kernel import Placement, SkinList
 from miniff.kernel._eval import table_virials
@@ -46,8 +46,7 @@ class Settings:
     atomic_virial: bool
 
     def __post_init__(self) -> None:
-        if not 0 <= self.skin < inf:
-            raise ValueError(f"`skin` is {self.skin} but must be in [0, inf)")
+        check_not_negative("skin", self.skin)
         if self.precision not in get_args(Precision):
             raise ValueError(unknown_name("precision", self.precision, get_args(Precision)))
 
