@@ -14,10 +14,10 @@ from ase.calculators.calculator import (
     all_changes,
     compare_atoms,
 )
-from ase.stress import full_3x3_to_voigt_6_stress
 from jaxtyping import Float64
 from numpy import ndarray
 
+from miniff._stress import stress_from_strain_derivative
 from miniff.ase._engine import Engine, volume_of
 from miniff.ase._given import AnyPotentials, Given
 from miniff.kernel import Placement
@@ -235,8 +235,7 @@ def _results(found: TableEvaluation, volume: float | None) -> dict[str, object]:
         "forces": -found.gradient,
     }
     if volume is not None:
-        strain = found.strain_derivative[0]
-        results["stress"] = full_3x3_to_voigt_6_stress(strain) / volume
+        results["stress"] = stress_from_strain_derivative(found.strain_derivative[0], volume)
     return results
 
 

@@ -20,6 +20,7 @@ from ase import Atoms
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
+from miniff._stress import stress_from_strain_derivative
 from miniff.dyn._batch import Batch, listed_structures, name_of
 from miniff.dyn._ragged_lbfgs import RaggedLbfgs
 from miniff.dyn._relax import Free, NotConvergedWarning, check_relaxation
@@ -31,7 +32,6 @@ __all__ = ["relax_many"]
 
 FEW = 0.75
 """Of the structures looked at still going on, at which the others are left out."""
-VOIGT = ((0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1))
 
 
 def relax_many(
@@ -273,7 +273,7 @@ class _Search:
             "n_steps": step,
         }
         if any(cell.pbc):
-            strain = (result.strain_derivative[s] + result.strain_derivative[s].T) / 2
-            meta["stress"] = strain[VOIGT] / abs(np.linalg.det(vectors))
+            volume = abs(np.linalg.det(vectors))
+            meta["stress"] = stress_from_strain_derivative(result.strain_derivative[s], volume)
         coordinates = np.linalg.solve(vectors.T, positions.T).T
         return Cell(vectors, coordinates, cell.values, meta, pbc=cell.pbc)

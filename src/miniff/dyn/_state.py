@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf
 
 import numpy as np
 from ase import Atoms
@@ -11,7 +10,8 @@ from ase.units import kB
 from jaxtyping import Float64
 from numpy import ndarray
 
-from miniff._checks import check_finite, check_shape, unknown_name
+from miniff._checks import check_finite, check_not_negative, check_shape, unknown_name
+from miniff._stress import stress_from_strain_derivative
 from miniff.kernel import Cell
 
 __all__ = [
@@ -118,9 +118,7 @@ class State:
         under tension, xx yy zz yz xz xy (energy/length^3). None where nothing repeats."""
         if self.volume is None:
             return None
-        symmetric = (self.strain_derivative + self.strain_derivative.T) / 2
-        stress: ndarray = symmetric[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]] / self.volume
-        return stress
+        return stress_from_strain_derivative(self.strain_derivative, self.volume)
 
     @property
     def pressure(self) -> float | None:
@@ -193,8 +191,7 @@ def drawn_velocities(
     masses: Float64[ndarray, " n_atoms"], temperature: float, seed: int | tuple[int, int]
 ) -> Float64[ndarray, "n_atoms 3"]:
     """The same for atoms of these masses."""
-    if not 0 <= temperature < inf:
-        raise ValueError(f"`temperature` is {temperature} but must be in [0, inf)")
+    check_not_negative("temperature", temperature)
     mass = masses[:, None]
     drawn = np.random.default_rng(seed).normal(size=(len(masses), 3)) * np.sqrt(
         kB * temperature / mass

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from miniff._neighbors import PairTable, join
+from miniff._stress import stress_from_strain_derivative
 from miniff.io import StructureError
 from miniff.kernel import Cell, compute_images
 from miniff.kernel._mapping import in_chunks
@@ -39,7 +40,6 @@ from miniff.potentials import (
 
 __all__ = ["OneShotResult", "OneShotWorkflow", "PreparedOneShot"]
 
-VOIGT = ((0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1))
 NAME = "test-direct"
 NO_PROPERTIES = Properties(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 3)), np.zeros((0, 6)))
 
@@ -225,12 +225,11 @@ def _predict(
 ) -> Properties:
     result = evaluate_table(potentials, table, precision=precision)
     volume = np.array([cell.volume if any(cell.pbc) else np.nan for cell in cells])
-    strain = (result.strain_derivative + result.strain_derivative.transpose(0, 2, 1)) / 2
     return Properties(
         n_atoms=np.array([cell.size for cell in cells]),
         energy=result.energy,
         forces=-result.gradient,
-        stress=strain[:, VOIGT[0], VOIGT[1]] / volume[:, None],
+        stress=stress_from_strain_derivative(result.strain_derivative, volume),
     )
 
 
