@@ -17,6 +17,7 @@ from numpy import ndarray
 from miniff._checks import check_at_least, check_positive, unknown_name
 from miniff.ase import MiniffCalculator
 from miniff.dyn._integrator import explosion
+from miniff.dyn._state import words_of
 from miniff.kernel import Cell
 from miniff.potentials import LocalPotential, Precision
 
@@ -140,12 +141,11 @@ def check_relaxation(free: Free, pressure: float, tolerance: float, max_steps: i
 def _atoms_of(cell: Cell | Atoms) -> tuple[Atoms, dict[str, object]]:
     """Atoms to be moved, and what is said of the structure in words."""
     if isinstance(cell, Atoms):
-        words: dict[str, object] = {k: v for k, v in cell.info.items() if isinstance(v, str)}
-        return cell.copy(), words
+        return cell.copy(), words_of(cell.info)
     if not isinstance(cell, Cell):
         raise TypeError(f"`cell` is {type(cell).__name__} but must be a Cell, or ASE's Atoms")
     atoms = Cell(cell.vectors, cell.coordinates, cell.values, pbc=cell.pbc).to_ase()
-    return atoms, {k: v for k, v in cell.meta.items() if isinstance(v, str)}
+    return atoms, words_of(cell.meta)
 
 
 def _constrain(atoms: Atoms, fixed: Sequence[int], symmetry: bool) -> None:

@@ -24,6 +24,7 @@ from miniff._stress import stress_from_strain_derivative
 from miniff.dyn._batch import Batch, listed_structures, name_of
 from miniff.dyn._ragged_lbfgs import RaggedLbfgs
 from miniff.dyn._relax import Free, NotConvergedWarning, check_relaxation
+from miniff.dyn._state import labelled
 from miniff.kernel import Cell, StructureFailure
 from miniff.kernel._mapping import FEWEST_CHUNKS, in_chunks, run_chunks
 from miniff.potentials import LocalPotential, Precision, TableEvaluation
@@ -265,8 +266,7 @@ class _Search:
         cell, atoms = self._batch.cells[s], slice(*self._batch.first[s : s + 2])
         turned = self._deformation[s].T
         vectors, positions = self._box[s] @ turned, self._u[atoms] @ turned
-        meta: dict[str, object] = {k: v for k, v in cell.meta.items() if isinstance(v, str)}
-        meta |= {
+        results: dict[str, object] = {
             "energy": float(result.energy[s]),
             "forces": -result.gradient[atoms],
             "converged": converged,
@@ -274,6 +274,5 @@ class _Search:
         }
         if any(cell.pbc):
             volume = abs(np.linalg.det(vectors))
-            meta["stress"] = stress_from_strain_derivative(result.strain_derivative[s], volume)
-        coordinates = np.linalg.solve(vectors.T, positions.T).T
-        return Cell(vectors, coordinates, cell.values, meta, pbc=cell.pbc)
+            results["stress"] = stress_from_strain_derivative(result.strain_derivative[s], volume)
+        return labelled(cell, vectors, positions, results)

@@ -1,5 +1,6 @@
 """Where a run is, and the structure it began with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,10 +19,12 @@ __all__ = [
     "Start",
     "State",
     "drawn_velocities",
+    "labelled",
     "masses_of",
     "standard_masses",
     "start_of",
     "thermal_velocities",
+    "words_of",
 ]
 
 
@@ -131,15 +134,31 @@ class State:
     @cached_property
     def cell(self) -> Cell:
         """The structure as it is now, atoms where they went, with energy, forces and stress."""
-        begun = self.start.cell
-        meta: dict[str, object] = {
-            key: value for key, value in begun.meta.items() if isinstance(value, str)
-        }
-        meta |= {"energy": self.potential_energy, "forces": self.forces}
+        results: dict[str, object] = {"energy": self.potential_energy, "forces": self.forces}
         if self.stress is not None:
-            meta["stress"] = self.stress
-        coordinates = np.linalg.solve(self.vectors.T, self.positions.T).T
-        return Cell(self.vectors, coordinates, begun.values, meta, pbc=begun.pbc)
+            results["stress"] = self.stress
+        return labelled(self.start.cell, self.vectors, self.positions, results)
+
+
+def words_of(meta: Mapping[str, object]) -> dict[str, object]:
+    """What is said of a structure in words, and stays true when its atoms move."""
+    return {key: value for key, value in meta.items() if isinstance(value, str)}
+
+
+def labelled(
+    begun: Cell, vectors: ndarray, positions: ndarray, results: Mapping[str, object]
+) -> Cell:
+    """What a structure has become, with results for its ``meta``.
+
+    Args:
+        begun: As it was.
+        vectors: Of its cell now (length).
+        positions: Of its atoms now (length).
+        results: As energy and forces.
+    """
+    coordinates = np.linalg.solve(vectors.T, positions.T).T
+    meta = {**words_of(begun.meta), **results}
+    return Cell(vectors, coordinates, begun.values, meta, pbc=begun.pbc)
 
 
 def start_of(cell: Cell | Atoms, velocities: ndarray | None = None) -> Start:
