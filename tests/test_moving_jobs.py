@@ -336,7 +336,9 @@ def test_names_that_ase_does_not_know_are_refused(folder: Path) -> None:
 @pytest.mark.parametrize("workflow", ["relax", "test-relax", "md"])
 def test_several_processes_are_refused(silicon_files: Path, monkeypatch, workflow: str) -> None:
     """They would all write the same files."""
-    monkeypatch.setattr("miniff.ml_util._moving.processes_of_torchrun", lambda: ml.Processes(0, 2))
+    monkeypatch.setattr(
+        "miniff.ml_util._material.processes_of_torchrun", lambda: ml.Processes(0, 2)
+    )
     keys = {"n_steps": 1} if workflow == "md" else {}
     with pytest.raises(ValueError, match="torchrun has started 2 processes but atoms are moved in"):
         run(workflow, {"fn_cells": "rattled.xyz"}, **keys)

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from miniff import dyn
 from miniff.kernel import Cell, StructureFailure, map_structures
-from miniff.ml_util._moving import Material
+from miniff.ml_util._material import Material
 from miniff.ml_util._progress import Reporter
 from miniff.ml_util._types import Count, Positive
 
