@@ -13,6 +13,7 @@ from miniff._checks import (
     check_positive,
     check_shape,
     unknown_name,
+    words_for_no_number,
 )
 
 
@@ -85,3 +86,13 @@ def test_counts_reach_the_least():
     with pytest.raises(ValueError, match=r"^`every` is 1 but must be in \[2, inf\)$"):
         check_at_least("every", 1, 2)
     check_at_least("every", 2, 2)
+
+
+def test_the_first_atom_without_a_finite_force_is_named():
+    """What is finite is not blamed."""
+    gradient = np.zeros((3, 3))
+    assert words_for_no_number(nan, gradient) == ("the energy is nan, no finite number", [])
+    gradient[1, 2], gradient[2, 0] = inf, nan
+    sentence = "the force on atom 1 (counted from 0) is no finite number"
+    assert words_for_no_number(1.0, gradient) == (sentence, [1])
+    assert words_for_no_number(inf, gradient) == (f"the energy is inf and {sentence}", [1])

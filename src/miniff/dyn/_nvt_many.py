@@ -19,7 +19,7 @@ from numpy import ndarray
 
 from miniff._checks import check_at_least, check_not_negative, check_positive
 from miniff.dyn._batch import Batch, listed_structures
-from miniff.dyn._integrator import LONGEST_STEP, degrees_of_freedom
+from miniff.dyn._integrator import LONGEST_STEP, REASONS, degrees_of_freedom
 from miniff.dyn._state import Start, State, drawn_velocities, start_of
 from miniff.kernel import Cell, StructureFailure
 from miniff.potentials import LocalPotential, Precision
@@ -204,7 +204,7 @@ class _Motion:
         """Broken structures are looked at no more."""
         for s in self.batch.failed:
             if s not in self._broken:
-                self._broken[s] = self.batch.failure(s, self.step)
+                self._broken[s] = self.batch.failure(s, self.step, REASONS)
                 self._velocities[slice(*self.batch.first[s : s + 2])] = 0.0
         if self._broken:
             lost = np.isin(self.batch.of_atom, list(self._broken))

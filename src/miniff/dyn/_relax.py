@@ -14,7 +14,7 @@ from ase.filters import FrechetCellFilter
 from ase.optimize import BFGS, FIRE, LBFGS
 from numpy import ndarray
 
-from miniff._checks import check_at_least, check_positive, unknown_name
+from miniff._checks import WHY_NO_NUMBER, check_at_least, check_positive, unknown_name
 from miniff.ase import MiniffCalculator
 from miniff.dyn._integrator import explosion
 from miniff.dyn._state import words_of
@@ -108,7 +108,7 @@ def relax(
     except (ValueError, CalculationFailed) as error:
         if minimiser.nsteps == 0 and isinstance(error, ValueError):
             raise  # it is the structure that was given
-        raise explosion(minimiser.nsteps, error) from error
+        raise explosion(minimiser.nsteps, error, WHY_NO_NUMBER) from error
     if not converged:
         warn(
             f"after {minimiser.nsteps} steps the largest force is {_largest_force(atoms):.3g} but "

@@ -20,6 +20,7 @@ from ase import Atoms
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
+from miniff._checks import WHY_NO_NUMBER
 from miniff._stress import stress_from_strain_derivative
 from miniff.dyn._batch import Batch, listed_structures, name_of
 from miniff.dyn._ragged_lbfgs import RaggedLbfgs
@@ -160,7 +161,7 @@ class _Search:
         self._deformation = np.tile(np.eye(3), (len(batch.cells), 1, 1))
         self._found: dict[int, Cell | StructureFailure] = {}
         for s in batch.failed:
-            self._found[s] = batch.failure(s, 0)
+            self._found[s] = batch.failure(s, 0, WHY_NO_NUMBER)
         left = [s for s in range(len(batch.cells)) if s not in batch.failed]
         self._look_at(np.array(left, np.int64))
         self._descent = RaggedLbfgs(self._counts)
@@ -199,7 +200,7 @@ class _Search:
         """What became of structures that broke, or are where they should be."""
         for s in self._batch.failed:
             if s not in self._found:
-                self._found[s] = self._batch.failure(s, step)
+                self._found[s] = self._batch.failure(s, step, WHY_NO_NUMBER)
         if not len(self.structures):
             return
         worst = self._worst(result)

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Float64, Int64
 from numpy import ndarray
 
-from miniff._checks import check_not_negative, unknown_name
+from miniff._checks import check_not_negative, unknown_name, words_for_no_number
 from miniff._neighbors import AtomsError, PairTable
 from miniff.kernel import Placement, SkinList
 from miniff.kernel._eval import table_virials
@@ -245,10 +245,6 @@ def _box(lmp: Any) -> tuple[Float64[ndarray, "3 3"], tuple[bool, bool, bool]]:
 def _refuse_explosion(result: TableEvaluation) -> None:
     if isfinite(result.energy[0]) and isfinite(result.gradient.sum()):
         return  # a sum with nan or infinity in it is not finite
-    wrong = np.flatnonzero(~np.isfinite(result.gradient).all(axis=1))
-    if len(wrong) or not isfinite(result.energy[0]):
-        where = f" on atom {wrong[0]} (counted from 0)" if len(wrong) else ""
-        raise AtomsError(
-            f"the energy is {result.energy[0]} and the force{where} is no finite number: {REASONS}",
-            wrong[:1].tolist(),
-        )
+    words, wrong = words_for_no_number(float(result.energy[0]), result.gradient)
+    if wrong or not isfinite(result.energy[0]):
+        raise AtomsError(f"{words}: {REASONS}", wrong)
