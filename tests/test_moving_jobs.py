@@ -81,6 +81,17 @@ def test_fixed_atoms_of_a_job_stay(silicon_files: Path) -> None:
     np.testing.assert_array_equal(np.flatnonzero(~moved), [0, 2])
 
 
+@pytest.mark.parametrize("workflow", ["relax", "test-relax"])
+def test_a_job_that_relaxes_nothing_says_why(silicon_files: Path, workflow: str) -> None:
+    """There is nothing to write then."""
+    close = Cell(9 * np.eye(3), [[0, 0, 0], [0, 0, 0]], ["Si", "Si"], pbc=False)
+    Cell.save([close, close], "close.xyz")
+    sentence = r"close\.xyz, structure 0 .* at the same place .* \(2 of 2 structures\)$"
+    with pytest.raises(ValueError, match=sentence):
+        run(workflow, {"fn_cells": "close.xyz"})
+    assert not Path(f"{workflow}.extxyz").exists()
+
+
 def test_minima_are_compared_with_references(silicon_files: Path) -> None:
     """A perfect reference stays; a stretched one comes back; a dimer has no volume or reference."""
     pairs = run("test-relax", {"fn_cells": "reference.xyz"}, tolerance=1e-5)
