@@ -1,11 +1,20 @@
 """Refusals say what was given and what is demanded."""
 
 import re
+from math import inf, nan
 
 import numpy as np
 import pytest
 
-from miniff._checks import check_finite, check_shape, unknown_name
+from miniff._checks import (
+    check_at_least,
+    check_finite,
+    check_not_negative,
+    check_positive,
+    check_shape,
+    unknown_name,
+    words_for_no_number,
+)
 
 
 @pytest.mark.parametrize(
@@ -57,3 +66,33 @@ def test_a_name_in_other_letters_is_found():
     """Capitals are a common slip; the name comes as it is spelt."""
     assert "did you mean `eV`?" in unknown_name("unit", "ev", ["eV", "meV", "Ry"])
     assert "did you mean `Hartree`?" in unknown_name("unit", "HARTREE", ["eV", "Hartree"])
+
+
+@pytest.mark.parametrize("value", [0, -1.0, inf, nan])
+def test_positive_numbers_are_above_zero_and_finite(value):
+    with pytest.raises(ValueError, match=rf"^`skin` is {value} but must be in \(0, inf\)$"):
+        check_positive("skin", value)
+    check_positive("skin", 5e-324)
+
+
+@pytest.mark.parametrize("value", [-5e-324, inf, nan])
+def test_numbers_that_are_not_negative_may_be_zero(value):
+    with pytest.raises(ValueError, match=rf"^`eta` is {value} but must be in \[0, inf\)$"):
+        check_not_negative("eta", value)
+    check_not_negative("eta", 0)
+
+
+def test_counts_reach_the_least():
+    with pytest.raises(ValueError, match=r"^`every` is 1 but must be in \[2, inf\)$"):
+        check_at_least("every", 1, 2)
+    check_at_least("every", 2, 2)
+
+
+def test_the_first_atom_without_a_finite_force_is_named():
+    """What is finite is not blamed."""
+    gradient = np.zeros((3, 3))
+    assert words_for_no_number(nan, gradient) == ("the energy is nan, no finite number", [])
+    gradient[1, 2], gradient[2, 0] = inf, nan
+    sentence = "the force on atom 1 (counted from 0) is no finite number"
+    assert words_for_no_number(1.0, gradient) == (sentence, [1])
+    assert words_for_no_number(inf, gradient) == (f"the energy is inf and {sentence}", [1])

@@ -110,7 +110,7 @@ def pairs_of_atoms(*distances: float) -> list[Cell]:
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [
-        (1.7e308, "the energy is no finite number"),
+        (1.7e308, "the energy is inf, no finite number"),
         (np.nan, "`f` gives nan at r ="),
     ],
 )
@@ -124,7 +124,9 @@ def test_structure_that_breaks_harms_no_other(value: float, sentence: str) -> No
         assert (broken.index, broken.source) == (k, cells[k].meta["source"])
         assert isinstance(broken.error, FloatingPointError)
         where = re.escape(f"structure {k} ({broken.source}): at step ")
-        assert re.match(rf"{where}[1-9]\d* {re.escape(sentence)}.*: atoms came too", str(broken))
+        assert re.match(
+            rf"{where}[1-9]\d* {re.escape(sentence)}.*: atoms came too close, or the", str(broken)
+        )
     for k in (1, 3):
         assert found[k].meta["energy"] == 0
     moved = nvt_many(cells, potentials, n_steps=200, timestep=2 * FS, temperature=300.0)
@@ -167,7 +169,10 @@ def test_without_a_thermostat_motion_is_newtons() -> None:
 
 def test_equipartition() -> None:
     """Of 800 pairs of atoms on springs the kinetic energy is 6/2 kB T and that of the springs 3/2
-    kB T on average, each within 4 standard deviations of its mean."""
+    kB T on average, each within 4 standard deviations of its mean.
+
+    After ten relaxation times what was left of the beginning is below 1e-3 kB T.
+    """
     stiffness, temperature, n = 2.0, 400.0, 800
     spring = general_pair_potential_family(
         f=lambda r: stiffness * r**2 / 4, df_dr=lambda r: stiffness * r / 2, a=50.0
@@ -178,7 +183,7 @@ def test_equipartition() -> None:
         for _ in range(n)
     ]
     found = nvt_many(
-        cells, spring, n_steps=400, timestep=FS, temperature=temperature, relaxation_time=20 * FS
+        cells, spring, n_steps=200, timestep=FS, temperature=temperature, relaxation_time=20 * FS
     )
     thermal = units.kB * temperature
     kinetic = np.array([one.kinetic_energy for one in found]) / thermal

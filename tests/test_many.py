@@ -134,7 +134,7 @@ def test_numbers_that_are_none_are_failures() -> None:
     alone = Cell(9 * np.eye(3), [[0, 0, 0]], ["Si"])
     found = eval_many(strong, [alone, near, alone])
     assert [isinstance(one, StructureFailure) for one in found] == [False, True, False]
-    with pytest.raises(FloatingPointError, match="is no finite number: atoms come too close"):
+    with pytest.raises(FloatingPointError, match="is no finite number: atoms came too close"):
         raise found[1].error
 
 

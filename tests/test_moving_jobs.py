@@ -81,6 +81,17 @@ def test_fixed_atoms_of_a_job_stay(silicon_files: Path) -> None:
     np.testing.assert_array_equal(np.flatnonzero(~moved), [0, 2])
 
 
+@pytest.mark.parametrize("workflow", ["relax", "test-relax"])
+def test_a_job_that_relaxes_nothing_says_why(silicon_files: Path, workflow: str) -> None:
+    """There is nothing to write then."""
+    close = Cell(9 * np.eye(3), [[0, 0, 0], [0, 0, 0]], ["Si", "Si"], pbc=False)
+    Cell.save([close, close], "close.xyz")
+    sentence = r"close\.xyz, structure 0 .* at the same place .* \(2 of 2 structures\)$"
+    with pytest.raises(ValueError, match=sentence):
+        run(workflow, {"fn_cells": "close.xyz"})
+    assert not Path(f"{workflow}.extxyz").exists()
+
+
 def test_minima_are_compared_with_references(silicon_files: Path) -> None:
     """A perfect reference stays; a stretched one comes back; a dimer has no volume or reference."""
     pairs = run("test-relax", {"fn_cells": "reference.xyz"}, tolerance=1e-5)
@@ -336,7 +347,9 @@ def test_names_that_ase_does_not_know_are_refused(folder: Path) -> None:
 @pytest.mark.parametrize("workflow", ["relax", "test-relax", "md"])
 def test_several_processes_are_refused(silicon_files: Path, monkeypatch, workflow: str) -> None:
     """They would all write the same files."""
-    monkeypatch.setattr("miniff.ml_util._moving.processes_of_torchrun", lambda: ml.Processes(0, 2))
+    monkeypatch.setattr(
+        "miniff.ml_util._material.processes_of_torchrun", lambda: ml.Processes(0, 2)
+    )
     keys = {"n_steps": 1} if workflow == "md" else {}
     with pytest.raises(ValueError, match="torchrun has started 2 processes but atoms are moved in"):
         run(workflow, {"fn_cells": "rattled.xyz"}, **keys)

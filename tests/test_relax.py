@@ -194,3 +194,15 @@ def test_other_things_are_no_structures(as_installed) -> None:
     """By their type."""
     with pytest.raises(TypeError, match=r"^`cell` is list but must be a Cell, or ASE's Atoms"):
         dyn.relax([silicon(1)], SILICON)
+
+
+def test_an_explosion_is_told_with_its_reasons_once() -> None:
+    """Of a relaxation no time step is to blame."""
+    cell = Cell(np.eye(3) * 10, [[0, 0, 0], [0.2, 0, 0]], ["Ar", "Ar"], pbc=False)
+    lj = lj_potential_family(epsilon=1e307, sigma=3.4, a=2.5)
+    sentence = (
+        "at step 0 the energy is inf and the force on atom 0 (counted from 0) is no finite number: "
+        "atoms came too close, or the potential fails here"
+    )
+    with pytest.raises(FloatingPointError, match=f"^{re.escape(sentence)}$"):
+        dyn.relax(cell, lj)

@@ -2,11 +2,23 @@
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from math import inf, isfinite
 
 import numpy as np
 from numpy import ndarray
 
-__all__ = ["check_finite", "check_shape", "unknown_name"]
+__all__ = [
+    "WHY_NO_NUMBER",
+    "check_at_least",
+    "check_finite",
+    "check_not_negative",
+    "check_positive",
+    "check_shape",
+    "unknown_name",
+    "words_for_no_number",
+]
+
+WHY_NO_NUMBER = "atoms came too close, or the potential fails here"
 
 
 def check_shape(name: str, array: ndarray, shape: Sequence[int | str]) -> None:
@@ -36,6 +48,24 @@ def check_finite(name: str, array: ndarray | float) -> None:
     raise ValueError(f"`{name}` is {np.asarray(array)[first]}{where} but must be finite")
 
 
+def check_positive(name: str, value: float) -> None:
+    """Refuse zero, what is below it, infinity and nan."""
+    if not 0 < value < inf:
+        raise ValueError(f"`{name}` is {value} but must be in (0, inf)")
+
+
+def check_not_negative(name: str, value: float) -> None:
+    """Refuse what is below zero, infinity and nan."""
+    if not 0 <= value < inf:
+        raise ValueError(f"`{name}` is {value} but must be in [0, inf)")
+
+
+def check_at_least(name: str, value: int, least: int) -> None:
+    """Refuse a smaller count."""
+    if value < least:
+        raise ValueError(f"`{name}` is {value} but must be in [{least}, inf)")
+
+
 def unknown_name(what: str, given: str, known: Iterable[str]) -> str:
     """The sentence about a name nobody knows: the nearest known one, then all of them.
 
@@ -50,3 +80,17 @@ def unknown_name(what: str, given: str, known: Iterable[str]) -> str:
     hint = f"; did you mean `{spelt[nearest[0].lower()]}`?" if nearest else "."
     listed = ", ".join(f"`{name}`" for name in names) or "none"
     return f"`{given}` is not a known {what}{hint} Known: {listed}"
+
+
+def words_for_no_number(energy: float, gradient: ndarray) -> tuple[str, list[int]]:
+    """How to tell that an energy or a force is infinite or nan, and the first such atom, if any.
+
+    Args:
+        energy: Of the structure (energy).
+        gradient: dE/dr of its atoms (energy/length).
+    """
+    wrong = np.flatnonzero(~np.isfinite(gradient).all(axis=1))[:1].tolist()
+    if not wrong:
+        return f"the energy is {energy}, no finite number", wrong
+    first = "" if isfinite(energy) else f"the energy is {energy} and "
+    return f"{first}the force on atom {wrong[0]} (counted from 0) is no finite number", wrong

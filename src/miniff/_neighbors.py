@@ -17,6 +17,7 @@ from jaxtyping import Float, Float64, Int32, Int64
 from numpy import ndarray
 
 from miniff import _core
+from miniff._checks import check_not_negative
 from miniff._vesin import search
 
 __all__ = [
@@ -208,8 +209,7 @@ def find_pairs(
     """
     if not isinstance(cutoff, int | float | np.integer | np.floating):
         raise TypeError(f"`cutoff` is {cutoff!r:.60} but must be a number")
-    if not 0 <= cutoff < inf:
-        raise ValueError(f"`cutoff` is {cutoff} but must be in [0, inf)")
+    check_not_negative("cutoff", cutoff)
     names = tuple(sorted(set(species)))
     codes = np.searchsorted(names, list(species)).astype(np.int32)
     return _find(names, codes, positions, cell, periodic, cutoff)

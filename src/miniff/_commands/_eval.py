@@ -78,7 +78,7 @@ def _report(
     output: str | None,
     ignore_missing_species: bool,
 ) -> None:
-    from miniff.ml_util import compare
+    from miniff.ml_util import Properties, compare
     from miniff.potentials import refuse_uncovered_species
 
     for cell in cells if not ignore_missing_species else []:
@@ -89,7 +89,7 @@ def _report(
     show.print(_results(cells, results))
     if len(cells) > MOST_ROWS:
         show.print(f"and {len(cells) - MOST_ROWS} more structures; --output writes all")
-    errors = compare(_references(cells), _predictions(cells, results))
+    errors = compare(Properties.known(cells), _predictions(cells, results))
     if any(errors.as_json().values()):
         show.print(_errors(errors.as_json()))
     for sentence in _doubts(potentials, cells):
@@ -144,22 +144,6 @@ def _predictions(cells: "Sequence[Cell]", results: "Sequence[Evaluation]") -> "P
                 for cell, result in zip(cells, results, strict=True)
             ]
         ),
-    )
-
-
-def _references(cells: "Sequence[Cell]") -> "Properties":
-    """Those that structures have, nan where there is none."""
-    from miniff.ml_util import Properties
-
-    def label(cell: "Cell", name: str, shape: tuple[int, ...]) -> np.ndarray:
-        value = cell.meta.get(name)
-        return np.full(shape, np.nan) if value is None else np.asarray(value, float)
-
-    return Properties(
-        n_atoms=np.array([cell.size for cell in cells]),
-        energy=np.array([label(cell, "energy", ()) for cell in cells], float),
-        forces=np.concatenate([label(cell, "forces", (cell.size, 3)) for cell in cells]),
-        stress=np.stack([label(cell, "stress", (6,)) for cell in cells]),
     )
 
 

@@ -14,10 +14,11 @@ from ase.calculators.calculator import (
     all_changes,
     compare_atoms,
 )
-from ase.stress import full_3x3_to_voigt_6_stress
 from jaxtyping import Float64
 from numpy import ndarray
 
+from miniff._checks import WHY_NO_NUMBER, words_for_no_number
+from miniff._stress import stress_from_strain_derivative
 from miniff.ase._engine import Engine, volume_of
 from miniff.ase._given import AnyPotentials, Given
 from miniff.kernel import Placement
@@ -31,7 +32,6 @@ STANDARD = ("energy", "free_energy", "energies", "forces", "stress")
 SPREAD = ("energy_std", "forces_std")
 CHARGES = {"initial_charges", "initial_magmoms"}
 """What ASE's atoms may have and no energy depends on."""
-REASONS = "atoms came too close, or the potential fails here"
 
 
 class MiniffCalculator(Calculator):
@@ -223,11 +223,8 @@ class MiniffCalculator(Calculator):
 def _results(found: TableEvaluation, volume: float | None) -> dict[str, object]:
     energy = float(found.energy[0])
     if not (isfinite(energy) and np.isfinite(found.gradient).all()):
-        wrong = np.flatnonzero(~np.isfinite(found.gradient).all(axis=1))
-        atom = f" on atom {wrong[0]} (counted from 0)" if len(wrong) else ""
-        raise CalculationFailed(
-            f"the energy is {energy} and the force{atom} is no finite number: {REASONS}"
-        )
+        words, _ = words_for_no_number(energy, found.gradient)
+        raise CalculationFailed(f"{words}: {WHY_NO_NUMBER}")
     results = {
         "energy": energy,
         "free_energy": energy,
@@ -235,8 +232,7 @@ def _results(found: TableEvaluation, volume: float | None) -> dict[str, object]:
         "forces": -found.gradient,
     }
     if volume is not None:
-        strain = found.strain_derivative[0]
-        results["stress"] = full_3x3_to_voigt_6_stress(strain) / volume
+        results["stress"] = stress_from_strain_derivative(found.strain_derivative[0], volume)
     return results
 
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf
 from pathlib import Path
 from typing import get_args
 
 from ase.data import chemical_symbols
 
-from miniff._checks import unknown_name
+from miniff._checks import check_not_negative, unknown_name
 from miniff.ml import load_potentials, plain_of, potential_from_plain
 from miniff.potentials import FunctionPotential, LocalPotential, Precision, listed_potentials
 
@@ -37,8 +36,7 @@ class Given:
     listed: list[LocalPotential] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.skin < inf:
-            raise ValueError(f"`skin` is {self.skin} but must be in [0, inf)")
+        check_not_negative("skin", self.skin)
         if self.precision not in get_args(Precision):
             raise ValueError(unknown_name("precision", self.precision, get_args(Precision)))
         if isinstance(self.potentials, str | Path):

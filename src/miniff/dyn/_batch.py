@@ -14,8 +14,9 @@ from ase import Atoms
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
+from miniff._checks import check_positive, words_for_no_number
 from miniff._neighbors import PairTable, find_pairs, find_pairs_again, join
-from miniff.dyn._integrator import REASONS
+from miniff.dyn._integrator import explosion
 from miniff.kernel import Cell, StructureFailure
 from miniff.kernel._mapping import failure
 from miniff.potentials import (
@@ -78,8 +79,7 @@ class Batch:
         Raises:
             ValueError: A skin that is not positive and finite, or no potential.
         """
-        if not 0 < skin < inf:
-            raise ValueError(f"`skin` is {skin} but must be in (0, inf)")
+        check_positive("skin", skin)
         self._potentials = listed_potentials(potentials)
         if not self._potentials:
             raise ValueError("`potentials` is empty but atoms need a potential to have forces")
@@ -108,11 +108,11 @@ class Batch:
         """Cell vectors as they were given (length)."""
         return np.array([cell.vectors for cell in self.cells]).reshape(-1, 3, 3)
 
-    def failure(self, s: int, step: int) -> StructureFailure:
-        """What became of a structure that failed after so many steps."""
+    def failure(self, s: int, step: int, reasons: str) -> StructureFailure:
+        """What became of a structure that failed after so many steps, and why that happens."""
         error = self.failed[s]
         if step and not isinstance(error, FloatingPointError):
-            error = FloatingPointError(f"at step {step} {error}: {REASONS}")
+            error = explosion(step, error, reasons)
         return failure(s, self.cells[s], error)
 
     def regroup(self, structures: Int64[ndarray, " n"]) -> None:
@@ -250,9 +250,8 @@ class Batch:
         """Structures of a block whose energy is no number have failed."""
         for s in block.structures[~np.isfinite(result.energy[block.structures])].tolist():
             own = result.gradient[slice(*self.first[s : s + 2])]
-            wrong = np.flatnonzero(~np.isfinite(own).all(axis=1))
-            atom = f", nor is the force on atom {wrong[0]} (counted from 0)" if len(wrong) else ""
-            self.failed[s] = ValueError(f"the energy is no finite number{atom}")
+            words, _ = words_for_no_number(float(result.energy[s]), own)
+            self.failed[s] = ValueError(words)
 
 
 def listed_structures(cells: Sequence[Cell | Atoms]) -> list[Cell | Atoms]:

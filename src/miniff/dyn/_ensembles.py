@@ -15,7 +15,7 @@ from ase.md.nose_hoover_chain import NoseHooverChainNVT
 from jaxtyping import Float
 from numpy import ndarray
 
-from miniff._checks import unknown_name
+from miniff._checks import check_positive, unknown_name
 from miniff.ase import MiniffCalculator
 from miniff.dyn._ase_integrator import AseIntegrator
 from miniff.dyn._forces import SkinForces
@@ -72,7 +72,7 @@ def nve(
             another run.
         FloatingPointError: Something explodes: the step and an atom are named.
     """
-    _positive("timestep", timestep)
+    check_positive("timestep", timestep)
     how = _How(skin, ignore_missing_species, precision)
     start = start_of(cell, velocities)
 
@@ -144,7 +144,7 @@ def nvt(
     """
     if thermostat not in get_args(Thermostat):
         raise ValueError(unknown_name("thermostat", thermostat, get_args(Thermostat)))
-    _positive("timestep", timestep)
+    check_positive("timestep", timestep)
     heat = _Bath(timestep, temperature, _or(relaxation_time, 100 * timestep), seed)
     how = _How(skin, ignore_missing_species, precision)
     begun = start_of(cell, velocities)
@@ -224,7 +224,7 @@ def npt(
     """
     if not -inf < pressure < inf:
         raise ValueError(f"`pressure` is {pressure} but must be finite")
-    _positive("timestep", timestep)
+    check_positive("timestep", timestep)
     heat = _Bath(timestep, temperature, _or(relaxation_time, 100 * timestep), seed)
     press = _Press(pressure, _or(period, 1000 * timestep))
     how = _How(skin, ignore_missing_species, precision)
@@ -290,8 +290,8 @@ class _Bath:
     seed: int
 
     def __post_init__(self) -> None:
-        _positive("temperature", self.temperature)
-        _positive("relaxation_time", self.relaxation_time)
+        check_positive("temperature", self.temperature)
+        check_positive("relaxation_time", self.relaxation_time)
 
     def random(self) -> np.random.Generator:
         """Other numbers than those of the velocities."""
@@ -330,7 +330,7 @@ class _Press:
     period: float
 
     def __post_init__(self) -> None:
-        _positive("period", self.period)
+        check_positive("period", self.period)
 
     def moving(self, atoms: Atoms, heat: _Bath, random: np.random.Generator) -> MolecularDynamics:
         return LangevinBAOAB(
@@ -372,8 +372,3 @@ def _refuse_momentum(start: Start) -> None:
 
 def _or(given: float | None, default: float) -> float:
     return default if given is None else given
-
-
-def _positive(name: str, value: float) -> None:
-    if not 0 < value < inf:
-        raise ValueError(f"`{name}` is {value} but must be in (0, inf)")

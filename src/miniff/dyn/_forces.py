@@ -1,12 +1,12 @@
 """Forces on atoms that move, with a neighbour list that is made again when it must be."""
 
 from collections.abc import Sequence
-from math import inf
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from miniff._checks import check_positive
 from miniff.kernel import Cell, Placement, SkinList
 from miniff.potentials import (
     CompiledPotentials,
@@ -51,8 +51,7 @@ class SkinForces:
             ValueError: A skin that is not positive and finite, no potential, a species no potential
                 gives an energy to, or one that is not in the structure.
         """
-        if not 0 < skin < inf:
-            raise ValueError(f"`skin` is {skin} but must be in (0, inf)")
+        check_positive("skin", skin)
         several = listed_potentials(potentials)
         if not several:
             raise ValueError("`potentials` is empty but atoms need a potential to have forces")

@@ -7,6 +7,7 @@ from math import isfinite
 import numpy as np
 from numpy import ndarray
 
+from miniff._checks import WHY_NO_NUMBER, words_for_no_number
 from miniff.dyn._state import State
 
 __all__ = ["Integrator", "degrees_of_freedom", "explosion", "refuse_fast_atoms", "refuse_no_number"]
@@ -54,11 +55,8 @@ def refuse_no_number(step: int, energy: float, gradient: ndarray) -> None:
     """
     if isfinite(energy):
         return
-    wrong = np.flatnonzero(~np.isfinite(gradient).all(axis=1))
-    atom = f" on atom {wrong[0]} (counted from 0)" if len(wrong) else ""
-    raise FloatingPointError(
-        f"at step {step} the energy is no finite number, nor is the force{atom}: {REASONS}"
-    )
+    words, _ = words_for_no_number(energy, gradient)
+    raise FloatingPointError(f"at step {step} {words}: {REASONS}")
 
 
 def refuse_fast_atoms(step: int, moves: ndarray, cutoff: float) -> None:
@@ -86,9 +84,10 @@ def refuse_fast_atoms(step: int, moves: ndarray, cutoff: float) -> None:
     )
 
 
-def explosion(step: int, error: Exception) -> FloatingPointError:
-    """What atoms at impossible places lead to, with the step."""
-    return FloatingPointError(f"at step {step} {error}: {REASONS}")
+def explosion(step: int, error: Exception, reasons: str = REASONS) -> FloatingPointError:
+    """What atoms at impossible places lead to, with the step; reasons stand there once."""
+    words = str(error).removesuffix(f": {WHY_NO_NUMBER}")
+    return FloatingPointError(f"at step {step} {words}: {reasons}")
 
 
 def degrees_of_freedom(n_atoms: int, *, momentum_is_conserved: bool) -> int:

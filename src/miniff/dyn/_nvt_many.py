@@ -9,7 +9,7 @@ Leimkuhler and Matthews, J. Chem. Phys. 138, 174102 (2013), https://doi.org/10.1
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import exp, inf
+from math import exp
 
 import numpy as np
 from ase import Atoms
@@ -17,8 +17,9 @@ from ase.units import kB
 from jaxtyping import Float64
 from numpy import ndarray
 
+from miniff._checks import check_at_least, check_not_negative, check_positive
 from miniff.dyn._batch import Batch, listed_structures
-from miniff.dyn._integrator import LONGEST_STEP, degrees_of_freedom
+from miniff.dyn._integrator import LONGEST_STEP, REASONS, degrees_of_freedom
 from miniff.dyn._state import Start, State, drawn_velocities, start_of
 from miniff.kernel import Cell, StructureFailure
 from miniff.potentials import LocalPotential, Precision
@@ -203,7 +204,7 @@ class _Motion:
         """Broken structures are looked at no more."""
         for s in self.batch.failed:
             if s not in self._broken:
-                self._broken[s] = self.batch.failure(s, self.step)
+                self._broken[s] = self.batch.failure(s, self.step, REASONS)
                 self._velocities[slice(*self.batch.first[s : s + 2])] = 0.0
         if self._broken:
             lost = np.isin(self.batch.of_atom, list(self._broken))
@@ -227,14 +228,10 @@ def _check_numbers(
     relaxation_time: float | None,
     temperatures: Sequence[float],
 ) -> None:
-    if n_steps < 0:
-        raise ValueError(f"`n_steps` is {n_steps} but must be in [0, inf)")
-    if every < 1:
-        raise ValueError(f"`every` is {every} but must be in [1, inf)")
-    if not 0 < timestep < inf:
-        raise ValueError(f"`timestep` is {timestep} but must be in (0, inf)")
+    check_at_least("n_steps", n_steps, 0)
+    check_at_least("every", every, 1)
+    check_positive("timestep", timestep)
     if relaxation_time is not None and not relaxation_time > 0:
         raise ValueError(f"`relaxation_time` is {relaxation_time} but must be in (0, inf]")
     for temperature in temperatures:
-        if not 0 <= temperature < inf:
-            raise ValueError(f"`temperature` is {temperature} but must be in [0, inf)")
+        check_not_negative("temperature", temperature)

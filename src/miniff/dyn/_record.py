@@ -11,6 +11,7 @@ import numpy as np
 from ase import units
 from ase.io.trajectory import TrajectoryReader, TrajectoryWriter
 
+from miniff._checks import check_at_least
 from miniff.dyn._state import State, standard_masses
 from miniff.io import StructureError, atomic_write, extxyz_text
 from miniff.kernel import Cell
@@ -53,8 +54,7 @@ class Record:
     wrap: bool = False
 
     def __post_init__(self) -> None:
-        if self.every < 1:
-            raise ValueError(f"`every` is {self.every} but must be in [1, inf)")
+        check_at_least("every", self.every, 1)
         if not self.checkpoint_s >= 0:
             raise ValueError(f"`checkpoint_s` is {self.checkpoint_s} but must be in [0, inf)")
         if self.trajectory is not None and Path(self.trajectory).suffix not in EXTXYZ + TRAJ:

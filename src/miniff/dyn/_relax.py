@@ -14,9 +14,10 @@ from ase.filters import FrechetCellFilter
 from ase.optimize import BFGS, FIRE, LBFGS
 from numpy import ndarray
 
-from miniff._checks import unknown_name
+from miniff._checks import WHY_NO_NUMBER, check_at_least, check_positive, unknown_name
 from miniff.ase import MiniffCalculator
 from miniff.dyn._integrator import explosion
+from miniff.dyn._state import words_of
 from miniff.kernel import Cell
 from miniff.potentials import LocalPotential, Precision
 
@@ -107,7 +108,7 @@ def relax(
     except (ValueError, CalculationFailed) as error:
         if minimiser.nsteps == 0 and isinstance(error, ValueError):
             raise  # it is the structure that was given
-        raise explosion(minimiser.nsteps, error) from error
+        raise explosion(minimiser.nsteps, error, WHY_NO_NUMBER) from error
     if not converged:
         warn(
             f"after {minimiser.nsteps} steps the largest force is {_largest_force(atoms):.3g} but "
@@ -133,21 +134,18 @@ def check_relaxation(free: Free, pressure: float, tolerance: float, max_steps: i
         raise ValueError(
             f"`pressure` is {pressure} but the cell cannot give way: set `free` to volume or cell"
         )
-    if not 0 < tolerance < inf:
-        raise ValueError(f"`tolerance` is {tolerance} but must be in (0, inf)")
-    if max_steps < 0:
-        raise ValueError(f"`max_steps` is {max_steps} but must be in [0, inf)")
+    check_positive("tolerance", tolerance)
+    check_at_least("max_steps", max_steps, 0)
 
 
 def _atoms_of(cell: Cell | Atoms) -> tuple[Atoms, dict[str, object]]:
     """Atoms to be moved, and what is said of the structure in words."""
     if isinstance(cell, Atoms):
-        words: dict[str, object] = {k: v for k, v in cell.info.items() if isinstance(v, str)}
-        return cell.copy(), words
+        return cell.copy(), words_of(cell.info)
     if not isinstance(cell, Cell):
         raise TypeError(f"`cell` is {type(cell).__name__} but must be a Cell, or ASE's Atoms")
     atoms = Cell(cell.vectors, cell.coordinates, cell.values, pbc=cell.pbc).to_ase()
-    return atoms, {k: v for k, v in cell.meta.items() if isinstance(v, str)}
+    return atoms, words_of(cell.meta)
 
 
 def _constrain(atoms: Atoms, fixed: Sequence[int], symmetry: bool) -> None:

@@ -20,9 +20,12 @@ from ase import Atoms
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
+from miniff._checks import WHY_NO_NUMBER
+from miniff._stress import stress_from_strain_derivative
 from miniff.dyn._batch import Batch, listed_structures, name_of
 from miniff.dyn._ragged_lbfgs import RaggedLbfgs
 from miniff.dyn._relax import Free, NotConvergedWarning, check_relaxation
+from miniff.dyn._state import labelled
 from miniff.kernel import Cell, StructureFailure
 from miniff.kernel._mapping import FEWEST_CHUNKS, in_chunks, run_chunks
 from miniff.potentials import LocalPotential, Precision, TableEvaluation
@@ -31,7 +34,6 @@ __all__ = ["relax_many"]
 
 FEW = 0.75
 """Of the structures looked at still going on, at which the others are left out."""
-VOIGT = ((0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1))
 
 
 def relax_many(
@@ -159,7 +161,7 @@ class _Search:
         self._deformation = np.tile(np.eye(3), (len(batch.cells), 1, 1))
         self._found: dict[int, Cell | StructureFailure] = {}
         for s in batch.failed:
-            self._found[s] = batch.failure(s, 0)
+            self._found[s] = batch.failure(s, 0, WHY_NO_NUMBER)
         left = [s for s in range(len(batch.cells)) if s not in batch.failed]
         self._look_at(np.array(left, np.int64))
         self._descent = RaggedLbfgs(self._counts)
@@ -198,7 +200,7 @@ class _Search:
         """What became of structures that broke, or are where they should be."""
         for s in self._batch.failed:
             if s not in self._found:
-                self._found[s] = self._batch.failure(s, step)
+                self._found[s] = self._batch.failure(s, step, WHY_NO_NUMBER)
         if not len(self.structures):
             return
         worst = self._worst(result)
@@ -265,15 +267,13 @@ class _Search:
         cell, atoms = self._batch.cells[s], slice(*self._batch.first[s : s + 2])
         turned = self._deformation[s].T
         vectors, positions = self._box[s] @ turned, self._u[atoms] @ turned
-        meta: dict[str, object] = {k: v for k, v in cell.meta.items() if isinstance(v, str)}
-        meta |= {
+        results: dict[str, object] = {
             "energy": float(result.energy[s]),
             "forces": -result.gradient[atoms],
             "converged": converged,
             "n_steps": step,
         }
         if any(cell.pbc):
-            strain = (result.strain_derivative[s] + result.strain_derivative[s].T) / 2
-            meta["stress"] = strain[VOIGT] / abs(np.linalg.det(vectors))
-        coordinates = np.linalg.solve(vectors.T, positions.T).T
-        return Cell(vectors, coordinates, cell.values, meta, pbc=cell.pbc)
+            volume = abs(np.linalg.det(vectors))
+            results["stress"] = stress_from_strain_derivative(result.strain_derivative[s], volume)
+        return labelled(cell, vectors, positions, results)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from miniff._checks import check_at_least
 from miniff.dyn._integrator import Integrator
 from miniff.dyn._record import Record, Sink, open_sinks
 from miniff.dyn._state import State
@@ -40,8 +41,7 @@ class Watch:
     record: Record | None
 
     def __post_init__(self) -> None:
-        if self.every < 1:
-            raise ValueError(f"`every` is {self.every} but must be in [1, inf)")
+        check_at_least("every", self.every, 1)
 
 
 def run(
@@ -63,8 +63,7 @@ def run(
         ValueError: A checkpoint of another run, or one that is beyond the end.
         FloatingPointError: Something explodes: the step and an atom are named.
     """
-    if n_steps < 0:
-        raise ValueError(f"`n_steps` is {n_steps} but must be in [0, inf)")
+    check_at_least("n_steps", n_steps, 0)
     record = watch.record
     checkpoint = None
     if record is not None and record.checkpoint is not None:

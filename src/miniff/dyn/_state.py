@@ -1,8 +1,8 @@
 """Where a run is, and the structure it began with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf
 
 import numpy as np
 from ase import Atoms
@@ -11,17 +11,20 @@ from ase.units import kB
 from jaxtyping import Float64
 from numpy import ndarray
 
-from miniff._checks import check_finite, check_shape, unknown_name
+from miniff._checks import check_finite, check_not_negative, check_shape, unknown_name
+from miniff._stress import stress_from_strain_derivative
 from miniff.kernel import Cell
 
 __all__ = [
     "Start",
     "State",
     "drawn_velocities",
+    "labelled",
     "masses_of",
     "standard_masses",
     "start_of",
     "thermal_velocities",
+    "words_of",
 ]
 
 
@@ -118,9 +121,7 @@ class State:
         under tension, xx yy zz yz xz xy (energy/length^3). None where nothing repeats."""
         if self.volume is None:
             return None
-        symmetric = (self.strain_derivative + self.strain_derivative.T) / 2
-        stress: ndarray = symmetric[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]] / self.volume
-        return stress
+        return stress_from_strain_derivative(self.strain_derivative, self.volume)
 
     @property
     def pressure(self) -> float | None:
@@ -133,15 +134,31 @@ class State:
     @cached_property
     def cell(self) -> Cell:
         """The structure as it is now, atoms where they went, with energy, forces and stress."""
-        begun = self.start.cell
-        meta: dict[str, object] = {
-            key: value for key, value in begun.meta.items() if isinstance(value, str)
-        }
-        meta |= {"energy": self.potential_energy, "forces": self.forces}
+        results: dict[str, object] = {"energy": self.potential_energy, "forces": self.forces}
         if self.stress is not None:
-            meta["stress"] = self.stress
-        coordinates = np.linalg.solve(self.vectors.T, self.positions.T).T
-        return Cell(self.vectors, coordinates, begun.values, meta, pbc=begun.pbc)
+            results["stress"] = self.stress
+        return labelled(self.start.cell, self.vectors, self.positions, results)
+
+
+def words_of(meta: Mapping[str, object]) -> dict[str, object]:
+    """What is said of a structure in words, and stays true when its atoms move."""
+    return {key: value for key, value in meta.items() if isinstance(value, str)}
+
+
+def labelled(
+    begun: Cell, vectors: ndarray, positions: ndarray, results: Mapping[str, object]
+) -> Cell:
+    """What a structure has become, with results for its ``meta``.
+
+    Args:
+        begun: As it was.
+        vectors: Of its cell now (length).
+        positions: Of its atoms now (length).
+        results: As energy and forces.
+    """
+    coordinates = np.linalg.solve(vectors.T, positions.T).T
+    meta = {**words_of(begun.meta), **results}
+    return Cell(vectors, coordinates, begun.values, meta, pbc=begun.pbc)
 
 
 def start_of(cell: Cell | Atoms, velocities: ndarray | None = None) -> Start:
@@ -193,8 +210,7 @@ def drawn_velocities(
     masses: Float64[ndarray, " n_atoms"], temperature: float, seed: int | tuple[int, int]
 ) -> Float64[ndarray, "n_atoms 3"]:
     """The same for atoms of these masses."""
-    if not 0 <= temperature < inf:
-        raise ValueError(f"`temperature` is {temperature} but must be in [0, inf)")
+    check_not_negative("temperature", temperature)
     mass = masses[:, None]
     drawn = np.random.default_rng(seed).normal(size=(len(masses), 3)) * np.sqrt(
         kB * temperature / mass

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from miniff._checks import check_finite, check_shape
+from miniff._stress import VOIGT
 
 __all__ = [
     "LABELS",
@@ -139,5 +140,5 @@ def stress_from(value: object) -> Float[ndarray, " 6"] | None:
     skew = np.abs(full - full.T).max()
     if skew > 1e-3 * np.abs(full).max():
         raise ValueError(f"`stress` differs from its transpose by {skew} but must be symmetric")
-    voigt: ndarray = ((full + full.T) / 2)[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+    voigt: ndarray = ((full + full.T) / 2)[VOIGT]
     return voigt

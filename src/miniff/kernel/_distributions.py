@@ -31,7 +31,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 from numpy import ndarray
 
-from miniff._checks import check_finite, check_shape
+from miniff._checks import check_finite, check_positive, check_shape
 from miniff._neighbors import PairTable
 from miniff._triples import pairs_of, triples_of
 
@@ -143,5 +143,4 @@ def _grid(name: str, given: ndarray) -> Float64[ndarray, " n_points"]:
 
 
 def _check_sigma(sigma: float) -> None:
-    if not 0 < sigma < inf:
-        raise ValueError(f"`sigma` is {sigma} but must be in (0, inf)")
+    check_positive("sigma", sigma)

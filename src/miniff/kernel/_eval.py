@@ -9,6 +9,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from miniff._neighbors import PairTable
+from miniff._stress import stress_from_strain_derivative
 from miniff.kernel._cell import Cell
 from miniff.kernel._images import CellImages, compute_images
 from miniff.potentials import (
@@ -22,8 +23,6 @@ from miniff.potentials import (
 )
 
 __all__ = ["Evaluation", "atomic_virials", "eval"]
-
-VOIGT = ((0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1))
 
 
 @dataclass(frozen=True)
@@ -64,9 +63,7 @@ class Evaluation:
         """
         if self.volume is None:
             raise ValueError("a structure that repeats in no direction has no stress")
-        symmetric = (self.strain_derivative + self.strain_derivative.T) / 2
-        stress: ndarray = symmetric[VOIGT] / self.volume
-        return stress
+        return stress_from_strain_derivative(self.strain_derivative, self.volume)
 
 
 def eval(

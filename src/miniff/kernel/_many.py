@@ -11,7 +11,7 @@ from typing import get_args
 
 import numpy as np
 
-from miniff._checks import unknown_name
+from miniff._checks import WHY_NO_NUMBER, unknown_name, words_for_no_number
 from miniff._neighbors import PairTable, join
 from miniff.kernel._cell import Cell
 from miniff.kernel._eval import Evaluation
@@ -34,8 +34,6 @@ from miniff.potentials import (
 )
 
 __all__ = ["eval_many"]
-
-REASONS = "atoms come too close, or the potential fails here"
 
 Outcome = Evaluation | StructureFailure
 
@@ -149,15 +147,8 @@ def _parts(result: TableEvaluation, cells: list[Cell]) -> Iterator[Evaluation]:
 def _checked(place: int, cell: Cell, found: Evaluation) -> Outcome:
     if np.isfinite(found.energy) and np.isfinite(found.gradient).all():
         return found
-    wrong = np.flatnonzero(~np.isfinite(found.gradient).all(axis=1))
-    atom = f" on atom {wrong[0]} (counted from 0)" if len(wrong) else ""
-    return failure(
-        place,
-        cell,
-        FloatingPointError(
-            f"the energy is {found.energy} and the force{atom} is no finite number: {REASONS}"
-        ),
-    )
+    words, _ = words_for_no_number(found.energy, found.gradient)
+    return failure(place, cell, FloatingPointError(f"{words}: {WHY_NO_NUMBER}"))
 
 
 def _moved(outcome: Outcome, place: int) -> Outcome:

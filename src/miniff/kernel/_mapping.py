@@ -19,6 +19,7 @@ from traceback import format_exception
 from typing import TypeVar
 
 from miniff import _core
+from miniff._checks import check_at_least
 from miniff.kernel._cell import Cell
 
 __all__ = ["StructureFailure", "in_chunks", "map_structures", "run_chunks"]
@@ -98,8 +99,8 @@ def in_chunks(cells: Sequence[Cell], chunk: int | None, fewest: int = 1) -> list
             raise TypeError(
                 f"`cells` has {type(cell).__name__} at {index} (counted from 0) but must have cells"
             )
-    if chunk is not None and chunk < 1:
-        raise ValueError(f"`chunk` is {chunk} but must be in [1, inf)")
+    if chunk is not None:
+        check_at_least("chunk", chunk, 1)
     most = chunk or max(1, len(cells) // fewest)
     atoms = sys.maxsize if chunk else CHUNK_ATOMS
     chunks: list[list[Cell]] = []
@@ -127,8 +128,8 @@ def run_chunks(
         executor: Who does it; None for this process.
         threads: See :func:`map_structures`.
     """
-    if threads is not None and threads < 1:
-        raise ValueError(f"`threads` is {threads} but must be in [1, inf)")
+    if threads is not None:
+        check_at_least("threads", threads, 1)
     if executor is None:
         with _threads(threads, everywhere=True):
             parts = [work(chunk) for chunk in chunks]

@@ -17,13 +17,12 @@ Verlet, Phys. Rev. 159, 98 (1967), https://doi.org/10.1103/PhysRev.159.98
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
 
 import numpy as np
 from jaxtyping import Float, Float64
 from numpy import ndarray
 
-from miniff._checks import check_finite
+from miniff._checks import check_finite, check_not_negative
 from miniff._neighbors import PairTable, find_pairs, find_pairs_again
 
 __all__ = ["Placement", "SkinList"]
@@ -80,8 +79,7 @@ class SkinList:
             ValueError: A skin that is negative or infinite, and what :func:`compute_images`
                 refuses.
         """
-        if not 0 <= skin < inf:
-            raise ValueError(f"`skin` is {skin} but must be in [0, inf)")
+        check_not_negative("skin", skin)
         self.pbc = tuple(bool(repeats) for repeats in pbc)
         self.cutoff, self.skin = float(cutoff), float(skin)
         check_finite("vectors", placement.vectors)

@@ -1,14 +1,14 @@
 """What LAMMPS calls at each step: energy, forces and virial of its atoms where they are."""
 
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import isfinite
 from typing import Any, get_args
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
 from numpy import ndarray
 
-from miniff._checks import unknown_name
+from miniff._checks import check_not_negative, unknown_name, words_for_no_number
 from miniff._neighbors import AtomsError, PairTable
 from miniff.kernel import Placement, SkinList
 from miniff.kernel._eval import table_virials
@@ -46,8 +46,7 @@ class Settings:
     atomic_virial: bool
 
     def __post_init__(self) -> None:
-        if not 0 <= self.skin < inf:
-            raise ValueError(f"`skin` is {self.skin} but must be in [0, inf)")
+        check_not_negative("skin", self.skin)
         if self.precision not in get_args(Precision):
             raise ValueError(unknown_name("precision", self.precision, get_args(Precision)))
 
@@ -246,10 +245,6 @@ def _box(lmp: Any) -> tuple[Float64[ndarray, "3 3"], tuple[bool, bool, bool]]:
 def _refuse_explosion(result: TableEvaluation) -> None:
     if isfinite(result.energy[0]) and isfinite(result.gradient.sum()):
         return  # a sum with nan or infinity in it is not finite
-    wrong = np.flatnonzero(~np.isfinite(result.gradient).all(axis=1))
-    if len(wrong) or not isfinite(result.energy[0]):
-        where = f" on atom {wrong[0]} (counted from 0)" if len(wrong) else ""
-        raise AtomsError(
-            f"the energy is {result.energy[0]} and the force{where} is no finite number: {REASONS}",
-            wrong[:1].tolist(),
-        )
+    words, wrong = words_for_no_number(float(result.energy[0]), result.gradient)
+    if wrong or not isfinite(result.energy[0]):
+        raise AtomsError(f"{words}: {REASONS}", wrong)

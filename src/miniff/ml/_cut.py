@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from miniff import _core
+from miniff._checks import check_at_least
 from miniff._neighbors import PairTable
 from miniff.ml._dataset import Dataset, Derivatives
 from miniff.ml._ops import Environment
@@ -27,8 +28,7 @@ def cut(dataset: Dataset, n_structures: int) -> list[Dataset]:
     Raises:
         ValueError: Fewer than one structure.
     """
-    if n_structures < 1:
-        raise ValueError(f"`n_structures` is {n_structures} but must be in [1, inf)")
+    check_at_least("n_structures", n_structures, 1)
     return cut_at(dataset, [*range(0, len(dataset), n_structures), len(dataset)])
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from miniff._checks import check_not_negative
 from miniff.ml._dataset import Dataset
 from miniff.ml._points import PerPointDataset
 from miniff.potentials import FunctionPotential
@@ -43,8 +44,7 @@ def filter_descriptors(
         ValueError: Shares that are out of range, a data set without descriptor functions, or a
             species that would have none left.
     """
-    if not 0 <= min_spread < np.inf:
-        raise ValueError(f"`min_spread` is {min_spread} but must be in [0, inf)")
+    check_not_negative("min_spread", min_spread)
     if not 0 <= min_independence < 1:
         raise ValueError(f"`min_independence` is {min_independence} but must be in [0, 1)")
     kept: dict[str, list[FunctionPotential]] = {}

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from miniff._stress import VOIGT
 from miniff.ml._dataset import Dataset, Derivatives, sum_by_structure
 from miniff.ml._network_op import energies_and_slopes
 from miniff.ml._normalization import Normalization, unnormalized
@@ -14,8 +15,6 @@ from miniff.ml._ops import Environment, gather, image_gradient
 from miniff.potentials import Precision
 
 __all__ = ["Prediction", "forward_cauldron", "forward_committee"]
-
-VOIGT = ((0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1))
 
 
 @dataclass(frozen=True, eq=False)

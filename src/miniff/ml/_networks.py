@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
+from miniff._checks import check_at_least
 from miniff.ml._activations import activation as activation_of
 
 __all__ = ["SequentialSoleEnergyNN"]
@@ -44,8 +45,7 @@ class SequentialSoleEnergyNN(nn.Sequential):
         """
         given = {"n_inputs": n_inputs, "n_internal": n_internal, "n_layers": n_layers}
         for name, number in given.items():
-            if number < 1:
-                raise ValueError(f"`{name}` is {number} but must be in [1, inf)")
+            check_at_least(name, number, 1)
         biases = [bias] * n_layers if isinstance(bias, bool) else list(bias)
         if len(biases) != n_layers:
             raise ValueError(f"`bias` has {len(biases)} entries but must have {n_layers}")

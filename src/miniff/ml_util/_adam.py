@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from miniff._checks import check_not_negative, check_positive
 from miniff.ml_util._batches import Batches
 from miniff.ml_util._minimizer import Minimizer, Points
 from miniff.ml_util._objective import Objective
@@ -52,10 +53,8 @@ class Adam:
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"`betas` is {self.betas} but must be two numbers in [0, 1)")
         for name in ("lr", "eps"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise ValueError(f"`{name}` is {getattr(self, name)} but must be in (0, inf)")
-        if not 0 <= self.weight_decay < float("inf"):
-            raise ValueError(f"`weight_decay` is {self.weight_decay} but must be in [0, inf)")
+            check_positive(name, getattr(self, name))
+        check_not_negative("weight_decay", self.weight_decay)
         for name in ("warm_up", "average"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"`{name}` is {getattr(self, name)} but must be in [0, 1]")

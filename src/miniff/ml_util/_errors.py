@@ -7,6 +7,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from miniff.kernel import Cell
+
 __all__ = ["PROPERTIES", "Errors", "Properties", "PropertyError", "compare"]
 
 PROPERTIES = ("energy", "forces", "stress", "stress_shear")
@@ -82,6 +84,21 @@ class Properties:
     energy: Float[ndarray, " n_structures"]
     forces: Float[ndarray, "n_all_atoms 3"]
     stress: Float[ndarray, "n_structures 6"]
+
+    @staticmethod
+    def known(cells: Sequence[Cell]) -> "Properties":
+        """The reference values that structures have in ``meta``."""
+
+        def label(cell: Cell, name: str, shape: tuple[int, ...]) -> ndarray:
+            value = cell.meta.get(name)
+            return np.full(shape, np.nan) if value is None else np.asarray(value, float)
+
+        return Properties(
+            n_atoms=np.array([cell.size for cell in cells]),
+            energy=np.array([label(cell, "energy", ()) for cell in cells], float),
+            forces=np.concatenate([label(cell, "forces", (cell.size, 3)) for cell in cells]),
+            stress=np.stack([label(cell, "stress", (6,)) for cell in cells]),
+        )
 
     @staticmethod
     def join(parts: "Sequence[Properties]") -> "Properties":

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from miniff._checks import check_positive
 from miniff.kernel import Cell, compute_images
 from miniff.ml import Dataset, Processes, derivative_bytes
 from miniff.ml_util._memory import free_memory, resident_memory
@@ -125,8 +126,8 @@ class MemoryLimit:
     processes: Processes
 
     def __post_init__(self) -> None:
-        if self.gb is not None and not 0 < self.gb < float("inf"):
-            raise ValueError(f"`memory_gb` is {self.gb} but must be in (0, inf)")
+        if self.gb is not None:
+            check_positive("memory_gb", self.gb)
 
     def total(self) -> float:
         """Of this process, with what it has already (bytes)."""

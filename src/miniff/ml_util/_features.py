@@ -8,6 +8,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 from pydantic import Field
 
+from miniff._checks import check_positive
 from miniff._neighbors import PairTable
 from miniff.kernel import Cell, compute_images
 from miniff.ml import (
@@ -92,8 +93,8 @@ class FeatureChoice:
     cache: str | None = None
 
     def __post_init__(self) -> None:
-        if self.cutoff is not None and not self.cutoff > 0:
-            raise ValueError(f"`cutoff` is {self.cutoff} but must be in (0, inf)")
+        if self.cutoff is not None:
+            check_positive("cutoff", self.cutoff)
 
     @property
     def of_recipe(self) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from miniff._checks import check_at_least
 from miniff.kernel import Cell
 from miniff.ml import Normalization, plan_descriptors, processes_of_torchrun
 from miniff.ml_util._baseline import BaselineArgument, baseline_potentials, subtract_baseline
@@ -171,8 +172,7 @@ class FitWorkflow:
             None if cache is None else os.path.expanduser(cache),
         )
         n_models = chosen.n_models if n_models is None else n_models
-        if n_models < 1:
-            raise ValueError(f"`n_models` is {n_models} but must be in [1, inf)")
+        check_at_least("n_models", n_models, 1)
         if not 0 < forces_fraction <= 1:
             raise ValueError(f"`forces_fraction` is {forces_fraction} but must be in (0, 1]")
         under = baseline_potentials(baseline)

@@ -19,7 +19,7 @@ what a measurement adds to it, which is learned on the way unless it is given.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import exp, inf, isfinite
+from math import exp, isfinite
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 from scipy.linalg import blas, lapack
 
+from miniff._checks import check_not_negative, check_positive
 from miniff.ml_util._batches import Batches
 from miniff.ml_util._minimizer import Minimizer, Points
 from miniff.ml_util._objective import Objective
@@ -72,11 +73,10 @@ class Kalman:
                 raise ValueError(f"`{name}` is {getattr(self, name)} but must be in (0, 1]")
         for name in ("initial_variance", "noise"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < inf:
-                raise ValueError(f"`{name}` is {value} but must be in (0, inf)")
+            if value is not None:
+                check_positive(name, value)
         for name in ("process_noise", "process_noise_decay"):
-            if not 0 <= getattr(self, name) < inf:
-                raise ValueError(f"`{name}` is {getattr(self, name)} but must be in [0, inf)")
+            check_not_negative(name, getattr(self, name))
 
 
 Covariance = Float64[ndarray, "_ _"]

@@ -17,6 +17,8 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from miniff._checks import check_not_negative
+
 __all__ = ["Lbfgs", "LbfgsState", "lbfgs_iterations"]
 
 DECREASE, CURVATURE = 1e-4, 0.9
@@ -48,9 +50,7 @@ class Lbfgs:
             if not (isinstance(number, int) and number >= 1):
                 raise ValueError(f"`{name}` is {number} but must be an integer in [1, inf)")
         for name in ("tolerance_grad", "tolerance_change"):
-            number = getattr(self, name)
-            if not number >= 0:
-                raise ValueError(f"`{name}` is {number} but must be in [0, inf)")
+            check_not_negative(name, getattr(self, name))
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 from scipy.linalg import blas, cho_factor, cho_solve
 
+from miniff._checks import check_not_negative, check_positive
 from miniff.ml_util._minimizer import Minimizer, Points
 from miniff.ml_util._objective import Objective
 from miniff.ml_util._residuals import Residuals
@@ -61,10 +62,8 @@ class Levenberg:
                 raise ValueError(f"`{name}` is {number} but must be an integer in [1, inf)")
         if not 0 <= self.memory < 1:
             raise ValueError(f"`memory` is {self.memory} but must be in [0, 1)")
-        if not 0 < self.damping < inf:
-            raise ValueError(f"`damping` is {self.damping} but must be in (0, inf)")
-        if not self.tolerance_grad >= 0:
-            raise ValueError(f"`tolerance_grad` is {self.tolerance_grad} but must be in [0, inf)")
+        check_positive("damping", self.damping)
+        check_not_negative("tolerance_grad", self.tolerance_grad)
 
 
 @dataclass

@@ -22,6 +22,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from miniff._checks import check_not_negative
 from miniff.ml import Dataset, Prediction
 
 __all__ = [
@@ -51,9 +52,7 @@ class LossWeights:
 
     def __post_init__(self) -> None:
         for name in LOSS_TERMS:
-            weight = getattr(self, name)
-            if not 0 <= weight < float("inf"):
-                raise ValueError(f"`w_{name}` is {weight} but must be in [0, inf)")
+            check_not_negative(f"w_{name}", getattr(self, name))
         if self.energy == self.forces == self.stress == 0:
             raise ValueError("all weights are 0 but one of them must not be")
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from miniff import dyn
 from miniff.kernel import Cell
 from miniff.ml_util._data_files import SetFiles
-from miniff.ml_util._moving import Material, read_material
+from miniff.ml_util._material import Material, read_material_to_move
 from miniff.ml_util._outputs import write_json
 from miniff.ml_util._progress import CountProgress, Level, Reporter
 from miniff.ml_util._relaxing import Pressure
@@ -92,7 +92,7 @@ class MdWorkflow:
             ValueError: Files that cannot be used, no such structure, or atoms that no potential is
                 for.
         """
-        material = read_material(
+        material = read_material_to_move(
             fn_cells, potentials, ignore_missing_species=ignore_missing_species, seed=self.seed
         )
         cell = _chosen(material.cells, index)

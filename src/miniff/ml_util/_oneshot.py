@@ -1,6 +1,6 @@
 """The workflow `test-direct`: potentials against reference values, structure by structure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import ClassVar, Literal
@@ -8,38 +8,35 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from miniff._neighbors import PairTable, join
+from miniff._stress import stress_from_strain_derivative
 from miniff.io import StructureError
 from miniff.kernel import Cell, compute_images
 from miniff.kernel._mapping import in_chunks
 from miniff.ml import (
     NNPotential,
     committee_members,
-    load_potentials,
     processes_of_torchrun,
 )
-from miniff.ml_util._data import hash_of_files
-from miniff.ml_util._data_files import SetFiles, names_of, read_data
+from miniff.ml_util._data_files import SetFiles
 from miniff.ml_util._deals import deal_evenly, gathered
 from miniff.ml_util._errors import Errors, Properties, compare
+from miniff.ml_util._material import Material, read_material
 from miniff.ml_util._outputs import (
-    refuse_unwritable,
     write_parities,
     write_predictions,
     write_report,
 )
 from miniff.ml_util._progress import Level, Reporter
-from miniff.ml_util._settings import PRECISIONS, NumberType, set_threads, versions
+from miniff.ml_util._settings import PRECISIONS, NumberType, set_threads
 from miniff.ml_util._types import Count, InputFile, Seed
 from miniff.potentials import (
     LocalPotential,
     Precision,
     evaluate_table,
-    refuse_uncovered_species,
 )
 
 __all__ = ["OneShotResult", "OneShotWorkflow", "PreparedOneShot"]
 
-VOIGT = ((0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1))
 NAME = "test-direct"
 NO_PROPERTIES = Properties(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 3)), np.zeros((0, 6)))
 
@@ -93,20 +90,10 @@ class OneShotWorkflow:
         Raises:
             ValueError: Files that cannot be used, or atoms that no potential is for.
         """
-        loaded = load_potentials(potentials)
-        cells = read_data(fn_cells)
-        if not ignore_missing_species:
-            for cell in cells:
-                where = str(cell.meta.get("source", "a structure"))
-                refuse_uncovered_species(loaded, cell.values, where=where)
-        refuse_unwritable(cells)
-        provenance = {
-            "seed": self.seed,
-            "versions": versions(),
-            "data_sha256": hash_of_files(names_of(fn_cells)),
-            "potentials_sha256": hash_of_files(potentials),
-        }
-        return PreparedOneShot(self, cells, loaded, provenance)
+        material = read_material(
+            fn_cells, potentials, ignore_missing_species=ignore_missing_species, seed=self.seed
+        )
+        return PreparedOneShot(self, material)
 
 
 @dataclass(frozen=True)
@@ -114,27 +101,26 @@ class PreparedOneShot:
     """Structures and the potentials to test on them."""
 
     workflow: OneShotWorkflow
-    cells: list[Cell]
-    potentials: list[LocalPotential]
-    provenance: Mapping[str, object]
+    material: Material
 
     def run(self) -> "OneShotResult":
         """Evaluates all structures; writes numbers, a plot, and the structures with predictions."""
         start, processes = perf_counter(), self.workflow.processes
-        sizes = np.array([cell.size for cell in self.cells], np.int64)
+        cells, potentials = self.material.cells, self.material.potentials
+        sizes = np.array([cell.size for cell in cells], np.int64)
         deals = deal_evenly(sizes.astype(float), sizes, int(sizes.sum()), processes.size)
-        own = [self.cells[s] for deal in deals for s in deal.structures(processes.rank)]
-        tables = list(_batches(own, self.potentials))
+        own = [cells[s] for deal in deals for s in deal.structures(processes.rank)]
+        tables = list(_batches(own, potentials))
 
-        def whole(potentials: Sequence[LocalPotential]) -> Properties:
-            return gathered(self._predicted(potentials, tables), deals, processes)
+        def whole(several: Sequence[LocalPotential]) -> Properties:
+            return gathered(self._predicted(several, tables), deals, processes)
 
-        predicted, members = whole(self.potentials), committee_members(self.potentials)
+        predicted, members = whole(potentials), committee_members(potentials)
         spread = Properties.spread([whole(m) for m in members]) if len(members) > 1 else None
-        outside = float(sum(_outside(self.potentials, table) for table, _ in tables))
+        outside = float(sum(_outside(potentials, table) for table, _ in tables))
         n_outside = int(processes.sum(np.array([outside]))[0])
-        reference, seconds = _reference(self.cells), perf_counter() - start
-        result = OneShotResult(self.cells, reference, predicted, spread, n_outside, seconds)
+        reference, seconds = Properties.known(cells), perf_counter() - start
+        result = OneShotResult(cells, reference, predicted, spread, n_outside, seconds)
         silent = not processes.is_first
         with Reporter(NAME, level=self.workflow.log, silent=silent) as reporter:
             self._report(reporter, result)
@@ -150,14 +136,14 @@ class PreparedOneShot:
 
     def _report(self, reporter: Reporter, result: "OneShotResult") -> None:
         n_atoms = int(result.reference.n_atoms.sum())
-        reporter.info(f"{len(self.cells)} structures, {n_atoms} atoms")
+        reporter.info(f"{len(self.material.cells)} structures, {n_atoms} atoms")
         if result.n_outside:
             reporter.warning(
                 f"{result.n_outside} of {n_atoms} atoms have a descriptor outside the range of the "
                 "training set: trust them less"
             )
         reporter.table("Errors", {"test": result.errors})
-        provenance = {**self.provenance, "n_atoms_outside_training": result.n_outside}
+        provenance = {**self.material.provenance, "n_atoms_outside_training": result.n_outside}
         if result.spread is not None:
             provenance["spread"] = _typical(result.spread)
             reporter.info(
@@ -167,7 +153,7 @@ class PreparedOneShot:
         if not self.workflow.processes.is_first:
             return
         write_report(NAME, result.errors.as_json(), result.wall_time_s, provenance)
-        write_predictions(f"{NAME}.extxyz", self.cells, result.predicted, result.spread)
+        write_predictions(f"{NAME}.extxyz", self.material.cells, result.predicted, result.spread)
         write_parities(NAME, {"test": result.reference}, {"test": result.predicted})
 
 
@@ -225,12 +211,11 @@ def _predict(
 ) -> Properties:
     result = evaluate_table(potentials, table, precision=precision)
     volume = np.array([cell.volume if any(cell.pbc) else np.nan for cell in cells])
-    strain = (result.strain_derivative + result.strain_derivative.transpose(0, 2, 1)) / 2
     return Properties(
         n_atoms=np.array([cell.size for cell in cells]),
         energy=result.energy,
         forces=-result.gradient,
-        stress=strain[:, VOIGT[0], VOIGT[1]] / volume[:, None],
+        stress=stress_from_strain_derivative(result.strain_derivative, volume),
     )
 
 
@@ -249,16 +234,3 @@ def _typical(spread: Properties) -> dict[str, float]:
         "energy": float(np.sqrt(np.mean(np.square(spread.energy_per_atom)))),
         "forces": float(np.sqrt(np.mean(np.square(spread.forces)))),
     }
-
-
-def _reference(cells: Sequence[Cell]) -> Properties:
-    def label(cell: Cell, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        value = cell.meta.get(name)
-        return np.full(shape, np.nan) if value is None else np.asarray(value, float)
-
-    return Properties(
-        n_atoms=np.array([cell.size for cell in cells]),
-        energy=np.array([label(cell, "energy", ()) for cell in cells], float),
-        forces=np.concatenate([label(cell, "forces", (cell.size, 3)) for cell in cells]),
-        stress=np.stack([label(cell, "stress", (6,)) for cell in cells]),
-    )

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from miniff.kernel import Cell
 from miniff.ml_util._data_files import SetFiles
-from miniff.ml_util._moving import Material, read_material
+from miniff.ml_util._material import Material, read_material_to_move
 from miniff.ml_util._outputs import write_json
 from miniff.ml_util._progress import Level, Reporter
 from miniff.ml_util._relaxing import (
@@ -79,7 +79,7 @@ class RelaxWorkflow:
         Raises:
             ValueError: Files that cannot be used, or atoms that no potential is for.
         """
-        material = read_material(
+        material = read_material_to_move(
             fn_cells, potentials, ignore_missing_species=ignore_missing_species, seed=self.seed
         )
         return PreparedRelax(self.log, material)

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from miniff import dyn
 from miniff.kernel import Cell, StructureFailure, map_structures
-from miniff.ml_util._moving import Material
+from miniff.ml_util._material import Material
 from miniff.ml_util._progress import Reporter
 from miniff.ml_util._types import Count, Positive
 
@@ -168,6 +168,10 @@ def relax_all(
 
     Returns:
         Those that are relaxed, or on their way; and those that broke or cannot be relaxed.
+
+    Raises:
+        ValueError: None is relaxed: the first reasons are told.
+        FloatingPointError: The same, and one of them broke on the way.
     """
     cells = material.cells
     ends: dict[int, Relaxed | StructureFailure] = {}
@@ -188,8 +192,11 @@ def relax_all(
                 progress.update(len(ends), line, short)
     in_order = [ends[place] for place in range(len(cells))]
     done = [one for one in in_order if isinstance(one, Relaxed)]
+    failures = [one for one in in_order if isinstance(one, StructureFailure)]
+    if not done:
+        raise_failures(failures, len(cells), "no file")
     _tell_unfinished(done, how, reporter)
-    return done, [one for one in in_order if isinstance(one, StructureFailure)]
+    return done, failures
 
 
 def _tell_unfinished(done: Sequence[Relaxed], how: Relaxation, reporter: Reporter) -> None:
@@ -207,13 +214,16 @@ def raise_failures(failures: Sequence[StructureFailure], n_structures: int, writ
     """Ends a workflow whose other results have been written.
 
     Raises:
-        FloatingPointError: There are failures; the first ones are told.
+        ValueError: There are failures, and each is one of what was given.
+        FloatingPointError: There are others too; the first ones are told.
     """
     if failures:
         told = "; ".join(f"{one.source}: {one.error}" for one in failures[:3])
         more = "; ..." if len(failures) > 3 else ""
-        raise FloatingPointError(
-            f"{told}{more} ({len(failures)} of {n_structures} structures; {written} has the others)"
+        others = f"; {written} has the others" if len(failures) < n_structures else ""
+        is_given = all(isinstance(one.error, ValueError) for one in failures)
+        raise (ValueError if is_given else FloatingPointError)(
+            f"{told}{more} ({len(failures)} of {n_structures} structures{others})"
         )
 
 

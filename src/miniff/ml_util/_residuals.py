@@ -17,13 +17,12 @@ from jaxtyping import Bool, Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
+from miniff._stress import VOIGT
 from miniff.ml import Dataset, ParameterRows
 from miniff.ml_util._loss import DIAGONAL, FREEDOM, LossWeights, reference_weights
 from miniff.ml_util._objective import Objective
 
 __all__ = ["Probes", "Residuals", "Rows"]
-
-VOIGT = ((0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1))
 
 
 @dataclass(frozen=True)

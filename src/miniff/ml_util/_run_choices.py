@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from math import inf
 
 from pydantic import JsonValue
 
+from miniff._checks import check_at_least, check_not_negative
 from miniff.ml_util._loss import LossWeights
 from miniff.ml_util._optimizers import (
     OptimizerName,
@@ -57,10 +57,9 @@ class RunChoices:
             "batch_size": self.batch_size,
         }
         for name, count in counts.items():
-            if count is not None and count < 1:
-                raise ValueError(f"`{name}` is {count} but must be in [1, inf)")
-        if not 0 <= self.checkpoint_s < inf:
-            raise ValueError(f"`checkpoint_s` is {self.checkpoint_s} but must be in [0, inf)")
+            if count is not None:
+                check_at_least(name, count, 1)
+        check_not_negative("checkpoint_s", self.checkpoint_s)
 
     @staticmethod
     def of(

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 
 from miniff import _core
+from miniff._checks import check_at_least
 from miniff.potentials import Precision
 
 __all__ = ["PRECISIONS", "NumberType", "set_threads", "versions"]
@@ -24,8 +25,7 @@ def set_threads(threads: int | None) -> None:
     """
     if threads is None:
         return
-    if threads < 1:
-        raise ValueError(f"`threads` is {threads} but must be in [1, inf)")
+    check_at_least("threads", threads, 1)
     torch.set_num_threads(threads)
     _core.set_num_threads(threads)
 

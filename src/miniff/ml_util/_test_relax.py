@@ -10,7 +10,7 @@ from rich.table import Table
 
 from miniff.io import Structure, write_extxyz
 from miniff.ml_util._data_files import SetFiles
-from miniff.ml_util._moving import Material, read_material
+from miniff.ml_util._material import Material, read_material_to_move
 from miniff.ml_util._outputs import write_report
 from miniff.ml_util._progress import Level, Reporter
 from miniff.ml_util._relax import conflicts_of_pressure
@@ -88,7 +88,7 @@ class RelaxTestWorkflow:
         Raises:
             ValueError: Files that cannot be used, or atoms that no potential is for.
         """
-        material = read_material(
+        material = read_material_to_move(
             fn_cells, potentials, ignore_missing_species=ignore_missing_species, seed=self.seed
         )
         return PreparedTestRelax(self.log, material)

@@ -1,6 +1,8 @@
 """Where a Gaussian times the cosine cutoff function falls fastest."""
 
-from math import cos, inf, pi, sin, sqrt
+from math import cos, pi, sin, sqrt
+
+from miniff._checks import check_not_negative, check_positive
 
 __all__ = ["behler_turning_point"]
 
@@ -18,10 +20,8 @@ def behler_turning_point(a: float, eta: float) -> float:
     Raises:
         ValueError: A cutoff that is not positive, or a negative exponent.
     """
-    if not 0 < a < inf:
-        raise ValueError(f"`a` is {a} but must be in (0, inf)")
-    if not 0 <= eta < inf:
-        raise ValueError(f"`eta` is {eta} but must be in [0, inf)")
+    check_positive("a", a)
+    check_not_negative("eta", eta)
     k = eta * a**2
 
     def bend(x: float) -> float:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy import ndarray
 
-from miniff._checks import check_finite, check_shape
+from miniff._checks import check_at_least, check_finite, check_shape
 from miniff.presentation._style import COLUMN, GREY, PALETTE, SMALL, look, new_axes
 from miniff.presentation._units import labelled, printed, size_of
 
@@ -46,8 +46,7 @@ class DynamicsRecord:
             ValueError: No atom, other lengths than that of ``time``, numbers that are not finite,
                 or times that do not rise.
         """
-        if self.n_atoms < 1:
-            raise ValueError(f"`n_atoms` is {self.n_atoms} but must be in [1, inf)")
+        check_at_least("n_atoms", self.n_atoms, 1)
         n_steps = np.size(self.time)
         for field in fields(self)[1:]:
             value = getattr(self, field.name)

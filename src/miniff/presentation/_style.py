@@ -16,6 +16,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from miniff._checks import check_at_least, check_positive
+
 __all__ = [
     "COLORS",
     "COLUMN",
@@ -132,11 +134,9 @@ def new_axes(
         ValueError: Less than one row or column, or a size that is not positive.
     """
     for name, value in (("columns", columns), ("rows", rows)):
-        if value < 1:
-            raise ValueError(f"`{name}` is {value} but must be in [1, inf)")
+        check_at_least(name, value, 1)
     for name, size in (("width", width), ("height", height)):
-        if not 0 < size < float("inf"):
-            raise ValueError(f"`{name}` is {size} but must be in (0, inf)")
+        check_positive(name, size)
     with rc_context(_SETTINGS):
         figure = _Figure(figsize=(width, height), layout="constrained")
         FigureCanvasAgg(figure)

@@ -1,4 +1,4 @@
-"""What workflows that move atoms have in common: structures, and potentials that fit them."""
+"""What workflows are given: structures, and potentials that fit them."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ from miniff.ml_util._outputs import refuse_unwritable
 from miniff.ml_util._settings import versions
 from miniff.potentials import LocalPotential, refuse_uncovered_species
 
-__all__ = ["Material", "read_material"]
+__all__ = ["Material", "read_material", "read_material_to_move"]
 
 
 @dataclass(frozen=True)
 class Material:
-    """Structures, and the potentials to move their atoms with.
+    """Structures, and the potentials for them.
 
     Attributes:
         cells: As they were read.
@@ -41,8 +41,20 @@ def read_material(
     """Reads structures and potentials.
 
     Raises:
-        ValueError: Files that cannot be used, atoms that no potential is for, species that are no
-            chemical elements, or more than one process.
+        ValueError: Files that cannot be used, or atoms that no potential is for.
+    """
+    loaded = load_potentials(potentials)
+    return _material(fn_cells, potentials, loaded, ignore_missing_species, seed)
+
+
+def read_material_to_move(
+    fn_cells: SetFiles, potentials: str, *, ignore_missing_species: bool, seed: int
+) -> Material:
+    """Reads structures and potentials that move their atoms.
+
+    Raises:
+        ValueError: What :func:`read_material` refuses, species that are no chemical elements, or
+            more than one process.
     """
     n_processes = processes_of_torchrun().size
     if n_processes > 1:
@@ -52,6 +64,16 @@ def read_material(
         )
     loaded = load_potentials(potentials)
     MiniffCalculator(loaded)  # refuses what has no place in ASE
+    return _material(fn_cells, potentials, loaded, ignore_missing_species, seed)
+
+
+def _material(
+    fn_cells: SetFiles,
+    fn_potentials: str,
+    loaded: list[LocalPotential],
+    ignore_missing_species: bool,
+    seed: int,
+) -> Material:
     cells = read_data(fn_cells)
     if not ignore_missing_species:
         for cell in cells:
@@ -62,6 +84,6 @@ def read_material(
         "seed": seed,
         "versions": versions(),
         "data_sha256": hash_of_files(names_of(fn_cells)),
-        "potentials_sha256": hash_of_files(potentials),
+        "potentials_sha256": hash_of_files(fn_potentials),
     }
     return Material(cells, loaded, ignore_missing_species, provenance)
