@@ -88,6 +88,7 @@ def test_names_of_commands_come_before_jobs(folder: Path) -> None:
         (["info", "*.absent"], "no file matches `*.absent`"),
         (["info", "jobs.yml"], "jobs.yml is a job file: run it with `python -m miniff jobs.yml`"),
         (["info", "nnp"], "nnp: n2p2's files do not say their units, so they must be said"),
+        (["info", "."], ". is a folder without `input.nn`, so it is none of n2p2's"),
         (["info", "nnp", *AU[:2], "--energy-unit", "ev"], "`ev` is not a known unit of energy"),
         (["info", "nnp", *AU[:2], "--energy-unit", "-1"], "the unit of energy is -1.0 but must be"),
         (["info", "nnp", *AU[:2]], "--length-unit and --energy-unit must be given together or not"),

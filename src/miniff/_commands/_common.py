@@ -188,6 +188,8 @@ def load_potentials(
 
     place = Path(path)
     if place.is_dir():
+        if not (place / "input.nn").is_file():
+            raise ValueError(f"{path} is a folder without `input.nn`, so it is none of n2p2's")
         length, energy = units
         if length is None or energy is None:
             raise ValueError(
