@@ -81,6 +81,13 @@ def test_names_of_commands_come_before_jobs(folder: Path) -> None:
     assert runner.invoke(app, []).exit_code == 2
 
 
+def test_misspelt_command_is_named(data: Path) -> None:
+    """With a word behind it, what is neither a command nor a file was meant as a command."""
+    result = runner.invoke(app, ["ifno", "train.xyz"])
+    assert result.exit_code == 2
+    assert "`ifno` is not a known command; did you mean `info`? Known: `convert`" in result.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from miniff._checks import unknown_name
 from miniff._commands import (
     INTERRUPTED,
     USER_ERROR,
@@ -24,10 +25,16 @@ __all__ = ["main"]
 
 
 class _Commands(TyperGroup):
-    """Whatever does not begin with the name of a command is the job to run."""
+    """Whatever does not begin with the name of a command is the job to run.
+
+    A job takes no further word: where there is one, a command is misspelt.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if not args or (args[0] not in self.commands and args[0] != "--help"):
+            words = [word for word in args if not word.startswith("-")]
+            if len(words) > 1 and not Path(words[0]).exists():
+                ctx.fail(unknown_name("command", words[0], self.commands))
             args = [RUN, *args]
         return super().parse_args(ctx, args)
 
