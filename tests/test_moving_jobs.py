@@ -1,6 +1,7 @@
 """The workflows that move atoms: `relax`, `test-relax` and `md`."""
 
 import json
+import signal
 from pathlib import Path
 
 import ase.io
@@ -242,6 +243,27 @@ def test_a_job_goes_on_where_it_was(silicon_files: Path, folder: Path) -> None:
     assert "goes on from md.checkpoint" in Path("md.log").read_text()
     with pytest.raises(ValueError, match=r"in which `temperature` was 900\.0, but here it is 800"):
         run("md", MD, n_steps=60, every=10, temperature_k=800.0)
+
+
+def test_an_interrupted_job_says_how_to_go_on(silicon_files: Path, monkeypatch) -> None:
+    """Ctrl-C leaves a checkpoint and a sentence, and the run goes on to the same numbers."""
+    whole = run("md", MD, n_steps=20, every=5)
+    frames = Path("md.extxyz").read_bytes()
+    for name in ("md.checkpoint", "md.extxyz", "md.csv"):
+        Path(name).unlink()
+
+    def press_ctrl_c(seen: object, state: dyn.State) -> None:
+        if state.step == 10:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("miniff.ml_util._md._Seen.__call__", press_ctrl_c)
+        with pytest.raises(KeyboardInterrupt):
+            run("md", MD, n_steps=20, every=5)
+    assert "interrupted; the same command goes on from md.checkpoint" in Path("md.log").read_text()
+    again = run("md", MD, n_steps=20, every=5)
+    np.testing.assert_array_equal(again.positions, whole.positions)
+    assert Path("md.extxyz").read_bytes() == frames
 
 
 def test_atoms_begin_with_the_velocities_of_a_trajectory(silicon_files: Path) -> None:

@@ -34,6 +34,7 @@ BELONGS_TO: dict[str, tuple[str, ...]] = {
     "relaxation_time_fs": ("nvt", "npt"),
 }
 """Which ensembles a key of `run` has a meaning for."""
+INTERRUPTED = f"interrupted; the same command goes on from {NAME}.checkpoint"
 
 
 class MdWorkflow:
@@ -184,7 +185,12 @@ class PreparedMd:
             with reporter.counting(n_steps) as progress:
                 see = _Seen(progress, n_steps)
                 move = _Move(n_steps, timestep_fs * fs, record, see, precision)
-                end = keeping.run(self, move)
+                try:
+                    end = keeping.run(self, move)
+                except KeyboardInterrupt:
+                    if Path(f"{NAME}.checkpoint").exists():  # a second Ctrl-C may come before it
+                        reporter.warning(INTERRUPTED)
+                    raise
             self._report(reporter, end, perf_counter() - begun)
         return end
 
