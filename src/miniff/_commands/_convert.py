@@ -113,7 +113,8 @@ def _convert_structures(
     ]
     written: Units = units if target.endswith(_data_names()) else (None, None)
     Cell.save(_named(kept, target), target, length_unit=written[0], energy_unit=written[1])
-    console().print(f"wrote {target}: {len(kept)} structures")
+    plural = "" if len(kept) == 1 else "s"
+    console().print(f"wrote {target}: {len(kept)} structure{plural}")
 
 
 def _named(cells: "Sequence[Cell]", target: str) -> "list[Cell]":

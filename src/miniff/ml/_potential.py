@@ -93,7 +93,8 @@ class NNPotential(LocalPotential):
         return (self.tag,) if self.tag else ()
 
     def __repr__(self) -> str:
-        return f"<network {self.tag}: {len(self.descriptors)} descriptors, cutoff {self.cutoff}>"
+        n, cutoff = len(self.descriptors), self.cutoff
+        return f"<network {self.tag}: {n} descriptors, cutoff {cutoff:.6g}>"
 
     def copy(self, tag: str | None) -> "NNPotential":
         """Refused: the descriptors belong to the species they were trained for."""
