@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import ase.io
@@ -130,23 +129,27 @@ def test_members_go_their_ways_as_if_alone(silicon: Path) -> None:
 
 
 RUN = """
-import json, sys
+import json, os, sys
 from miniff.ml_util import exec_workflows
+from miniff.ml_util._progress import TrainingProgress
+
+last, number, shown = int(sys.argv[2]), int(sys.argv[3]), TrainingProgress.update
+
+def update(self, record):
+    shown(self, record)
+    if record.epoch == last + 1:
+        os.kill(os.getpid(), number)
+
+TrainingProgress.update = update
 exec_workflows(json.loads(sys.argv[1]))
 """
 
 
 def killed_after(n_epochs: int, description: dict[str, object], number: int) -> None:
-    """Starts the job in another process and ends it when the log shows so many epochs."""
-    run = [sys.executable, "-c", RUN, json.dumps(description)]
-    process = subprocess.Popen(run, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    for _ in range(600):
-        if Path("fit.log").exists() and f"epoch {n_epochs}/" in Path("fit.log").read_text():
-            break
-        time.sleep(0.1)
-    process.send_signal(number)
-    process.communicate()
-    assert process.returncode != 0, "it was over before it could be killed"
+    """Runs the job in another process, which is sent a signal in the epoch after so many."""
+    run = [sys.executable, "-c", RUN, json.dumps(description), str(n_epochs), str(int(number))]
+    ended = subprocess.run(run, capture_output=True, check=False)
+    assert ended.returncode != 0, "it was over before it could be killed"
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
