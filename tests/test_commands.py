@@ -263,6 +263,19 @@ def test_eval_of_a_folder_of_n2p2_on_its_own_structure(data: Path) -> None:
     assert (f"{outside} of {cell.size} atoms have a descriptor outside" in said) == (outside > 0)
 
 
+def test_eval_names_the_structure_and_the_option(data: Path) -> None:
+    """Where two atoms are at one place, and where atoms have no energy."""
+    lj = lj_potential_family("Si-Si", epsilon=0.1, sigma=2.0, a=2.0)
+    ml.save_potentials("lj.json", [lj])
+    good = Cell(9 * np.eye(3), [[0, 0, 0], [0.3, 0, 0]], ["Si", "Si"])
+    same = Cell(9 * np.eye(3), [[0, 0, 0], [1, 0, 0]], ["Si", "Si"])
+    Cell.save([good, same], "same.xyz")
+    sentence = refused("eval", "lj.json", "same.xyz")
+    assert sentence.startswith("same.xyz, structure 1 (counted from 0): atoms 0 and 1 are at the")
+    Cell.save([Cell(9 * np.eye(3), [[0, 0, 0]], ["Ge"])], "other.xyz")
+    assert refused("eval", "lj.json", "other.xyz").endswith("with `--ignore-missing-species`")
+
+
 def test_eval_of_structures_without_some_of_the_species(data: Path) -> None:
     """A potential for two species is good for structures of one."""
     run("eval", "own.pt", "train.xyz")

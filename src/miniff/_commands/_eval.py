@@ -83,7 +83,11 @@ def _report(
 
     for cell in cells if not ignore_missing_species else []:
         where = str(cell.meta.get("source", "a structure"))
-        refuse_uncovered_species(potentials, cell.values, where=where)
+        try:
+            refuse_uncovered_species(potentials, cell.values, where=where)
+        except ValueError as error:  # whose advice is for Python
+            advice = str(error).replace("ignore_missing_species=True", "--ignore-missing-species")
+            raise ValueError(advice) from None
     results = _evaluate(potentials, cells)
     show = console()
     show.print(_results(cells, results))
@@ -103,9 +107,14 @@ def _evaluate(
     potentials: "Sequence[LocalPotential]", cells: "Sequence[Cell]"
 ) -> "list[Evaluation]":
     """Potentials may be for species that some of the structures do not have."""
-    from miniff.kernel import eval as evaluate_cell
+    from miniff.kernel import StructureFailure, eval_many
 
-    return [evaluate_cell(potentials, cell, ignore_missing_species=True) for cell in cells]
+    results = []
+    for found in eval_many(potentials, cells, ignore_missing_species=True):
+        if isinstance(found, StructureFailure):
+            raise ValueError(f"{found.source or f'structure {found.index}'}: {found.error}")
+        results.append(found)
+    return results
 
 
 def _results(cells: "Sequence[Cell]", results: "Sequence[Evaluation]") -> "Table":
