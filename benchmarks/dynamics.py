@@ -25,10 +25,10 @@ from benchmarks.peers.lammps import quiet_lammps
 from miniff import dyn
 from miniff.kernel import Cell
 from miniff.ml import load_potentials
-from miniff.potentials import LocalPotential, sw2_potential_family, sw3_potential_family
+from miniff.potentials import Potential, sw2_potential_family, sw3_potential_family
 
 SCALE = {"epsilon": 2.1683 / 2, "sigma": 2.0951, "a": 1.8}
-SILICON: list[LocalPotential] = [
+SILICON: list[Potential] = [
     sw2_potential_family("Si-Si", gauge_a=7.049556277, gauge_b=0.6022245584, p=4, q=0, **SCALE),
     sw3_potential_family("Si-Si-Si", l=21, gamma=1.2, cos_theta0=-1 / 3, **SCALE),
 ]
@@ -57,7 +57,7 @@ def main(
         tell("LAMMPS", temperature, edges_of_lammps(temperature, steps))
 
 
-def tell_drift(name: str, potentials: Sequence[LocalPotential], n_steps: int) -> None:
+def tell_drift(name: str, potentials: Sequence[Potential], n_steps: int) -> None:
     """Prints the slope of the energy of 64 atoms by the time, and its standard error."""
     crystal = Cell.from_ase(bulk("Si", a=5.431, cubic=True) * 2)
     energies: list[float] = []

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from miniff.kernel import Cell
-    from miniff.potentials import LocalPotential
+    from miniff.potentials import Potential
 
 __all__ = [
     "INTERRUPTED",
@@ -176,7 +176,7 @@ def _is_simple_nn(path: Path) -> bool:
 
 def load_potentials(
     path: str, units: Units, old_activation: str | None = None
-) -> "list[LocalPotential]":
+) -> "list[Potential]":
     """The potentials in whatever file or folder.
 
     Raises:

@@ -23,7 +23,7 @@ from miniff._commands._common import (
 
 if TYPE_CHECKING:
     from miniff.kernel import Cell
-    from miniff.potentials import LocalPotential
+    from miniff.potentials import Potential
 
 __all__ = ["convert"]
 
@@ -135,7 +135,7 @@ def _named(cells: "Sequence[Cell]", target: str) -> "list[Cell]":
     ]
 
 
-def _member(potentials: "list[LocalPotential]", member: int | None) -> "list[LocalPotential]":
+def _member(potentials: "list[Potential]", member: int | None) -> "list[Potential]":
     if member is None:
         return potentials
     from miniff.ml import committee_members
@@ -147,7 +147,7 @@ def _member(potentials: "list[LocalPotential]", member: int | None) -> "list[Loc
 
 
 def _convert_potentials(
-    potentials: "Sequence[LocalPotential]", source: str, target: str, units: Units
+    potentials: "Sequence[Potential]", source: str, target: str, units: Units
 ) -> None:
     from miniff import ml
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from miniff.kernel import Cell, Evaluation
     from miniff.ml_util import Properties
-    from miniff.potentials import LocalPotential
+    from miniff.potentials import Potential
 
 __all__ = ["evaluate"]
 
@@ -73,7 +73,7 @@ def evaluate(
 
 
 def _report(
-    potentials: "Sequence[LocalPotential]",
+    potentials: "Sequence[Potential]",
     cells: "Sequence[Cell]",
     output: str | None,
     ignore_missing_species: bool,
@@ -103,9 +103,7 @@ def _report(
         show.print(f"wrote {output}")
 
 
-def _evaluate(
-    potentials: "Sequence[LocalPotential]", cells: "Sequence[Cell]"
-) -> "list[Evaluation]":
+def _evaluate(potentials: "Sequence[Potential]", cells: "Sequence[Cell]") -> "list[Evaluation]":
     """Potentials may be for species that some of the structures do not have."""
     from miniff.kernel import StructureFailure, eval_many
 
@@ -177,7 +175,7 @@ def _errors(errors: dict[str, dict[str, float] | None]) -> "Table":
     return table
 
 
-def _doubts(potentials: "Sequence[LocalPotential]", cells: "Sequence[Cell]") -> list[str]:
+def _doubts(potentials: "Sequence[Potential]", cells: "Sequence[Cell]") -> list[str]:
     """Atoms beyond the training set, and how far members of a committee differ."""
     from miniff.kernel import compute_images
     from miniff.ml import NNPotential, committee_members

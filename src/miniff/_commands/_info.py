@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from miniff.kernel import Cell
-    from miniff.potentials import LocalPotential
+    from miniff.potentials import Potential
 
 __all__ = ["info"]
 
@@ -101,7 +101,7 @@ def _of_structures(file: str, cells: "Sequence[Cell]") -> "list[Table]":
     return tables
 
 
-def _of_potentials(file: str, potentials: "Sequence[LocalPotential]") -> "list[Table]":
+def _of_potentials(file: str, potentials: "Sequence[Potential]") -> "list[Table]":
     from miniff._commands._summary import formula_rows, network_rows, provenance_rows
 
     tables = []
@@ -136,9 +136,7 @@ def _picture_of_structures(cells: "Sequence[Cell]", unwanted: bool) -> "Figure |
     return plot_data_set(cells)
 
 
-def _picture_of_potentials(
-    potentials: "Sequence[LocalPotential]", unwanted: bool
-) -> "Figure | None":
+def _picture_of_potentials(potentials: "Sequence[Potential]", unwanted: bool) -> "Figure | None":
     if unwanted:
         return None
     from miniff.presentation import plot_potentials

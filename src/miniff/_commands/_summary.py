@@ -9,7 +9,7 @@ from numpy import ndarray
 
 from miniff.kernel import Cell, compute_images
 from miniff.ml import Affine, Mean, NNPotential, load_provenance
-from miniff.potentials import FunctionPotential, LocalPotential
+from miniff.potentials import FunctionPotential, Potential
 from miniff.units import factor
 
 __all__ = [
@@ -161,7 +161,7 @@ def _group_row(name: str, cells: Sequence[Cell]) -> Row:
     )
 
 
-def network_rows(potentials: Iterable[LocalPotential]) -> list[Row]:
+def network_rows(potentials: Iterable[Potential]) -> list[Row]:
     """A row for each network."""
     return [_network_row(one) for one in potentials if isinstance(one, NNPotential)]
 
@@ -197,7 +197,7 @@ def layout_of(potential: NNPotential) -> str:
     return "-".join(map(str, widths)) + (f" {', '.join(kinds)}" if kinds else "")
 
 
-def formula_rows(potentials: Iterable[LocalPotential]) -> list[Row]:
+def formula_rows(potentials: Iterable[Potential]) -> list[Row]:
     """A row for each potential that is a formula."""
     return [
         (

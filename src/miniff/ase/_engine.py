@@ -7,6 +7,7 @@ from ase import Atoms
 from jaxtyping import Float64
 from numpy import ndarray
 
+from miniff._charges import GivenCharges
 from miniff._checks import check_finite
 from miniff._neighbors import PairTable
 from miniff.ase._given import Given
@@ -14,7 +15,7 @@ from miniff.kernel import Placement, SkinList
 from miniff.ml import committee_members
 from miniff.potentials import (
     CompiledPotentials,
-    LocalPotential,
+    Potential,
     TableEvaluation,
     refuse_uncovered_species,
 )
@@ -97,7 +98,7 @@ class Engine:
         found = [member.evaluate(table) for member in self._members_for[table.names]]
         return np.array([f.energy[0] for f in found]), np.array([-f.gradient for f in found])
 
-    def _compiled(self, potentials: list[LocalPotential], names: Names) -> CompiledPotentials:
+    def _compiled(self, potentials: list[Potential], names: Names) -> CompiledPotentials:
         return CompiledPotentials(potentials, names, precision=self._given.precision)
 
     def _new(self, atoms: Atoms, here: Placement) -> "_Listed":
@@ -112,8 +113,9 @@ class Engine:
             pbc=atoms.pbc.tolist(),
             cutoff=self._given.cutoff,
             skin=self._given.skin,
+            charges=charges_of(atoms),
         )
-        return _Listed(atoms.numbers.copy(), atoms.pbc.copy(), pairs)
+        return _Listed(atoms.numbers.copy(), atoms.pbc.copy(), _initial_charges(atoms), pairs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,10 +124,41 @@ class _Listed:
 
     numbers: ndarray
     pbc: ndarray
+    charges: ndarray | None
     pairs: SkinList
 
     def is_of(self, atoms: Atoms) -> bool:
-        return np.array_equal(self.numbers, atoms.numbers) and np.array_equal(self.pbc, atoms.pbc)
+        return (
+            np.array_equal(self.numbers, atoms.numbers)
+            and np.array_equal(self.pbc, atoms.pbc)
+            and _are_same(self.charges, atoms.arrays.get("initial_charges"))
+        )
+
+
+def charges_of(atoms: Atoms) -> GivenCharges:
+    """The initial charges of atoms, and ``total_charge`` or ``charge`` in ``info``, or their sum.
+
+    Raises:
+        ValueError: Charges that are no finite numbers.
+    """
+    given = atoms.arrays.get("initial_charges")
+    meta = dict(atoms.info) if given is None else {**atoms.info, "initial_charges": given}
+    meta.pop("charges", None)
+    known = GivenCharges.from_meta(meta, len(atoms))
+    if given is None or {"total_charge", "charge"} & set(atoms.info):
+        return known
+    return GivenCharges(known.of_atoms, float(given.sum()))
+
+
+def _initial_charges(atoms: Atoms) -> ndarray | None:
+    given = atoms.arrays.get("initial_charges")
+    return None if given is None else given.copy()
+
+
+def _are_same(one: ndarray | None, other: ndarray | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return np.array_equal(one, other)
 
 
 def volume_of(atoms: Atoms) -> float | None:

@@ -9,11 +9,11 @@ from ase.data import chemical_symbols
 
 from miniff._checks import check_not_negative, unknown_name
 from miniff.ml import load_potentials, plain_of, potential_from_plain
-from miniff.potentials import FunctionPotential, LocalPotential, Precision, listed_potentials
+from miniff.potentials import FunctionPotential, Potential, Precision, listed_potentials
 
 __all__ = ["AnyPotentials", "Given"]
 
-AnyPotentials = LocalPotential | Sequence[LocalPotential | Mapping[str, object]] | str | Path
+AnyPotentials = Potential | Sequence[Potential | Mapping[str, object]] | str | Path
 """One or several potentials, formulas as plain data among them, or the name of a file."""
 
 
@@ -33,7 +33,7 @@ class Given:
     skin: float
     precision: Precision
     ignore_missing_species: bool
-    listed: list[LocalPotential] = field(init=False, repr=False, compare=False)
+    listed: list[Potential] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_not_negative("skin", self.skin)
@@ -69,16 +69,16 @@ class Given:
 
 
 def _made(
-    potentials: LocalPotential | Sequence[LocalPotential | Mapping[str, object]],
-) -> list[LocalPotential]:
-    if isinstance(potentials, LocalPotential | Mapping) or not isinstance(potentials, Sequence):
+    potentials: Potential | Sequence[Potential | Mapping[str, object]],
+) -> list[Potential]:
+    if isinstance(potentials, Potential | Mapping) or not isinstance(potentials, Sequence):
         potentials = [potentials]
     return listed_potentials(
         [potential_from_plain(p) if isinstance(p, Mapping) else p for p in potentials]
     )
 
 
-def _refuse_other_than_elements(potentials: Sequence[LocalPotential]) -> None:
+def _refuse_other_than_elements(potentials: Sequence[Potential]) -> None:
     """ASE's atoms are of chemical elements: another name would never meet one."""
     for potential in potentials:
         for name in potential.species:

@@ -14,6 +14,7 @@ from ase import Atoms
 from jaxtyping import Float64, Int64
 from numpy import ndarray
 
+from miniff._charges import GivenCharges
 from miniff._checks import check_positive, words_for_no_number
 from miniff._neighbors import PairTable, find_pairs, find_pairs_again, join
 from miniff.dyn._integrator import explosion
@@ -21,7 +22,7 @@ from miniff.kernel import Cell, StructureFailure
 from miniff.kernel._mapping import failure
 from miniff.potentials import (
     CompiledPotentials,
-    LocalPotential,
+    Potential,
     Precision,
     TableEvaluation,
     listed_potentials,
@@ -68,7 +69,7 @@ class Batch:
     def __init__(
         self,
         cells: Sequence[Cell],
-        potentials: LocalPotential | Sequence[LocalPotential],
+        potentials: Potential | Sequence[Potential],
         *,
         skin: float,
         ignore_missing_species: bool,
@@ -218,7 +219,12 @@ class Batch:
             if not ignore_missing_species:
                 refuse_uncovered_species(self._potentials, cell.values)
             self._tables[s] = find_pairs(
-                cell.cartesian(), cell.vectors, cell.pbc, cell.values, reach
+                cell.cartesian(),
+                cell.vectors,
+                cell.pbc,
+                cell.values,
+                reach,
+                charges=GivenCharges.from_meta(cell.meta, cell.size),
             )
         except ValueError as error:
             self.failed[s] = error

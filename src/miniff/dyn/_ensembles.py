@@ -26,12 +26,12 @@ from miniff.dyn._run import Observe, Watch, run
 from miniff.dyn._state import Start, State, drawn_velocities, start_of
 from miniff.dyn._verlet import Verlet
 from miniff.kernel import Cell
-from miniff.potentials import LocalPotential, Precision
+from miniff.potentials import Potential, Precision
 
 __all__ = ["Thermostat", "npt", "nve", "nvt"]
 
 Thermostat = Literal["langevin", "nose-hoover"]
-Potentials = LocalPotential | Sequence[LocalPotential]
+Potentials = Potential | Sequence[Potential]
 
 
 def nve(

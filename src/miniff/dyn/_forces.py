@@ -6,11 +6,12 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from miniff._charges import GivenCharges
 from miniff._checks import check_positive
 from miniff.kernel import Cell, Placement, SkinList
 from miniff.potentials import (
     CompiledPotentials,
-    LocalPotential,
+    Potential,
     Precision,
     TableEvaluation,
     listed_potentials,
@@ -31,7 +32,7 @@ class SkinForces:
 
     def __init__(
         self,
-        potentials: LocalPotential | Sequence[LocalPotential],
+        potentials: Potential | Sequence[Potential],
         cell: Cell,
         *,
         skin: float = 1.0,
@@ -62,6 +63,7 @@ class SkinForces:
             pbc=cell.pbc,
             cutoff=max(p.cutoff for p in several),
             skin=skin,
+            charges=GivenCharges.from_meta(cell.meta, cell.size),
         )
         if not ignore_missing_species:
             refuse_unknown_species(several, self.pairs.names)

@@ -8,14 +8,14 @@ import torch
 from numpy import ndarray
 
 from miniff.dyn._state import Start
-from miniff.potentials import LocalPotential, listed_potentials
+from miniff.potentials import Potential, listed_potentials
 
 __all__ = ["fingerprint"]
 
 
 def fingerprint(
     start: Start,
-    potentials: LocalPotential | Sequence[LocalPotential],
+    potentials: Potential | Sequence[Potential],
     choices: Mapping[str, object],
 ) -> dict[str, object]:
     """Choices as they are; structure and potentials by a hash of their numbers."""
@@ -28,7 +28,7 @@ def fingerprint(
     }
 
 
-def _data(potential: LocalPotential) -> object:
+def _data(potential: Potential) -> object:
     try:
         return potential.state_dict()
     except ValueError:  # a Python function, which has a name alone

@@ -22,7 +22,7 @@ from miniff.dyn._batch import Batch, listed_structures
 from miniff.dyn._integrator import LONGEST_STEP, REASONS, degrees_of_freedom
 from miniff.dyn._state import Start, State, drawn_velocities, start_of
 from miniff.kernel import Cell, StructureFailure
-from miniff.potentials import LocalPotential, Precision
+from miniff.potentials import Potential, Precision
 
 __all__ = ["nvt_many"]
 
@@ -31,7 +31,7 @@ ObserveMany = Callable[[Sequence[State | StructureFailure]], None]
 
 def nvt_many(
     cells: Sequence[Cell | Atoms],
-    potentials: LocalPotential | Sequence[LocalPotential],
+    potentials: Potential | Sequence[Potential],
     *,
     n_steps: int,
     timestep: float,

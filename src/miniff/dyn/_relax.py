@@ -19,7 +19,7 @@ from miniff.ase import MiniffCalculator
 from miniff.dyn._integrator import explosion
 from miniff.dyn._state import words_of
 from miniff.kernel import Cell
-from miniff.potentials import LocalPotential, Precision
+from miniff.potentials import Potential, Precision
 
 __all__ = ["Free", "NotConvergedWarning", "Optimizer", "check_relaxation", "relax"]
 
@@ -35,7 +35,7 @@ class NotConvergedWarning(UserWarning):
 
 def relax(
     cell: Cell | Atoms,
-    potentials: LocalPotential | Sequence[LocalPotential],
+    potentials: Potential | Sequence[Potential],
     *,
     free: Free = "positions",
     fixed: Sequence[int] = (),

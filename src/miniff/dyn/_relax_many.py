@@ -28,7 +28,7 @@ from miniff.dyn._relax import Free, NotConvergedWarning, check_relaxation
 from miniff.dyn._state import labelled
 from miniff.kernel import Cell, StructureFailure
 from miniff.kernel._mapping import FEWEST_CHUNKS, in_chunks, run_chunks
-from miniff.potentials import LocalPotential, Precision, TableEvaluation
+from miniff.potentials import Potential, Precision, TableEvaluation
 
 __all__ = ["relax_many"]
 
@@ -38,7 +38,7 @@ FEW = 0.75
 
 def relax_many(
     cells: Sequence[Cell | Atoms],
-    potentials: LocalPotential | Sequence[LocalPotential],
+    potentials: Potential | Sequence[Potential],
     *,
     free: Free = "positions",
     pressure: float = 0.0,
@@ -107,9 +107,7 @@ class _How:
     ignore_missing_species: bool
     precision: Precision
 
-    def batch(
-        self, cells: Sequence[Cell], potentials: LocalPotential | Sequence[LocalPotential]
-    ) -> Batch:
+    def batch(self, cells: Sequence[Cell], potentials: Potential | Sequence[Potential]) -> Batch:
         return Batch(
             cells,
             potentials,
@@ -119,7 +117,7 @@ class _How:
         )
 
     def relaxed(
-        self, potentials: LocalPotential | Sequence[LocalPotential], cells: Sequence[Cell]
+        self, potentials: Potential | Sequence[Potential], cells: Sequence[Cell]
     ) -> list[Cell | StructureFailure]:
         search = _Search(self.batch(cells, potentials), self.free, self.pressure, self.tolerance)
         return search.run(self.max_steps)

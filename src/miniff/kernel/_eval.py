@@ -14,9 +14,10 @@ from miniff.kernel._cell import Cell
 from miniff.kernel._images import CellImages, compute_images
 from miniff.potentials import (
     CompiledPotentials,
-    LocalPotential,
+    Potential,
     Precision,
     listed_potentials,
+    refuse_long_range,
     refuse_short_table,
     refuse_uncovered_species,
     refuse_unknown_species,
@@ -35,6 +36,7 @@ class Evaluation:
         gradient: dE/dr (energy/length).
         strain_derivative: dE/d(strain), symmetric (energy).
         volume: Of the cell (length^3); None where nothing repeats.
+        charges: Of each atom (charge); None if no energy depends on charges.
     """
 
     energy: float
@@ -42,6 +44,7 @@ class Evaluation:
     gradient: Float64[ndarray, "n_atoms 3"]
     strain_derivative: Float64[ndarray, "3 3"]
     volume: float | None
+    charges: Float64[ndarray, " n_atoms"] | None = None
 
     @property
     def forces(self) -> Float64[ndarray, "n_atoms 3"]:
@@ -67,7 +70,7 @@ class Evaluation:
 
 
 def eval(
-    potentials: LocalPotential | Sequence[LocalPotential],
+    potentials: Potential | Sequence[Potential],
     structure: Cell | CellImages,
     *,
     ignore_missing_species: bool = False,
@@ -97,11 +100,12 @@ def eval(
         gradient=result.gradient,
         strain_derivative=result.strain_derivative[0],
         volume=images.cell.volume if any(images.cell.pbc) else None,
+        charges=result.charges,
     )
 
 
 def atomic_virials(
-    potentials: LocalPotential | Sequence[LocalPotential],
+    potentials: Potential | Sequence[Potential],
     structure: Cell | CellImages,
     *,
     ignore_missing_species: bool = False,
@@ -127,12 +131,12 @@ def atomic_virials(
 
 
 def table_virials(
-    potentials: Sequence[LocalPotential], table: PairTable
+    potentials: Sequence[Potential], table: PairTable
 ) -> Float64[ndarray, "n_atoms 3 3"]:
     """What :func:`atomic_virials` gives, for the atoms of a table (energy)."""
     refuse_short_table(potentials, table)
     virials = np.zeros((table.n_atoms, 3, 3))
-    for potential in potentials:
+    for potential in refuse_long_range(potentials, "a virial of each atom"):
         gradient = potential.pair_gradient(table)
         for x, y in product(range(3), repeat=2):
             along = table.vectors[:, x] * gradient[:, y]
@@ -141,10 +145,10 @@ def table_virials(
 
 
 def _ready(
-    potentials: LocalPotential | Sequence[LocalPotential],
+    potentials: Potential | Sequence[Potential],
     structure: Cell | CellImages,
     ignore_missing_species: bool,
-) -> tuple[list[LocalPotential], CellImages]:
+) -> tuple[list[Potential], CellImages]:
     """A list of potentials and neighbours, with species that fit each other."""
     several = listed_potentials(potentials)
     if not isinstance(structure, Cell | CellImages):

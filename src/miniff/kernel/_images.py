@@ -9,14 +9,17 @@ import numpy as np
 from jaxtyping import Float, Float64, Int64
 from numpy import ndarray
 
+from miniff._charges import GivenCharges
 from miniff._checks import unknown_name
 from miniff._neighbors import PairTable, find_pairs
 from miniff.kernel._cell import Cell, as_directions
 from miniff.kernel._distributions import angular_distribution, radial_distribution
 from miniff.potentials import (
     LocalPotential,
+    Potential,
     listed_potentials,
     potential_values,
+    refuse_long_range,
     refuse_short_table,
     refuse_unknown_species,
 )
@@ -83,7 +86,7 @@ class CellImages:
 
     def eval(
         self,
-        potentials: LocalPotential | Sequence[LocalPotential],
+        potentials: Potential | Sequence[Potential],
         kernel: Literal["kernel", "kernel_gradient"] = "kernel",
         *,
         ignore_missing_species: bool = False,
@@ -106,7 +109,7 @@ class CellImages:
         """
         if kernel not in KERNELS:
             raise ValueError(unknown_name("kernel", kernel, KERNELS))
-        single = isinstance(potentials, LocalPotential)
+        single = isinstance(potentials, Potential)
         several = listed_potentials(potentials)
         if not ignore_missing_species:
             refuse_unknown_species(several, self.table.names)
@@ -115,7 +118,8 @@ class CellImages:
         else:
             n = self.table.n_atoms
             result = np.zeros((len(several), n, n, 3))
-            for out, potential in zip(result, several, strict=True):
+            local = refuse_long_range(several, 'a "kernel_gradient"')
+            for out, potential in zip(result, local, strict=True):
                 self._add_gradient(potential, out)
         return result[0] if single else result
 
@@ -227,5 +231,12 @@ def compute_images(
     directions = cell.pbc if pbc is None else as_directions(pbc)
     if directions != cell.pbc:
         cell = Cell(cell.vectors, cell.coordinates, cell.values, cell.meta, pbc=directions)
-    table = find_pairs(cell.cartesian(), cell.vectors, directions, cell.values, cutoff)
+    table = find_pairs(
+        cell.cartesian(),
+        cell.vectors,
+        directions,
+        cell.values,
+        cutoff,
+        charges=GivenCharges.from_meta(cell.meta, cell.size),
+    )
     return CellImages(cell, table)

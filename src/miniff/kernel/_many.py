@@ -25,7 +25,7 @@ from miniff.kernel._mapping import (
 )
 from miniff.potentials import (
     CompiledPotentials,
-    LocalPotential,
+    Potential,
     Precision,
     TableEvaluation,
     listed_potentials,
@@ -39,7 +39,7 @@ Outcome = Evaluation | StructureFailure
 
 
 def eval_many(
-    potentials: LocalPotential | Sequence[LocalPotential],
+    potentials: Potential | Sequence[Potential],
     cells: Sequence[Cell],
     *,
     executor: Executor | None = None,
@@ -90,7 +90,7 @@ def eval_many(
 class _Ready:
     """Potentials, compiled for each set of species once."""
 
-    potentials: list[LocalPotential]
+    potentials: list[Potential]
     precision: Precision
     ignore_missing_species: bool
     compiled: dict[tuple[str, ...], CompiledPotentials] = field(default_factory=dict)
@@ -163,7 +163,7 @@ def _bare(cell: Cell) -> Cell:
     return Cell(cell.vectors, cell.coordinates, cell.values, known, pbc=cell.pbc)
 
 
-def _sent(potentials: list[LocalPotential]) -> bytes:
+def _sent(potentials: list[Potential]) -> bytes:
     for potential in potentials:
         try:
             dumps(potential)

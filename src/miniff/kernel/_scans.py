@@ -12,7 +12,7 @@ from miniff._neighbors import join
 from miniff.kernel._cell import Cell
 from miniff.kernel._images import compute_images
 from miniff.potentials import (
-    LocalPotential,
+    Potential,
     listed_potentials,
     potential_values,
     refuse_uncovered_species,
@@ -24,7 +24,7 @@ __all__ = ["profile", "profile_directed_strain", "profile_strain"]
 
 
 def profile(
-    potentials: LocalPotential | Sequence[LocalPotential],
+    potentials: Potential | Sequence[Potential],
     cell_at: Callable[..., Cell],
     *grids: Float[ndarray, " _"],
     ignore_missing_species: bool = False,
@@ -52,7 +52,7 @@ def profile(
 
 
 def profile_strain(
-    potentials: LocalPotential | Sequence[LocalPotential],
+    potentials: Potential | Sequence[Potential],
     cell: Cell,
     *strains: Float[ndarray, " _"],
     ignore_missing_species: bool = False,
@@ -80,7 +80,7 @@ def profile_strain(
 
 
 def profile_directed_strain(
-    potentials: LocalPotential | Sequence[LocalPotential],
+    potentials: Potential | Sequence[Potential],
     cell: Cell,
     strain: Float[ndarray, " n_points"],
     direction: Sequence[float],
@@ -110,7 +110,7 @@ def profile_directed_strain(
 
 
 def _energies(
-    potentials: LocalPotential | Sequence[LocalPotential],
+    potentials: Potential | Sequence[Potential],
     cells: Sequence[Cell],
     ignore_missing_species: bool,
 ) -> ndarray:

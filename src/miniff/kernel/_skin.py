@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 from numpy import ndarray
 
+from miniff._charges import GivenCharges
 from miniff._checks import check_finite, check_not_negative
 from miniff._neighbors import PairTable, find_pairs, find_pairs_again
 
@@ -65,6 +66,7 @@ class SkinList:
         pbc: Sequence[bool],
         cutoff: float,
         skin: float,
+        charges: GivenCharges | None = None,
     ) -> None:
         """Lists the pairs of atoms where they are.
 
@@ -74,6 +76,7 @@ class SkinList:
             pbc: Whether the structure repeats along each cell vector.
             cutoff: Below this every pair is wanted (length).
             skin: What is listed beyond it (length); with 0 the list is new after every motion.
+            charges: What is known of the charges; nothing, and neutrality, by default.
 
         Raises:
             ValueError: A skin that is negative or infinite, and what :func:`compute_images`
@@ -86,7 +89,12 @@ class SkinList:
         self.made_at = placement.copy()
         self.n_lists = 1
         self._table = find_pairs(
-            self.made_at.positions, self.made_at.vectors, self.pbc, species, self.cutoff + self.skin
+            self.made_at.positions,
+            self.made_at.vectors,
+            self.pbc,
+            species,
+            self.cutoff + self.skin,
+            charges=charges,
         )
 
     @property

@@ -11,7 +11,7 @@ from miniff.lammps._stop import stop_of
 from miniff.lammps._units import units_of
 from miniff.ml import load_potentials, potential_from_plain
 from miniff.potentials import (
-    LocalPotential,
+    Potential,
     Precision,
     listed_potentials,
     refuse_uncovered_species,
@@ -19,7 +19,7 @@ from miniff.potentials import (
 
 __all__ = ["attach"]
 
-AnyPotentials = LocalPotential | Sequence[LocalPotential | Mapping[str, object]] | str | Path
+AnyPotentials = Potential | Sequence[Potential | Mapping[str, object]] | str | Path
 """One or several potentials, formulas as plain data among them, or the name of a file."""
 
 NEEDED = ("command", "extract_box", "set_fix_external_callback", "set_internal_variable")
@@ -88,7 +88,7 @@ def attach(
     return Coupling(lmp, settings, stop_of(lmp))
 
 
-def _listed(potentials: AnyPotentials) -> list[LocalPotential]:
+def _listed(potentials: AnyPotentials) -> list[Potential]:
     found = load_potentials(potentials) if isinstance(potentials, str | Path) else _made(potentials)
     if not found:
         raise ValueError("`potentials` is empty but atoms need a potential to have forces")
@@ -96,9 +96,9 @@ def _listed(potentials: AnyPotentials) -> list[LocalPotential]:
 
 
 def _made(
-    potentials: LocalPotential | Sequence[LocalPotential | Mapping[str, object]],
-) -> list[LocalPotential]:
-    if isinstance(potentials, LocalPotential) or not isinstance(potentials, Sequence):
+    potentials: Potential | Sequence[Potential | Mapping[str, object]],
+) -> list[Potential]:
+    if isinstance(potentials, Potential) or not isinstance(potentials, Sequence):
         return listed_potentials(potentials)
     return listed_potentials(
         [potential_from_plain(p) if isinstance(p, Mapping) else p for p in potentials]

@@ -14,7 +14,7 @@ from miniff.kernel import Placement, SkinList
 from miniff.kernel._eval import table_virials
 from miniff.lammps._stop import Stop
 from miniff.lammps._units import Units
-from miniff.potentials import CompiledPotentials, LocalPotential, Precision, TableEvaluation
+from miniff.potentials import CompiledPotentials, Potential, Precision, TableEvaluation
 
 __all__ = ["FIX", "Coupling", "Settings"]
 
@@ -38,7 +38,7 @@ class Settings:
         atomic_virial: Whether to compute the virial of each atom.
     """
 
-    potentials: list[LocalPotential]
+    potentials: list[Potential]
     species: tuple[str, ...]
     units: Units
     skin: float

@@ -13,7 +13,7 @@ from numpy import ndarray
 from miniff.kernel import Cell, CellImages, Evaluation
 from miniff.kernel import eval as evaluate
 from miniff.ml._potential import NNPotential
-from miniff.potentials import LocalPotential
+from miniff.potentials import Potential
 
 __all__ = ["CommitteeEvaluation", "committee_members", "committee_spread", "eval_committee"]
 
@@ -38,7 +38,7 @@ class CommitteeEvaluation:
     forces_std: Float64[ndarray, "n_atoms 3"]
 
 
-def committee_members(potentials: Sequence[LocalPotential]) -> list[list[LocalPotential]]:
+def committee_members(potentials: Sequence[Potential]) -> list[list[Potential]]:
     """The potentials once for each member: formulas as they are, networks one by one.
 
     Raises:
@@ -56,7 +56,7 @@ def committee_members(potentials: Sequence[LocalPotential]) -> list[list[LocalPo
 
 
 def eval_committee(
-    potentials: Sequence[LocalPotential], structure: Cell | CellImages
+    potentials: Sequence[Potential], structure: Cell | CellImages
 ) -> CommitteeEvaluation:
     """Energy, forces and stress of a structure, with what the members make of them.
 

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from miniff import _core
 from miniff._checks import check_at_least
-from miniff._neighbors import PairTable
+from miniff._pair_table import PairTable, make_table
 from miniff.ml._dataset import Dataset, Derivatives
 from miniff.ml._ops import Environment
 from miniff.ml._points import PerCellDataset, PerPointDataset
@@ -84,11 +83,7 @@ def _table(table: PairTable, first: int, last: int) -> PairTable:
     image_atom = (table.image_atom[images] - begin).astype(np.int32)
     image_shift = np.ascontiguousarray(table.image_shift[images])
     species, structure = table.species[begin:end], table.structure[begin:end] - first
-    n = last - first
-    core = _core.ImageTable(
-        start, neighbor, image_atom, image_shift, species, structure, len(table.names), n
-    )
-    return PairTable(
+    return make_table(
         names=table.names,
         cutoff=table.cutoff,
         positions=table.positions[begin:end],
@@ -99,7 +94,9 @@ def _table(table: PairTable, first: int, last: int) -> PairTable:
         neighbor=neighbor,
         image_atom=image_atom,
         image_shift=image_shift,
-        core=core,
+        periodic=table.periodic[first:last],
+        charges=table.charges[begin:end],
+        total_charge=table.total_charge[first:last],
     )
 
 

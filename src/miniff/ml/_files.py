@@ -16,7 +16,7 @@ from miniff.ml._plain import (
     write_plain,
 )
 from miniff.ml._potential import NN_TAG, NNPotential
-from miniff.potentials import FunctionPotential, LocalPotential, potential_from_state_dict
+from miniff.potentials import FunctionPotential, Potential, potential_from_state_dict
 
 __all__ = ["load_potentials", "load_provenance", "potential_from_state", "save_potentials"]
 
@@ -26,7 +26,7 @@ VERSION = 1
 
 def save_potentials(
     path: str | Path,
-    potentials: Sequence[LocalPotential],
+    potentials: Sequence[Potential],
     *,
     provenance: Mapping[str, object] | None = None,
 ) -> None:
@@ -56,7 +56,7 @@ def save_potentials(
 
 
 def _save_plain(
-    path: Path, potentials: Sequence[LocalPotential], provenance: Mapping[str, object] | None
+    path: Path, potentials: Sequence[Potential], provenance: Mapping[str, object] | None
 ) -> None:
     if provenance:
         raise ValueError(f"{path} has no place for where potentials come from: name it in .pt")
@@ -68,7 +68,7 @@ def _save_plain(
     write_plain(path, plain)
 
 
-def load_potentials(path: str | Path, *, old_activation: str | None = None) -> list[LocalPotential]:
+def load_potentials(path: str | Path, *, old_activation: str | None = None) -> list[Potential]:
     """The potentials of a file: one that :func:`save_potentials` wrote, or plain data.
 
     Args:
@@ -118,10 +118,10 @@ def load_provenance(path: str | Path) -> dict[str, object]:
     return dict(data.get("provenance", {}))
 
 
-def _plain_potentials(path: Path) -> list[LocalPotential]:
+def _plain_potentials(path: Path) -> list[Potential]:
     content = read_plain(path)
     items = content if isinstance(content, list) else [content]
-    potentials: list[LocalPotential] = []
+    potentials: list[Potential] = []
     for place, item in enumerate(items):
         try:
             potentials.append(potential_from_plain(item))
@@ -159,7 +159,7 @@ def _of_this_format(path: str | Path, data: object) -> list[Mapping[str, object]
     return potentials
 
 
-def potential_from_state(state: Mapping[str, object]) -> LocalPotential:
+def potential_from_state(state: Mapping[str, object]) -> Potential:
     """The potential, a formula or a network, whose ``state_dict`` this is."""
     if state.get("tag") == NN_TAG:
         return NNPotential.from_state_dict(state)

@@ -20,7 +20,7 @@ from miniff.ml._activations import Cosine, Exponential, Gaussian, Square
 from miniff.ml._layers import Affine
 from miniff.ml._n2p2_functions import function_of_n2p2
 from miniff.ml._potential import NNPotential
-from miniff.potentials import LocalPotential, on_site_potential_family
+from miniff.potentials import Potential, on_site_potential_family
 from miniff.units import size
 
 __all__ = ["UNKNOWN_RANGE", "dense", "load_n2p2"]
@@ -47,7 +47,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 def load_n2p2(
     folder: str | Path, *, length_unit: str | float, energy_unit: str | float
-) -> list[LocalPotential]:
+) -> list[Potential]:
     """The potential in a folder of n2p2 or RuNNer, in eV and angstrom.
 
     The files do not say their units, and the wrong ones give energies that look right in part: so

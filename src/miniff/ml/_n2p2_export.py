@@ -33,7 +33,7 @@ from miniff.ml._layers import network_state
 from miniff.ml._n2p2 import UNKNOWN_RANGE
 from miniff.ml._n2p2_functions import cutoff_of_n2p2, n2p2_of_function, strength
 from miniff.ml._potential import NNPotential
-from miniff.potentials import FunctionPotential, LocalPotential, listed_potentials
+from miniff.potentials import FunctionPotential, Potential, listed_potentials
 from miniff.units import size
 
 __all__ = ["save_n2p2"]
@@ -68,7 +68,7 @@ class _Written:
 
 def save_n2p2(
     folder: str | Path,
-    potentials: LocalPotential | Sequence[LocalPotential],
+    potentials: Potential | Sequence[Potential],
     *,
     length_unit: str | float = "angstrom",
     energy_unit: str | float = "eV",
@@ -119,7 +119,7 @@ def save_n2p2(
 
 
 def _sorted(
-    potentials: Sequence[LocalPotential],
+    potentials: Sequence[Potential],
 ) -> tuple[dict[str, NNPotential], dict[str, float]]:
     """Networks by element, sorted by atomic number, and their on-site energies."""
     networks: dict[str, NNPotential] = {}

@@ -11,14 +11,14 @@ from torch import Tensor, nn
 
 from miniff.ml._activations import activation
 from miniff.ml._potential import NN_TAG, NNPotential
-from miniff.potentials import LocalPotential, potential_from_state_dict
+from miniff.potentials import Potential, potential_from_state_dict
 
 __all__ = ["old_potential"]
 
 LAYER = re.compile(r"(\d+)\.(weight|bias)")
 
 
-def old_potential(state: object, between: str | None) -> LocalPotential:
+def old_potential(state: object, between: str | None) -> Potential:
     """A potential from the data that release 0.1.4 wrote for it.
 
     Args:

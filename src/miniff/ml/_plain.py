@@ -19,8 +19,8 @@ from miniff._checks import unknown_name
 from miniff.io import atomic_write
 from miniff.potentials import (
     FunctionPotential,
-    LocalPotential,
     LocalPotentialFamily,
+    Potential,
     known_families,
 )
 
@@ -55,7 +55,7 @@ def potential_from_plain(data: object) -> FunctionPotential:
     """
     if isinstance(data, FunctionPotential):
         return data
-    if isinstance(data, LocalPotential):
+    if isinstance(data, Potential):
         raise TypeError(
             f"{data} cannot be a descriptor or a baseline: only families of the compiled core can"
         )

@@ -21,6 +21,7 @@ import numpy as np
 from numpy import ndarray
 
 from miniff import _core
+from miniff._charges import GivenCharges
 from miniff._neighbors import join, table_from_arrays
 from miniff.io import atomic_write
 from miniff.kernel import Cell, compute_images
@@ -31,7 +32,7 @@ from miniff.potentials import FunctionPotential
 
 __all__ = ["DamagedFileError", "stored_dataset"]
 
-FORMAT = "miniff descriptors 1"
+FORMAT = "miniff descriptors 2"
 ALIGNMENT = 64
 TABLE = (
     "positions",
@@ -42,6 +43,9 @@ TABLE = (
     "neighbor",
     "image_atom",
     "image_shift",
+    "periodic",
+    "charges",
+    "total_charge",
     "images",
 )
 """Arrays of a table of neighbours."""
@@ -103,6 +107,8 @@ def _key(
         digest.update(json.dumps([list(cell.values), [bool(p) for p in cell.pbc]]).encode())
         digest.update(np.ascontiguousarray(cell.vectors).tobytes())
         digest.update(np.ascontiguousarray(cell.coordinates).tobytes())
+        for charges in GivenCharges.from_meta(cell.meta, cell.size).arrays(cell.size):
+            digest.update(charges.tobytes())
     return digest.hexdigest()[:40]
 
 

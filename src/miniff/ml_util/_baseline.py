@@ -12,7 +12,7 @@ from miniff.kernel import eval as evaluate
 from miniff.ml import load_potentials, plain_of, potential_from_plain
 from miniff.ml_util._errors import Properties
 from miniff.ml_util._types import Checked, Problem, Reads
-from miniff.potentials import FunctionPotential, LocalPotential
+from miniff.potentials import FunctionPotential, Potential
 
 __all__ = ["Baseline", "BaselineArgument", "baseline_potentials", "subtract_baseline"]
 
@@ -24,7 +24,7 @@ DESCRIPTORS = [
 """Families whose values are no energies."""
 
 
-def _load(path: str) -> list[LocalPotential]:
+def _load(path: str) -> list[Potential]:
     """The potentials of a file.
 
     Raises:
@@ -52,7 +52,7 @@ def _problems(choice: object) -> list[Problem]:
 
 
 def _problem(item: object) -> str:
-    if isinstance(item, LocalPotential):
+    if isinstance(item, Potential):
         return _refusal(item)
     try:
         return _refusal(potential_from_plain(item))
@@ -60,7 +60,7 @@ def _problem(item: object) -> str:
         return str(error)
 
 
-def _refusal(potential: LocalPotential) -> str:
+def _refusal(potential: Potential) -> str:
     if isinstance(potential, FunctionPotential) and potential.family in DESCRIPTORS:
         return f"{potential} is a descriptor, whose values are no energies"
     return ""
@@ -72,7 +72,7 @@ BaselineArgument = Annotated[
 """A file of potentials, one potential, or a list of them."""
 
 
-def baseline_potentials(choice: str | dict[str, Any] | list[Any] | None) -> list[LocalPotential]:
+def baseline_potentials(choice: str | dict[str, Any] | list[Any] | None) -> list[Potential]:
     """The potentials that are asked for.
 
     Raises:
@@ -85,7 +85,7 @@ def baseline_potentials(choice: str | dict[str, Any] | list[Any] | None) -> list
     for at, what in _problems(choice):
         raise ValueError(f"`{'.'.join(('baseline', *at))}`: {what}")
     items = choice if isinstance(choice, list) else [choice]
-    return [p if isinstance(p, LocalPotential) else potential_from_plain(p) for p in items]
+    return [p if isinstance(p, Potential) else potential_from_plain(p) for p in items]
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Baseline:
         properties: Of the structures of each set, by its name.
     """
 
-    potentials: tuple[LocalPotential, ...]
+    potentials: tuple[Potential, ...]
     properties: Mapping[str, Properties]
 
     def added(self, name: str, rest: Properties) -> Properties:
@@ -122,7 +122,7 @@ class Baseline:
 
 
 def subtract_baseline(
-    potentials: Sequence[LocalPotential], sets: Mapping[str, Sequence[Cell]]
+    potentials: Sequence[Potential], sets: Mapping[str, Sequence[Cell]]
 ) -> tuple[Baseline, dict[str, list[Cell]]]:
     """The baseline of each set, and the structures with what it leaves of their references.
 
@@ -148,7 +148,7 @@ def subtract_baseline(
     return Baseline(tuple(potentials), properties), left
 
 
-def _evaluated(potentials: Sequence[LocalPotential], cell: Cell) -> Evaluation:
+def _evaluated(potentials: Sequence[Potential], cell: Cell) -> Evaluation:
     result = evaluate(potentials, cell, ignore_missing_species=True)
     if not (np.isfinite(result.energy) and np.isfinite(result.gradient).all()):
         raise ValueError(

@@ -47,7 +47,7 @@ from miniff.ml_util._types import (
     Share,
     folder_problems,
 )
-from miniff.potentials import LocalPotential
+from miniff.potentials import Potential
 
 __all__ = ["FitWorkflow"]
 
@@ -216,7 +216,7 @@ class FitWorkflow:
         reporter: Reporter,
         parts: Split,
         features: FeatureChoice,
-        under: Sequence[LocalPotential],
+        under: Sequence[Potential],
         choices: Mapping[str, Any],
     ) -> PreparedFit:
         if not any(cell.meta.get(name) is not None for cell in parts.train for name in LABELS):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from miniff.ml_util._errors import Errors, Properties, compare
 from miniff.ml_util._outputs import write_learning_curve, write_parities, write_report
 from miniff.ml_util._progress import EpochRecord
-from miniff.potentials import LocalPotential
+from miniff.potentials import Potential
 
 __all__ = ["NAME", "FitResult", "write_fit"]
 
@@ -29,7 +29,7 @@ class FitResult:
         wall_time_s: Time of the training.
     """
 
-    potentials: list[LocalPotential]
+    potentials: list[Potential]
     records: list[EpochRecord]
     reference: Mapping[str, Properties]
     predicted: Mapping[str, Properties]

@@ -9,7 +9,7 @@ from miniff.ml_util._data import hash_of_files
 from miniff.ml_util._data_files import SetFiles, names_of, read_data
 from miniff.ml_util._outputs import refuse_unwritable
 from miniff.ml_util._settings import versions
-from miniff.potentials import LocalPotential, refuse_uncovered_species
+from miniff.potentials import Potential, refuse_uncovered_species
 
 __all__ = ["Material", "read_material", "read_material_to_move"]
 
@@ -26,11 +26,11 @@ class Material:
     """
 
     cells: list[Cell]
-    potentials: list[LocalPotential]
+    potentials: list[Potential]
     ignore_missing_species: bool
     provenance: dict[str, object]
 
-    def potentials_for(self, cell: Cell) -> list[LocalPotential]:
+    def potentials_for(self, cell: Cell) -> list[Potential]:
         """Those that can act in a structure: others name elements that it does not have."""
         return [p for p in self.potentials if set(p.species) <= set(cell.values)]
 
@@ -70,7 +70,7 @@ def read_material_to_move(
 def _material(
     fn_cells: SetFiles,
     fn_potentials: str,
-    loaded: list[LocalPotential],
+    loaded: list[Potential],
     ignore_missing_species: bool,
     seed: int,
 ) -> Material:

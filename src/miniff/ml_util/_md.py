@@ -20,7 +20,7 @@ from miniff.ml_util._progress import CountProgress, Level, Reporter
 from miniff.ml_util._relaxing import Pressure
 from miniff.ml_util._settings import set_threads
 from miniff.ml_util._types import Count, InputFile, NonNegative, Positive, Problem, Seed
-from miniff.potentials import LocalPotential
+from miniff.potentials import Potential
 
 __all__ = ["MdWorkflow", "PreparedMd"]
 
@@ -210,7 +210,7 @@ class PreparedMd:
         return problems
 
     @property
-    def potentials(self) -> list[LocalPotential]:
+    def potentials(self) -> list[Potential]:
         """Those that can act in the structure."""
         return self.material.potentials_for(self.cell)
 

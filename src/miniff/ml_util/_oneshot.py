@@ -30,7 +30,7 @@ from miniff.ml_util._progress import Level, Reporter
 from miniff.ml_util._settings import PRECISIONS, NumberType, set_threads
 from miniff.ml_util._types import Count, InputFile, Seed
 from miniff.potentials import (
-    LocalPotential,
+    Potential,
     Precision,
     evaluate_table,
 )
@@ -112,7 +112,7 @@ class PreparedOneShot:
         own = [cells[s] for deal in deals for s in deal.structures(processes.rank)]
         tables = list(_batches(own, potentials))
 
-        def whole(several: Sequence[LocalPotential]) -> Properties:
+        def whole(several: Sequence[Potential]) -> Properties:
             return gathered(self._predicted(several, tables), deals, processes)
 
         predicted, members = whole(potentials), committee_members(potentials)
@@ -128,7 +128,7 @@ class PreparedOneShot:
         return result
 
     def _predicted(
-        self, potentials: Sequence[LocalPotential], tables: Sequence[tuple[PairTable, list[Cell]]]
+        self, potentials: Sequence[Potential], tables: Sequence[tuple[PairTable, list[Cell]]]
     ) -> Properties:
         precision = self.workflow.precision
         parts = [_predict(potentials, *batch, precision) for batch in tables]
@@ -184,7 +184,7 @@ class OneShotResult:
 
 
 def _batches(
-    cells: Sequence[Cell], potentials: Sequence[LocalPotential]
+    cells: Sequence[Cell], potentials: Sequence[Potential]
 ) -> Iterator[tuple[PairTable, list[Cell]]]:
     """Tables of several structures each, of a bounded size.
 
@@ -204,7 +204,7 @@ def _table(cell: Cell, cutoff: float) -> PairTable:
 
 
 def _predict(
-    potentials: Sequence[LocalPotential],
+    potentials: Sequence[Potential],
     table: PairTable,
     cells: Sequence[Cell],
     precision: Precision,
@@ -219,7 +219,7 @@ def _predict(
     )
 
 
-def _outside(potentials: Sequence[LocalPotential], table: PairTable) -> int:
+def _outside(potentials: Sequence[Potential], table: PairTable) -> int:
     """Atoms outside the range of the training set."""
     outside = np.zeros(table.n_atoms, bool)
     for potential in potentials:

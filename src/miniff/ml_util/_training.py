@@ -52,7 +52,7 @@ from miniff.ml_util._settings import PRECISIONS, NumberType
 from miniff.ml_util._stress import energies_tell_pressure, report_pressure, typical_stress
 from miniff.ml_util._trainer import Best, Predictor, Trainer
 from miniff.ml_util._types import Count, NonNegative, OutputFile, Problem
-from miniff.potentials import LocalPotential
+from miniff.potentials import Potential
 
 __all__ = ["PreparedFit"]
 
@@ -344,7 +344,7 @@ class PreparedFit:
             provenance = {**self.provenance, "job": job}
             save_potentials(path, self._potentials(objective, best), provenance=provenance)
 
-    def _potentials(self, objective: Objective, best: Sequence[Best]) -> list[LocalPotential]:
+    def _potentials(self, objective: Objective, best: Sequence[Best]) -> list[Potential]:
         """The baseline and the networks, whose sum is what was fitted."""
         models = [objective.trained(one.point) for one in best]
         networks = [

@@ -41,7 +41,7 @@ from miniff.potentials._descriptors import (
     sigmoid_descriptor_family,
 )
 from miniff.potentials._embedded_atom import eam_potential_family
-from miniff.potentials._evaluation import CompiledPotentials, TableEvaluation, evaluate_table
+from miniff.potentials._evaluation import CompiledPotentials, evaluate_table
 from miniff.potentials._functions import (
     FunctionPotential,
     Functions,
@@ -63,7 +63,11 @@ from miniff.potentials._lammps import (
 from miniff.potentials._local import (
     LocalEnergies,
     LocalPotential,
+    LongRangePotential,
+    Potential,
+    TableEvaluation,
     listed_potentials,
+    refuse_long_range,
     refuse_short_table,
 )
 from miniff.potentials._model import CoreNetworks, ModelBuilder, Precision
@@ -89,10 +93,12 @@ __all__ = [
     "LocalEnergies",
     "LocalPotential",
     "LocalPotentialFamily",
+    "LongRangePotential",
     "ModelBuilder",
     "Numbers",
     "OneSidedPairWarning",
     "Parameter",
+    "Potential",
     "Precision",
     "TableEvaluation",
     "behler2_descriptor_family",
@@ -121,6 +127,7 @@ __all__ = [
     "polynomial_wide_descriptor_family",
     "potential_from_state_dict",
     "potential_values",
+    "refuse_long_range",
     "refuse_short_table",
     "refuse_uncovered_species",
     "refuse_unknown_species",

@@ -6,7 +6,7 @@ from warnings import warn
 from miniff._checks import unknown_name
 from miniff.potentials._functions import FunctionPotential
 from miniff.potentials._general import GeneralPotential
-from miniff.potentials._local import LocalPotential
+from miniff.potentials._local import Potential
 
 __all__ = [
     "OneSidedPairWarning",
@@ -28,7 +28,7 @@ class OneSidedPairWarning(UserWarning):
 
 
 def refuse_uncovered_species(
-    potentials: Sequence[LocalPotential], names: Sequence[str], *, where: str = "the structure"
+    potentials: Sequence[Potential], names: Sequence[str], *, where: str = "the structure"
 ) -> None:
     """Refuse atoms that no potential gives an energy to.
 
@@ -54,7 +54,7 @@ def refuse_uncovered_species(
         )
 
 
-def refuse_unknown_species(potentials: Sequence[LocalPotential], names: Sequence[str]) -> None:
+def refuse_unknown_species(potentials: Sequence[Potential], names: Sequence[str]) -> None:
     """Refuse potentials for species that are absent: a misspelt name would give a silent zero."""
     for potential in potentials:
         for name in potential.species:
@@ -65,7 +65,7 @@ def refuse_unknown_species(potentials: Sequence[LocalPotential], names: Sequence
                 )
 
 
-def warn_of_one_sided_pairs(potentials: Sequence[LocalPotential], names: Sequence[str]) -> None:
+def warn_of_one_sided_pairs(potentials: Sequence[Potential], names: Sequence[str]) -> None:
     """Warn where a family acts on "a-b" but not on "b-a" and both species are there."""
     tags: dict[str, set[tuple[str, ...]]] = {}
     for potential in potentials:
@@ -90,7 +90,7 @@ def warn_of_one_sided_pairs(potentials: Sequence[LocalPotential], names: Sequenc
                 )
 
 
-def _pair_form(potential: LocalPotential) -> str | None:
+def _pair_form(potential: Potential) -> str | None:
     """What names the form of a pair potential; None for others."""
     if isinstance(potential, FunctionPotential) and potential.family.is_pair_sum:
         return potential.family.name

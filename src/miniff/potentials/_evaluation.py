@@ -1,7 +1,6 @@
 """The one code path from a list of potentials to energies, gradients and strain derivatives."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
@@ -11,27 +10,16 @@ from numpy import ndarray
 from miniff._checks import unknown_name
 from miniff._neighbors import PairTable
 from miniff.potentials._coverage import warn_of_one_sided_pairs
-from miniff.potentials._local import LocalPotential, refuse_short_table
+from miniff.potentials._local import (
+    LocalPotential,
+    LongRangePotential,
+    Potential,
+    TableEvaluation,
+    refuse_short_table,
+)
 from miniff.potentials._model import ModelBuilder, Precision
 
-__all__ = ["CompiledPotentials", "TableEvaluation", "evaluate_table"]
-
-
-@dataclass(frozen=True)
-class TableEvaluation:
-    """Sums over a list of potentials for the atoms and structures of one table.
-
-    Attributes:
-        energies: Per atom (energy).
-        energy: Per structure (energy).
-        gradient: dE/dr (energy/length); forces are its negative.
-        strain_derivative: dE/d(strain) per structure (energy); the virial is its negative.
-    """
-
-    energies: Float64[ndarray, " n_atoms"]
-    energy: Float64[ndarray, " n_structures"]
-    gradient: Float64[ndarray, "n_atoms 3"]
-    strain_derivative: Float64[ndarray, "n_structures 3 3"]
+__all__ = ["CompiledPotentials", "evaluate_table"]
 
 
 class CompiledPotentials:
@@ -44,7 +32,7 @@ class CompiledPotentials:
 
     def __init__(
         self,
-        potentials: Sequence[LocalPotential],
+        potentials: Sequence[Potential],
         names: tuple[str, ...],
         *,
         precision: Precision = "double",
@@ -69,7 +57,9 @@ class CompiledPotentials:
         self.potentials = tuple(potentials)
         self.names = names
         builder = ModelBuilder(names, precision)
-        self._rest = [p for p in potentials if not p.contribute(builder)]
+        local = [p for p in potentials if isinstance(p, LocalPotential)]
+        self._rest = [p for p in local if not p.contribute(builder)]
+        self._long_range = [p for p in potentials if isinstance(p, LongRangePotential)]
         self._model = builder.finish()
 
     def evaluate(self, table: PairTable) -> TableEvaluation:
@@ -94,11 +84,26 @@ class CompiledPotentials:
             energies += part.energies
             gradient += by_atom
             strain += by_strain
-        return TableEvaluation(energies, table.totals(energies), gradient, strain)
+        found = [potential.evaluate(table) for potential in self._long_range]
+        for one in found:
+            energies += one.energies
+            gradient += one.gradient
+            strain += one.strain_derivative
+        charges = common_charges([one.charges for one in found if one.charges is not None])
+        return TableEvaluation(energies, table.totals(energies), gradient, strain, charges)
+
+
+def common_charges(
+    found: Sequence[Float64[ndarray, " n_atoms"]],
+) -> Float64[ndarray, " n_atoms"] | None:
+    """The charges that all have; None where there are none, or where they differ."""
+    if not found or any(not np.array_equal(found[0], other) for other in found[1:]):
+        return None
+    return found[0]
 
 
 def evaluate_table(
-    potentials: Sequence[LocalPotential], table: PairTable, *, precision: Precision = "double"
+    potentials: Sequence[Potential], table: PairTable, *, precision: Precision = "double"
 ) -> TableEvaluation:
     """Energy, gradient and strain derivative of every structure of a table.
 

@@ -17,7 +17,14 @@ from numpy import ndarray
 
 from miniff import _core
 from miniff._neighbors import PairTable
-from miniff.potentials._local import LocalEnergies, LocalPotential, check_tag, refuse_short_table
+from miniff.potentials._local import (
+    LocalEnergies,
+    LocalPotential,
+    LongRangePotential,
+    Potential,
+    check_tag,
+    refuse_short_table,
+)
 from miniff.potentials._parameters import Choice, Numbers, Parameter, Value, check_parameters
 
 if TYPE_CHECKING:
@@ -367,7 +374,7 @@ def _images(table: PairTable, images: ndarray | None) -> ndarray:
 
 
 def potential_values(
-    potentials: Sequence[LocalPotential], table: PairTable
+    potentials: Sequence[Potential], table: PairTable
 ) -> Float64[ndarray, "n_potentials n_atoms"]:
     """Energies of every atom from every potential, formulas of a common centre in one pass."""
     out = np.zeros((len(potentials), table.n_atoms))
@@ -377,13 +384,15 @@ def potential_values(
         rows = np.array([row for row, _ in members])
         out[rows[:, None], atoms] = functions.values(table, atoms).T
     for row, potential in enumerate(potentials):
-        if not isinstance(potential, FunctionPotential):
+        if isinstance(potential, LongRangePotential):
+            out[row] = potential.evaluate(table).energies
+        elif isinstance(potential, LocalPotential) and not isinstance(potential, FunctionPotential):
             out[row] = potential.local_energies(table, gradient=False).energies
     return out
 
 
 def by_centre(
-    potentials: Sequence[LocalPotential],
+    potentials: Sequence[Potential],
 ) -> dict[str | None, list[tuple[int, FunctionPotential]]]:
     """The formulas among the potentials with their places, sorted by centre species."""
     groups: dict[str | None, list[tuple[int, FunctionPotential]]] = {}

@@ -1,4 +1,5 @@
-"""What a local potential is: an energy per atom that depends on the atom's pair vectors alone."""
+"""What a potential is: local, where an atom's energy depends on its own pair vectors alone, or of
+long range, where it depends on the whole structure."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +14,15 @@ from miniff._neighbors import PairTable
 if TYPE_CHECKING:
     from miniff.potentials._model import ModelBuilder
 
-__all__ = ["LocalEnergies", "LocalPotential", "listed_potentials"]
+__all__ = [
+    "LocalEnergies",
+    "LocalPotential",
+    "LongRangePotential",
+    "Potential",
+    "TableEvaluation",
+    "listed_potentials",
+    "refuse_long_range",
+]
 
 
 @dataclass(frozen=True)
@@ -30,8 +39,27 @@ class LocalEnergies:
     image_gradient: Float64[ndarray, "n_images 3"] | None
 
 
-class LocalPotential(ABC):
-    """An energy per atom as a function of its neighbourhood: a formula or a network.
+@dataclass(frozen=True)
+class TableEvaluation:
+    """Energies and their derivatives for the atoms and structures of one table.
+
+    Attributes:
+        energies: Per atom (energy).
+        energy: Per structure (energy).
+        gradient: dE/dr (energy/length); forces are its negative.
+        strain_derivative: dE/d(strain) per structure (energy); the virial is its negative.
+        charges: Of the atoms (charge), if there are any that energies depend on.
+    """
+
+    energies: Float64[ndarray, " n_atoms"]
+    energy: Float64[ndarray, " n_structures"]
+    gradient: Float64[ndarray, "n_atoms 3"]
+    strain_derivative: Float64[ndarray, "n_structures 3 3"]
+    charges: Float64[ndarray, " n_atoms"] | None = None
+
+
+class Potential(ABC):
+    """An energy per atom: a formula, a network, or the interaction of charges.
 
     Attributes:
         tag: Species it acts on, separated by dashes, the centre first; None for all.
@@ -44,12 +72,24 @@ class LocalPotential(ABC):
     @property
     @abstractmethod
     def cutoff(self) -> float:
-        """Distance beyond which it sees nothing (length)."""
+        """Distance up to which it needs neighbours (length)."""
 
     @property
     @abstractmethod
     def species(self) -> tuple[str, ...]:
         """Every species it names."""
+
+    @abstractmethod
+    def copy(self, tag: str | None) -> "Potential":
+        """The same potential for other species."""
+
+    @abstractmethod
+    def state_dict(self) -> Mapping[str, object]:
+        """Plain data from which ``potential_from_state_dict`` makes it again."""
+
+
+class LocalPotential(Potential):
+    """An energy per atom as a function of its neighbourhood: a formula or a network."""
 
     @abstractmethod
     def local_energies(self, table: PairTable, *, gradient: bool) -> LocalEnergies:
@@ -67,25 +107,52 @@ class LocalPotential(ABC):
     def copy(self, tag: str | None) -> "LocalPotential":
         """The same potential for other species."""
 
+
+class LongRangePotential(Potential):
+    """An energy per atom that depends on atoms at any distance, as that of charges does."""
+
     @abstractmethod
-    def state_dict(self) -> Mapping[str, object]:
-        """Plain data from which ``potential_from_state_dict`` makes it again."""
+    def evaluate(self, table: PairTable) -> TableEvaluation:
+        """Energy, gradient and strain derivative of every structure of a table.
+
+        Raises:
+            ValueError: A table it cannot be evaluated for.
+        """
 
 
 def listed_potentials(
-    potentials: LocalPotential | Sequence[LocalPotential],
-) -> list[LocalPotential]:
+    potentials: Potential | Sequence[Potential],
+) -> list[Potential]:
     """One potential or several, as a list.
 
     Raises:
         TypeError: Something else, as a family that was not called yet.
     """
-    several = [potentials] if isinstance(potentials, LocalPotential) else potentials
+    several = [potentials] if isinstance(potentials, Potential) else potentials
     for one in several if isinstance(several, Iterable) else [several]:
-        if not isinstance(one, LocalPotential):
+        if not isinstance(one, Potential):
             hint = "; call a family with its parameters" if callable(one) else ""
             raise TypeError(f"`potentials` has {one!r:.80} but must have potentials{hint}")
     return list(several)
+
+
+def refuse_long_range(potentials: Sequence[Potential], what: str) -> list[LocalPotential]:
+    """The potentials, if each atom's energy is a function of its own pair vectors.
+
+    Args:
+        potentials: One or several.
+        what: Is asked for and exists for such alone.
+
+    Raises:
+        ValueError: One of them is of long range.
+    """
+    local = [p for p in potentials if isinstance(p, LocalPotential)]
+    for potential in potentials:
+        if potential not in local:
+            raise ValueError(
+                f"{potential} is of long range: {what} exists for local potentials alone"
+            )
+    return local
 
 
 def check_tag(tag: str | None, n_bodies: int) -> None:
@@ -101,7 +168,7 @@ def check_tag(tag: str | None, n_bodies: int) -> None:
         raise ValueError(f"`tag` is {tag!r} but must name {n_bodies} species like {example!r}")
 
 
-def refuse_short_table(potentials: Sequence[LocalPotential], table: PairTable) -> None:
+def refuse_short_table(potentials: Sequence[Potential], table: PairTable) -> None:
     """A list shorter than a cutoff would give energies that are silently wrong."""
     for potential in potentials:
         if potential.cutoff > table.cutoff:

@@ -11,7 +11,7 @@ from miniff._neighbors import join
 from miniff.kernel import Cell, compute_images
 from miniff.potentials import (
     FunctionPotential,
-    LocalPotential,
+    Potential,
     behler2_descriptor_family,
     behler_turning_point,
     potential_values,
@@ -29,7 +29,7 @@ place."""
 
 
 def plot_descriptors_2(
-    descriptors: Mapping[str, Sequence[LocalPotential]],
+    descriptors: Mapping[str, Sequence[Potential]],
     limits: tuple[float, float] | None = None,
     *,
     length_unit: str = "angstrom",
@@ -77,7 +77,7 @@ def plot_descriptors_2(
 
 
 def plot_descriptors_3(
-    descriptors: Mapping[str, Sequence[LocalPotential]],
+    descriptors: Mapping[str, Sequence[Potential]],
     distances: tuple[float, float] | None = None,
     *,
     length_unit: str = "angstrom",
@@ -138,7 +138,7 @@ def _limits(panels: Panels, limits: tuple[float, float] | None) -> tuple[float, 
 
 
 def _dots(
-    functions: Sequence[LocalPotential], species: Sequence[str], limits: tuple[float, float]
+    functions: Sequence[Potential], species: Sequence[str], limits: tuple[float, float]
 ) -> list[tuple[int, float, float]]:
     """Number of the function, place and height of each turning point within the limits."""
     dots = []
@@ -156,16 +156,14 @@ def _dot(x: float, y: float, color: str, label: str = "_nolegend_") -> Line2D:
     return dot
 
 
-def _radial_values(
-    functions: Sequence[LocalPotential], species: Sequence[str], r: ndarray
-) -> ndarray:
+def _radial_values(functions: Sequence[Potential], species: Sequence[str], r: ndarray) -> ndarray:
     """[n_functions, n_points] for an atom with one neighbour."""
     places = [[[0.0, 0.0, 0.0], [x, 0.0, 0.0]] for x in r]
     return _values(functions, species, places)
 
 
 def _angular_values(
-    functions: Sequence[LocalPotential],
+    functions: Sequence[Potential],
     species: Sequence[str],
     distances: tuple[float, float],
     theta: ndarray,
@@ -179,7 +177,7 @@ def _angular_values(
 
 
 def _values(
-    functions: Sequence[LocalPotential],
+    functions: Sequence[Potential],
     species: Sequence[str],
     places: Sequence[list[list[float]]],
 ) -> ndarray:
@@ -194,7 +192,7 @@ def _values(
     return values
 
 
-def _turning_point(function: LocalPotential) -> float | None:
+def _turning_point(function: Potential) -> float | None:
     """Of a Gaussian around the atom with the cosine cutoff function; None for others."""
     if not isinstance(function, FunctionPotential):
         return None

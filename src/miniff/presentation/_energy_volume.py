@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from miniff._checks import check_finite, unknown_name
 from miniff.kernel import Cell, profile
-from miniff.potentials import LocalPotential
+from miniff.potentials import Potential
 from miniff.presentation._style import GREY, MARKERS, look
 from miniff.presentation._units import labelled, printed, size_of
 from miniff.units import factor
@@ -24,7 +24,7 @@ Points = tuple[Sequence[float] | ndarray, Sequence[float] | ndarray]
 
 
 def plot_energy_volume(
-    potentials: Mapping[str, Sequence[LocalPotential]],
+    potentials: Mapping[str, Sequence[Potential]],
     cell: Cell,
     reference: Mapping[str, Points] | None = None,
     *,
@@ -141,7 +141,7 @@ class _Fit:
 
 
 def _curve(
-    name: str, potentials: Sequence[LocalPotential], cell: Cell, limits: tuple[float, float]
+    name: str, potentials: Sequence[Potential], cell: Cell, limits: tuple[float, float]
 ) -> _EnergyVolume:
     if not all(cell.pbc):
         raise ValueError(

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy import ndarray
 
 from miniff.kernel import Cell, batch_rdf, compute_images
-from miniff.potentials import LocalPotential
+from miniff.potentials import Potential
 from miniff.presentation._descriptors import plot_descriptors_2
 from miniff.presentation._potential import plot_potential_2
 from miniff.presentation._style import GREY, LINES, MARKERS, PALETTE, look, new_axes
@@ -150,7 +150,7 @@ def _draw_distances(ax: Axes, cells: Sequence[Cell]) -> None:
     ax.set(xlabel="distance (Å)", ylabel="neighbours per Å", xlim=(0, FARTHEST), ylim=(0, None))
 
 
-def plot_potentials(potentials: Sequence[LocalPotential]) -> Figure | None:
+def plot_potentials(potentials: Sequence[Potential]) -> Figure | None:
     """What depends on one distance: radial descriptors of networks, and pair potentials.
 
     Of many descriptors in a panel some are drawn, evenly; None where there is nothing to draw.
@@ -191,16 +191,16 @@ def _keep_short_legend(ax: Axes) -> None:
         legend.remove()
 
 
-def _is_pair(potential: LocalPotential) -> bool:
+def _is_pair(potential: Potential) -> bool:
     family = getattr(potential, "family", None)
     return bool(getattr(family, "is_pair_sum", False))
 
 
 def _panels(
-    descriptors: Mapping[str, Sequence[LocalPotential]],
-) -> list[tuple[str, list[LocalPotential]]]:
+    descriptors: Mapping[str, Sequence[Potential]],
+) -> list[tuple[str, list[Potential]]]:
     """Radial descriptors by centre and neighbour."""
-    found: dict[tuple[str, ...], list[LocalPotential]] = {}
+    found: dict[tuple[str, ...], list[Potential]] = {}
     for centre, functions in descriptors.items():
         for function in functions:
             if _is_pair(function):
@@ -208,9 +208,9 @@ def _panels(
     return [(key[0], functions) for key, functions in found.items()]
 
 
-def _some(functions: list[LocalPotential]) -> list[LocalPotential]:
+def _some(functions: list[Potential]) -> list[Potential]:
     """So many of each pair of species as can be told apart."""
-    kept: list[LocalPotential] = []
+    kept: list[Potential] = []
     for _, own in _panels({"": functions}):
         step = -(-len(own) // MOST_FUNCTIONS)
         kept += own[::step]

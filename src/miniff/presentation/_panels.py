@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 from numpy import ndarray
 
-from miniff.potentials import FunctionPotential, GeneralPotential, LocalPotential
+from miniff.potentials import FunctionPotential, GeneralPotential, Potential
 from miniff.presentation._style import COLUMN, GREY, LINES, PAGE, Dashes, new_axes
 
 __all__ = ["ANY", "Panels", "axes_for", "draw_curves", "panels_of"]
@@ -36,12 +36,12 @@ MOST_ENTRIES = 12
 MOST_DASHES, WIDTHS = 4, (0.6, 1.2, 2.0)
 """How many values of a second and third parameter can be told by dashes and widths of lines."""
 
-Panels = dict[tuple[str, ...], list[LocalPotential]]
+Panels = dict[tuple[str, ...], list[Potential]]
 """The functions by the species of the atom and of its neighbours."""
 Numbers = Mapping[str, str]
 
 
-def panels_of(descriptors: Mapping[str, Sequence[LocalPotential]], n_bodies: int) -> Panels:
+def panels_of(descriptors: Mapping[str, Sequence[Potential]], n_bodies: int) -> Panels:
     """The functions of a distance (2 bodies) or of an angle (3), by the species they are for."""
     panels: Panels = {}
     for centre, functions in descriptors.items():
@@ -57,7 +57,7 @@ def panels_of(descriptors: Mapping[str, Sequence[LocalPotential]], n_bodies: int
     return panels
 
 
-def _sums_over(function: LocalPotential, n_bodies: int) -> bool:
+def _sums_over(function: Potential, n_bodies: int) -> bool:
     """Whether it is a sum over neighbours, or over pairs of them, each alike."""
     if isinstance(function, FunctionPotential):
         return function.family.n_bodies == n_bodies and function.family.neighbors_of is None
@@ -81,7 +81,7 @@ def axes_for(panels: Panels, axes: Sequence[Axes] | ndarray | None) -> list[Axes
 
 def draw_curves(
     ax: Axes,
-    functions: Sequence[LocalPotential],
+    functions: Sequence[Potential],
     x: ndarray,
     values: ndarray,
     unit: float,
@@ -132,7 +132,7 @@ class _Stroke:
 
 
 def _told_by_one(
-    functions: Sequence[LocalPotential], unit: float
+    functions: Sequence[Potential], unit: float
 ) -> tuple[list[_Stroke], list[_Stroke]]:
     """A colour and an entry of the legend for each function."""
     shades = _shades(len(functions))
@@ -144,7 +144,7 @@ def _told_by_one(
 
 
 def _told_by_several(
-    functions: Sequence[LocalPotential], unit: float
+    functions: Sequence[Potential], unit: float
 ) -> tuple[list[_Stroke], list[_Stroke]] | None:
     """Colours tell one parameter, dashes another, widths a third: fewer entries; None if not so."""
     numbers = [_numbers(f, unit) for f in functions]
@@ -178,7 +178,7 @@ def _entry(name: str, value: str) -> str:
     return f"{SYMBOLS.get(name, name)} = {value}"
 
 
-def _labels(functions: Sequence[LocalPotential], unit: float) -> list[str]:
+def _labels(functions: Sequence[Potential], unit: float) -> list[str]:
     """What tells each function from the others of its panel."""
     names = [_name(f) for f in functions]
     numbers = [_numbers(f, unit) for f in functions]
@@ -193,7 +193,7 @@ def _labels(functions: Sequence[LocalPotential], unit: float) -> list[str]:
     return labels
 
 
-def _name(function: LocalPotential) -> str:
+def _name(function: Potential) -> str:
     return function.family.name if isinstance(function, FunctionPotential) else "general"
 
 
@@ -202,7 +202,7 @@ def _differing(numbers: Sequence[Numbers]) -> list[str]:
     return [name for name in every if len({one.get(name) for one in numbers}) > 1]
 
 
-def _numbers(function: LocalPotential, unit: float) -> dict[str, str]:
+def _numbers(function: Potential, unit: float) -> dict[str, str]:
     """Parameters in the unit of the plot, with three digits."""
     if not isinstance(function, FunctionPotential):
         return {}

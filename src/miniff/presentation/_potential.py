@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from miniff._neighbors import join
 from miniff.kernel import Cell, compute_images, profile_directed_strain
-from miniff.potentials import LocalPotential, listed_potentials, potential_values
+from miniff.potentials import Potential, listed_potentials, potential_values
 from miniff.presentation._style import look
 from miniff.presentation._units import labelled, size_of
 
@@ -20,7 +20,7 @@ FIRST = 0.1
 
 
 def plot_potential_2(
-    potentials: LocalPotential | Sequence[LocalPotential],
+    potentials: Potential | Sequence[Potential],
     limits: tuple[float, float] | None = None,
     pair: tuple[str, str] | None = None,
     *,
@@ -70,7 +70,7 @@ def plot_potential_2(
 
 
 def plot_strain_profile(
-    potentials: Sequence[LocalPotential],
+    potentials: Sequence[Potential],
     cell: Cell,
     limits: tuple[float, float] = (0.9, 1.1),
     direction: Sequence[float] = (1, 1, 1),
@@ -123,7 +123,7 @@ def plot_strain_profile(
 
 
 def _limits(
-    potentials: Sequence[LocalPotential], limits: tuple[float, float] | None
+    potentials: Sequence[Potential], limits: tuple[float, float] | None
 ) -> tuple[float, float]:
     if limits is None:
         cutoff = max((p.cutoff for p in potentials), default=0.0)
@@ -136,7 +136,7 @@ def _limits(
     return low, high
 
 
-def _pair_of(potentials: Sequence[LocalPotential]) -> tuple[str, str]:
+def _pair_of(potentials: Sequence[Potential]) -> tuple[str, str]:
     """The first two species of the first tag; for potentials on all species, any."""
     for potential in potentials:
         if potential.species:
@@ -144,14 +144,14 @@ def _pair_of(potentials: Sequence[LocalPotential]) -> tuple[str, str]:
     return ("a", "a")
 
 
-def _acts_on(potential: LocalPotential, pair: tuple[str, str]) -> bool:
+def _acts_on(potential: Potential, pair: tuple[str, str]) -> bool:
     """Whether it gives an atom of the first species an energy, if one of the second is near."""
     centre, *neighbors = potential.species or pair
     return centre == pair[0] and (not neighbors or pair[1] in neighbors)
 
 
 def _with_one_neighbor(
-    potentials: Sequence[LocalPotential], species: tuple[str, str], r: ndarray
+    potentials: Sequence[Potential], species: tuple[str, str], r: ndarray
 ) -> ndarray:
     """The energy of an atom of the first species for each distance of one of the second."""
     pairs = [Cell(np.eye(3), [[0, 0, 0], [x, 0, 0]], species, pbc=False) for x in r]
