@@ -27,6 +27,7 @@ from miniff.ml_util import JobError
 from miniff.potentials import (
     behler2_descriptor_family,
     behler5_descriptor_family,
+    charge_families,
     known_families,
     lj_potential_family,
 )
@@ -60,7 +61,9 @@ def test_every_family_has_a_short_name() -> None:
     names = families()
     assert names["behler2"] is names["Behler type 2"] is behler2_descriptor_family
     assert names["lj"] is lj_potential_family
-    assert {id(f) for f in names.values()} == {id(f) for f in known_families.values()}
+    assert {id(f) for f in names.values()} == {
+        id(f) for f in [*known_families.values(), *charge_families.values()]
+    }
 
 
 @pytest.mark.parametrize("name", ["d.json", "d.yml", "d.yaml"])

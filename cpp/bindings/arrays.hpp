@@ -43,6 +43,7 @@ void bind_grouping(nanobind::module_& m);
 void bind_tables(nanobind::module_& m);
 void bind_many_body(nanobind::module_& m);
 void bind_functions(nanobind::module_& m);
+void bind_coulomb(nanobind::module_& m);
 void bind_energies(nanobind::module_& m);
 void bind_jacobian(nanobind::module_& m);
 void bind_network_training(nanobind::module_& m);

@@ -40,4 +40,5 @@ NB_MODULE(MINIFF_MODULE, m) {
     miniff::bindings::bind_energies(m);
     miniff::bindings::bind_jacobian(m);
     miniff::bindings::bind_network_training(m);
+    miniff::bindings::bind_coulomb(m);
 }

@@ -9,7 +9,13 @@ from ase.data import chemical_symbols
 
 from miniff._checks import check_not_negative, unknown_name
 from miniff.ml import load_potentials, plain_of, potential_from_plain
-from miniff.potentials import FunctionPotential, Potential, Precision, listed_potentials
+from miniff.potentials import (
+    FixedChargePotential,
+    FunctionPotential,
+    Potential,
+    Precision,
+    listed_potentials,
+)
 
 __all__ = ["AnyPotentials", "Given"]
 
@@ -58,7 +64,10 @@ class Given:
         potentials: object = (
             str(self.potentials)
             if isinstance(self.potentials, str | Path)
-            else [plain_of(p) if isinstance(p, FunctionPotential) else repr(p) for p in self.listed]
+            else [
+                plain_of(p) if isinstance(p, FunctionPotential | FixedChargePotential) else repr(p)
+                for p in self.listed
+            ]
         )
         return {
             "potentials": potentials,

@@ -10,8 +10,8 @@ from miniff.ml._auto_recipe import N_FUNCTIONS, auto_behler_descriptors, auto_cu
 from miniff.ml._files import load_potentials
 from miniff.ml._plain import (
     PLAIN_SUFFIXES,
+    function_from_plain,
     plain_of,
-    potential_from_plain,
     read_plain,
     write_plain,
 )
@@ -131,7 +131,7 @@ def plan_descriptors(choice: DescriptorChoice) -> DescriptorPlan:
     if problems:
         raise ValueError("\n".join(f"descriptors.{'.'.join(at)}: {what}" for at, what in problems))
     chosen = {
-        name: tuple(_named_recipe(item) or potential_from_plain(item) for item in items)
+        name: tuple(_named_recipe(item) or function_from_plain(item) for item in items)
         for name, items in choice.items()
     }
     return DescriptorPlan(chosen, recipe_for_rest=None)
@@ -162,7 +162,7 @@ def _problem(name: str, item: object) -> str:
     if _named_recipe(item):
         return ""
     try:
-        function = potential_from_plain(item)
+        function = function_from_plain(item)
     except ValueError as error:
         return str(error)
     is_other = bool(function.species) and function.species[0] != name
@@ -195,7 +195,7 @@ def load_descriptors(path: str | Path) -> dict[str, list[FunctionPotential]]:
     ]
     if problems:
         raise ValueError("\n".join(f"{path}: {'.'.join(at)}: {what}" for at, what in problems))
-    return {name: [potential_from_plain(item) for item in content[name]] for name in content}
+    return {name: [function_from_plain(item) for item in content[name]] for name in content}
 
 
 def _of_networks(path: str | Path) -> dict[str, list[FunctionPotential]]:

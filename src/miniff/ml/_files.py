@@ -16,7 +16,12 @@ from miniff.ml._plain import (
     write_plain,
 )
 from miniff.ml._potential import NN_TAG, NNPotential
-from miniff.potentials import FunctionPotential, Potential, potential_from_state_dict
+from miniff.potentials import (
+    FixedChargePotential,
+    FunctionPotential,
+    Potential,
+    potential_from_state_dict,
+)
 
 __all__ = ["load_potentials", "load_provenance", "potential_from_state", "save_potentials"]
 
@@ -62,7 +67,7 @@ def _save_plain(
         raise ValueError(f"{path} has no place for where potentials come from: name it in .pt")
     plain = []
     for one in potentials:
-        if not isinstance(one, FunctionPotential):
+        if not isinstance(one, FunctionPotential | FixedChargePotential):
             raise ValueError(f"{path} can hold formulas alone, but here is {one}: name it in .pt")
         plain.append(plain_of(one))
     write_plain(path, plain)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from miniff.ml._activations import activation
 from miniff.ml._potential import NN_TAG, NNPotential
-from miniff.potentials import Potential, potential_from_state_dict
+from miniff.potentials import Potential, function_from_state_dict, potential_from_state_dict
 
 __all__ = ["old_potential"]
 
@@ -51,7 +51,7 @@ def old_potential(state: object, between: str | None) -> Potential:
     if not isinstance(descriptors, list):
         raise ValueError(f"`descriptors` is {type(descriptors).__name__} but must be a list")
     network = _network(parameters["nn"], between)
-    functions = [potential_from_state_dict(d) for d in descriptors]
+    functions = [function_from_state_dict(d) for d in descriptors]
     return NNPotential(network, functions, str(state["ptag"]))
 
 

@@ -18,15 +18,19 @@ import miniff.potentials as all_potentials
 from miniff._checks import unknown_name
 from miniff.io import atomic_write
 from miniff.potentials import (
+    ChargeFamily,
+    FixedChargePotential,
     FunctionPotential,
     LocalPotentialFamily,
     Potential,
+    charge_families,
     known_families,
 )
 
 __all__ = [
     "PLAIN_SUFFIXES",
     "families",
+    "function_from_plain",
     "plain_of",
     "potential_from_plain",
     "read_plain",
@@ -36,24 +40,25 @@ __all__ = [
 PLAIN_SUFFIXES = (".json", ".yaml", ".yml")
 
 
-def families() -> dict[str, LocalPotentialFamily]:
+def families() -> dict[str, LocalPotentialFamily | ChargeFamily]:
     """What files can hold, by long and short names."""
-    known = list(known_families.values())
+    by_name: dict[str, LocalPotentialFamily | ChargeFamily] = {**known_families, **charge_families}
+    known = list(by_name.values())
     short = {}
     for name in all_potentials.__all__:
         kind = name.removesuffix("_family").removesuffix("_descriptor").removesuffix("_potential")
         if name.endswith("_family") and any(getattr(all_potentials, name) is f for f in known):
             short[kind] = getattr(all_potentials, name)
-    return {**short, **known_families}
+    return {**short, **by_name}
 
 
-def potential_from_plain(data: object) -> FunctionPotential:
+def potential_from_plain(data: object) -> FunctionPotential | FixedChargePotential:
     """The potential that plain data stand for; one that is made already is taken as it is.
 
     Raises:
         ValueError: No such family, or parameters that it does not take.
     """
-    if isinstance(data, FunctionPotential):
+    if isinstance(data, FunctionPotential | FixedChargePotential):
         return data
     if isinstance(data, Potential):
         raise TypeError(
@@ -70,15 +75,32 @@ def potential_from_plain(data: object) -> FunctionPotential:
     if tag is not None and not isinstance(tag, str):
         raise ValueError(f"`tag` is {tag!r} but must be text")
     try:
-        return known[name](tag=tag, **rest)
+        return known[name](tag, **rest)
     except TypeError as error:
         raise ValueError(str(error)) from None
 
 
-def plain_of(potential: FunctionPotential) -> dict[str, object]:
+def function_from_plain(data: object) -> FunctionPotential:
+    """The same, where it must be a formula of the compiled core, as descriptors are.
+
+    Raises:
+        ValueError: As :func:`potential_from_plain`, or a potential of charges.
+    """
+    potential = potential_from_plain(data)
+    if not isinstance(potential, FunctionPotential):
+        raise ValueError(f"{potential} cannot be a descriptor: it is of long range")
+    return potential
+
+
+def plain_of(potential: FunctionPotential | FixedChargePotential) -> dict[str, object]:
     """The plain data that stand for a potential."""
     tag = {} if potential.tag is None else {"tag": potential.tag}
-    return {"family": potential.family.name, **tag, **potential.parameters}
+    parameters = {
+        name: dict(value) if isinstance(value, Mapping) else value
+        for name, value in potential.parameters.items()
+        if value != {}
+    }
+    return {"family": potential.family.name, **tag, **parameters}
 
 
 def read_plain(path: Path) -> object:

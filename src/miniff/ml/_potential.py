@@ -20,7 +20,7 @@ from miniff.potentials import (
     LocalEnergies,
     LocalPotential,
     ModelBuilder,
-    potential_from_state_dict,
+    function_from_state_dict,
 )
 
 __all__ = ["NNPotential", "potentials_from_ml_data"]
@@ -190,7 +190,7 @@ class NNPotential(LocalPotential):
             raise ValueError("`descriptors` and `network` must be lists")
         return NNPotential(
             network_from_state(network),
-            [potential_from_state_dict(d) for d in descriptors],
+            [function_from_state_dict(d) for d in descriptors],
             str(state["ptag"]),
             ranges=ranges.numpy() if isinstance(ranges, Tensor) else None,
         )

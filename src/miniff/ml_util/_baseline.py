@@ -12,7 +12,7 @@ from miniff.kernel import eval as evaluate
 from miniff.ml import load_potentials, plain_of, potential_from_plain
 from miniff.ml_util._errors import Properties
 from miniff.ml_util._types import Checked, Problem, Reads
-from miniff.potentials import FunctionPotential, Potential
+from miniff.potentials import FixedChargePotential, FunctionPotential, Potential
 
 __all__ = ["Baseline", "BaselineArgument", "baseline_potentials", "subtract_baseline"]
 
@@ -117,7 +117,8 @@ class Baseline:
         if not self.potentials:
             return None
         return [
-            plain_of(p) if isinstance(p, FunctionPotential) else repr(p) for p in self.potentials
+            plain_of(p) if isinstance(p, FunctionPotential | FixedChargePotential) else repr(p)
+            for p in self.potentials
         ]
 
 

@@ -29,6 +29,16 @@ from miniff.potentials._compact import (
     weighted_polynomial_radial_descriptor_family,
     weighted_polynomial_wide_descriptor_family,
 )
+from miniff.potentials._coulomb import (
+    ChargeFamily,
+    FixedChargePotential,
+    dsf_potential_family,
+    ewald_k_potential_family,
+    ewald_real_potential_family,
+    ewald_self_potential_family,
+    ewald_total_potential_family,
+    wolf_potential_family,
+)
 from miniff.potentials._counting import counted_once
 from miniff.potentials._coverage import (
     OneSidedPairWarning,
@@ -71,8 +81,13 @@ from miniff.potentials._local import (
     refuse_short_table,
 )
 from miniff.potentials._model import CoreNetworks, ModelBuilder, Precision
-from miniff.potentials._parameters import Choice, Numbers, Parameter
-from miniff.potentials._registry import known_families, potential_from_state_dict
+from miniff.potentials._parameters import ByName, Choice, Numbers, Parameter, Switch
+from miniff.potentials._registry import (
+    charge_families,
+    function_from_state_dict,
+    known_families,
+    potential_from_state_dict,
+)
 from miniff.potentials._tersoff import tersoff_potential_family
 from miniff.potentials._turning_point import behler_turning_point
 from miniff.potentials._weighted import (
@@ -84,9 +99,12 @@ from miniff.potentials._zbl import zbl_potential_family
 __all__ = [
     "COMPACT_FORMS",
     "CUTOFF_FUNCTIONS",
+    "ByName",
+    "ChargeFamily",
     "Choice",
     "CompiledPotentials",
     "CoreNetworks",
+    "FixedChargePotential",
     "FunctionPotential",
     "Functions",
     "GeneralPotential",
@@ -100,6 +118,7 @@ __all__ = [
     "Parameter",
     "Potential",
     "Precision",
+    "Switch",
     "TableEvaluation",
     "behler2_descriptor_family",
     "behler4_descriptor_family",
@@ -107,11 +126,18 @@ __all__ = [
     "behler5x_descriptor_family",
     "behler_turning_point",
     "buckingham_potential_family",
+    "charge_families",
     "counted_once",
+    "dsf_potential_family",
     "eam_potential_family",
     "eam_potentials",
     "evaluate_table",
+    "ewald_k_potential_family",
+    "ewald_real_potential_family",
+    "ewald_self_potential_family",
+    "ewald_total_potential_family",
     "funcfl_potentials",
+    "function_from_state_dict",
     "general_pair_potential_family",
     "general_triple_potential_family",
     "harmonic_repulsion_potential_family",
@@ -143,5 +169,6 @@ __all__ = [
     "weighted_polynomial_radial_descriptor_family",
     "weighted_polynomial_wide_descriptor_family",
     "weighted_radial_descriptor_family",
+    "wolf_potential_family",
     "zbl_potential_family",
 ]

@@ -10,7 +10,16 @@ import numpy as np
 
 from miniff._checks import unknown_name
 
-__all__ = ["Choice", "Numbers", "Parameter", "Value", "check_parameters", "numbers_of"]
+__all__ = [
+    "ByName",
+    "Choice",
+    "Numbers",
+    "Parameter",
+    "Switch",
+    "Value",
+    "check_parameters",
+    "numbers_of",
+]
 
 Value = Any
 """What the ``check`` of a parameter returns: a number, a word, or numbers in tuples."""
@@ -108,12 +117,51 @@ class Numbers:
         return f"`{name}` must be {' or '.join(words[depth] for depth in self.depths)}"
 
 
+@dataclass(frozen=True)
+class ByName:
+    """A number for each species that is named; for none at all by default.
+
+    Attributes:
+        each: What each of them may be.
+        text: What they are, with their kind of unit.
+    """
+
+    each: Parameter
+    text: str = ""
+    default: tuple[()] = ()
+
+    def check(self, name: str, value: object) -> dict[str, float]:
+        """The value as a mapping; numbers out of range are refused."""
+        if value == ():
+            return {}
+        if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+            raise TypeError(f"`{name}` is {value!r} but must be a mapping of species to numbers")
+        return {key: self.each.check(f"{name}[{key}]", own) for key, own in value.items()}
+
+
+@dataclass(frozen=True)
+class Switch:
+    """Yes or no; no by default."""
+
+    text: str = ""
+    default: bool = False
+
+    def check(self, name: str, value: object) -> bool:
+        """The value, if it is true or false."""
+        if not isinstance(value, bool):
+            raise TypeError(f"`{name}` is {value!r} but must be True or False")
+        return value
+
+
+Known = Parameter | Choice | Numbers | ByName | Switch
+
+
 def _tuples(nested: Value) -> Value:
     return tuple(map(_tuples, nested)) if isinstance(nested, list) else nested
 
 
 def check_parameters(
-    family: str, known: Mapping[str, Parameter | Choice | Numbers], given: Mapping[str, object]
+    family: str, known: Mapping[str, Known], given: Mapping[str, object]
 ) -> dict[str, Value]:
     """The complete set of parameters, defaults filled in, in the order of `known`.
 

@@ -26,6 +26,16 @@ from miniff.potentials._compact import (
     weighted_polynomial_radial_descriptor_family,
     weighted_polynomial_wide_descriptor_family,
 )
+from miniff.potentials._coulomb import (
+    ChargeFamily,
+    FixedChargePotential,
+    dsf_potential_family,
+    ewald_k_potential_family,
+    ewald_real_potential_family,
+    ewald_self_potential_family,
+    ewald_total_potential_family,
+    wolf_potential_family,
+)
 from miniff.potentials._descriptors import (
     behler5x_descriptor_family,
     sigmoid_descriptor_family,
@@ -39,7 +49,12 @@ from miniff.potentials._weighted import (
 )
 from miniff.potentials._zbl import zbl_potential_family
 
-__all__ = ["known_families", "potential_from_state_dict"]
+__all__ = [
+    "charge_families",
+    "function_from_state_dict",
+    "known_families",
+    "potential_from_state_dict",
+]
 
 known_families: dict[str, LocalPotentialFamily] = {
     family.name: family
@@ -72,7 +87,22 @@ known_families: dict[str, LocalPotentialFamily] = {
 }
 
 
-def potential_from_state_dict(state: Mapping[str, object]) -> FunctionPotential:
+charge_families: dict[str, ChargeFamily] = {
+    family.name: family
+    for family in (
+        dsf_potential_family,
+        ewald_k_potential_family,
+        ewald_real_potential_family,
+        ewald_self_potential_family,
+        ewald_total_potential_family,
+        wolf_potential_family,
+    )
+}
+
+
+def potential_from_state_dict(
+    state: Mapping[str, object],
+) -> FunctionPotential | FixedChargePotential:
     """The potential whose ``state_dict`` gave these data.
 
     Raises:
@@ -83,8 +113,23 @@ def potential_from_state_dict(state: Mapping[str, object]) -> FunctionPotential:
             f"a potential's data have the keys tag, parameters, ptag, but here are {list(state)}"
         )
     name, parameters, tag = (state[key] for key in ("tag", "parameters", "ptag"))
-    if name not in known_families:
-        raise ValueError(unknown_name("family", str(name), known_families))
+    families = {**known_families, **charge_families}
+    if name not in families:
+        raise ValueError(unknown_name("family", str(name), families))
     if not isinstance(parameters, Mapping) or not (tag is None or isinstance(tag, str)):
         raise ValueError(f"{name}: `parameters` must be a mapping and `ptag` a string or None")
+    if name in charge_families:
+        return charge_families[str(name)](tag=None, **parameters)
     return known_families[str(name)](tag=tag, **parameters)
+
+
+def function_from_state_dict(state: Mapping[str, object]) -> FunctionPotential:
+    """The same, where it must be a formula of the compiled core, as descriptors are.
+
+    Raises:
+        ValueError: As :func:`potential_from_state_dict`, or a potential of charges.
+    """
+    potential = potential_from_state_dict(state)
+    if not isinstance(potential, FunctionPotential):
+        raise ValueError(f"{potential} cannot be a descriptor")
+    return potential
