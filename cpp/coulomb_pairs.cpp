@@ -32,7 +32,10 @@ public:
         Reals value = screen.complement * inverse;
         Reals slope = -(value + two_over_root_pi * form_.eta * screen.gaussian) * inverse;
         if (gaussian) {
-            const Reals beta = 1.0 / square_root(2.0 * (squared_width + squared_width_));
+            // Two points have no cloud: one so narrow that it underflows stands for it.
+            const Reals both = squared_width + squared_width_;
+            const Reals beta =
+                1.0 / square_root(2.0 * choose<double>(both > 0.0, both, 1e-4 * r * r));
             const ErrorFunction cloud = error_function(beta * r);
             const Reals inside = cloud.complement * inverse;
             value -= inside;

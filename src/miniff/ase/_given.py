@@ -8,10 +8,8 @@ from typing import get_args
 from ase.data import chemical_symbols
 
 from miniff._checks import check_not_negative, unknown_name
-from miniff.ml import load_potentials, plain_of, potential_from_plain
+from miniff.ml import load_potentials, plain_or_name, potential_from_plain
 from miniff.potentials import (
-    FixedChargePotential,
-    FunctionPotential,
     Potential,
     Precision,
     listed_potentials,
@@ -64,10 +62,7 @@ class Given:
         potentials: object = (
             str(self.potentials)
             if isinstance(self.potentials, str | Path)
-            else [
-                plain_of(p) if isinstance(p, FunctionPotential | FixedChargePotential) else repr(p)
-                for p in self.listed
-            ]
+            else [plain_or_name(p) for p in self.listed]
         )
         return {
             "potentials": potentials,

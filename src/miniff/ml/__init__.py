@@ -37,7 +37,7 @@ from miniff.ml._ops import (
     image_positions,
 )
 from miniff.ml._parameter_rows import ParameterRows
-from miniff.ml._plain import plain_of, potential_from_plain
+from miniff.ml._plain import plain_of, plain_or_name, potential_from_plain
 from miniff.ml._points import PerCellDataset, PerPointDataset
 from miniff.ml._potential import NNPotential, potentials_from_ml_data
 from miniff.ml._processes import ProcessError, Processes, processes_of_torchrun
@@ -93,6 +93,7 @@ __all__ = [
     "load_provenance",
     "load_simple_nn",
     "plain_of",
+    "plain_or_name",
     "plan_descriptors",
     "potential_from_plain",
     "potentials_from_ml_data",

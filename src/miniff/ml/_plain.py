@@ -32,6 +32,7 @@ __all__ = [
     "families",
     "function_from_plain",
     "plain_of",
+    "plain_or_name",
     "potential_from_plain",
     "read_plain",
     "write_plain",
@@ -101,6 +102,13 @@ def plain_of(potential: FunctionPotential | FixedChargePotential) -> dict[str, o
         if value != {}
     }
     return {"family": potential.family.name, **tag, **parameters}
+
+
+def plain_or_name(potential: Potential) -> object:
+    """The plain data that stand for a potential; its name where there are none."""
+    if isinstance(potential, FunctionPotential | FixedChargePotential):
+        return plain_of(potential)
+    return repr(potential)
 
 
 def read_plain(path: Path) -> object:

@@ -9,10 +9,10 @@ import numpy as np
 import miniff.potentials as all_potentials
 from miniff.kernel import Cell, Evaluation
 from miniff.kernel import eval as evaluate
-from miniff.ml import load_potentials, plain_of, potential_from_plain
+from miniff.ml import load_potentials, plain_or_name, potential_from_plain
 from miniff.ml_util._errors import Properties
 from miniff.ml_util._types import Checked, Problem, Reads
-from miniff.potentials import FixedChargePotential, FunctionPotential, Potential
+from miniff.potentials import FunctionPotential, Potential
 
 __all__ = ["Baseline", "BaselineArgument", "baseline_potentials", "subtract_baseline"]
 
@@ -116,10 +116,7 @@ class Baseline:
         """The same as plain data; networks are named only."""
         if not self.potentials:
             return None
-        return [
-            plain_of(p) if isinstance(p, FunctionPotential | FixedChargePotential) else repr(p)
-            for p in self.potentials
-        ]
+        return [plain_or_name(p) for p in self.potentials]
 
 
 def subtract_baseline(
