@@ -18,12 +18,13 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from miniff import ml_util, potentials
 from miniff.ml_util._steps import stages
-from miniff.potentials import known_families
+from miniff.potentials import ByName, Switch, charge_families, known_families
 
 FOLDER = Path(__file__).parent / "reference"
 MODULES = {
     "kernel": "structures, their neighbours, energies and forces",
     "potentials": "classical potentials and descriptors",
+    "ewald": "the Coulomb energy of charges",
     "ml": "networks, data sets, potentials made of them",
     "ml_util": "recipes, workflows, job files",
     "ase": "potentials as ASE's calculator",
@@ -33,6 +34,7 @@ MODULES = {
     "io": "files of structures",
     "units": "units by name",
 }
+FAMILIES = {**known_families, **charge_families}
 NOTE = "<!-- Written by docs/reference.py from the code: change it there. -->\n"
 
 
@@ -159,7 +161,7 @@ def families() -> str:
         SYMBOLS,
     ]
     names = {id(value): name for name, value in vars(potentials).items()}
-    for label, family in known_families.items():
+    for label, family in FAMILIES.items():
         parts.append(f"## {label}\n")
         parts.append(f"`miniff.potentials.{names[id(family)]}`\n")
         if family.formula:
@@ -169,6 +171,10 @@ def families() -> str:
         for name, parameter in family.parameters.items():
             default = getattr(parameter, "default", None)
             shown = "needed" if default is None else f"`{default}`"
+            if isinstance(parameter, ByName):
+                shown = "none named"
+            elif name in getattr(family, "optional", ()):
+                shown = "chosen"
             rows.append((f"`{name}`", range_of(parameter), shown, plain(parameter.text)))
         parts.append(table(("parameter", "values", "default", "meaning"), iter(rows)))
     return "\n".join(parts)
@@ -205,6 +211,10 @@ def range_of(parameter: Any) -> str:
     """What a parameter may be."""
     if hasattr(parameter, "known"):
         return ", ".join(f"`{word}`" for word in parameter.known)
+    if isinstance(parameter, Switch):
+        return "`true` or `false`"
+    if isinstance(parameter, ByName):
+        return f"by species, {range_of(parameter.each)}"
     if not hasattr(parameter, "low"):
         return "numbers"
     low, high = parameter.low, parameter.high
@@ -280,7 +290,7 @@ def constant(value: object) -> str:
 
 
 def potential_families() -> set[str]:
-    known = {id(family) for family in known_families.values()}
+    known = {id(family) for family in FAMILIES.values()}
     return {name for name, value in vars(potentials).items() if id(value) in known}
 
 

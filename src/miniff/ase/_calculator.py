@@ -30,8 +30,8 @@ __all__ = ["MiniffCalculator"]
 
 STANDARD = ("energy", "free_energy", "energies", "forces", "stress")
 SPREAD = ("energy_std", "forces_std")
-CHARGES = {"initial_charges", "initial_magmoms"}
-"""What ASE's atoms may have and no energy depends on."""
+NO_MATTER = {"initial_charges", "initial_magmoms"}
+"""What ASE's atoms may have and no energy depends on, but for charges where there are any."""
 
 
 class MiniffCalculator(Calculator):
@@ -125,7 +125,8 @@ class MiniffCalculator(Calculator):
         """
         before = self.atoms
         if before is None or tol > 0:
-            changes: list[str] = compare_atoms(before, atoms, tol, CHARGES)
+            ignored = NO_MATTER - ({"initial_charges"} if self._given.has_charges else set())
+            changes: list[str] = compare_atoms(before, atoms, tol, ignored)
             return changes
         pairs = {
             "positions": (before.positions, atoms.positions),
@@ -133,6 +134,9 @@ class MiniffCalculator(Calculator):
             "cell": (before.cell.array, atoms.cell.array),
             "pbc": (before.pbc, atoms.pbc),
         }
+        if self._given.has_charges:
+            then, now = (one.arrays.get("initial_charges") for one in (before, atoms))
+            pairs["initial_charges"] = (then, now)
         return [name for name, (then, now) in pairs.items() if not np.array_equal(then, now)]
 
     def calculate(

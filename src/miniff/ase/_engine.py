@@ -58,7 +58,7 @@ class Engine:
                 volume where it repeats.
         """
         here = Placement(atoms.positions, _box(atoms))
-        if self._last is None or not self._last.is_of(atoms):
+        if self._last is None or not self._last.is_of(atoms, self._given.has_charges):
             self._last = self._new(atoms, here)
             self.n_lists += 1
         before = self._last.pairs.n_lists
@@ -113,9 +113,10 @@ class Engine:
             pbc=atoms.pbc.tolist(),
             cutoff=self._given.cutoff,
             skin=self._given.skin,
-            charges=charges_of(atoms),
+            charges=charges_of(atoms) if self._given.has_charges else None,
         )
-        return _Listed(atoms.numbers.copy(), atoms.pbc.copy(), _initial_charges(atoms), pairs)
+        charges = _initial_charges(atoms) if self._given.has_charges else None
+        return _Listed(atoms.numbers.copy(), atoms.pbc.copy(), charges, pairs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,11 +128,11 @@ class _Listed:
     charges: ndarray | None
     pairs: SkinList
 
-    def is_of(self, atoms: Atoms) -> bool:
+    def is_of(self, atoms: Atoms, has_charges: bool) -> bool:
         return (
             np.array_equal(self.numbers, atoms.numbers)
             and np.array_equal(self.pbc, atoms.pbc)
-            and _are_same(self.charges, atoms.arrays.get("initial_charges"))
+            and (not has_charges or _are_same(self.charges, atoms.arrays.get("initial_charges")))
         )
 
 

@@ -10,6 +10,7 @@ from ase.data import chemical_symbols
 from miniff._checks import check_not_negative, unknown_name
 from miniff.ml import load_potentials, plain_or_name, potential_from_plain
 from miniff.potentials import (
+    LongRangePotential,
     Potential,
     Precision,
     listed_potentials,
@@ -51,6 +52,11 @@ class Given:
             raise ValueError("`potentials` is empty but atoms need a potential to have forces")
         _refuse_other_than_elements(listed)
         object.__setattr__(self, "listed", listed)
+
+    @property
+    def has_charges(self) -> bool:
+        """Whether energies may depend on charges of the atoms."""
+        return any(isinstance(p, LongRangePotential) for p in self.listed)
 
     @property
     def cutoff(self) -> float:

@@ -9,8 +9,11 @@ https://doi.org/10.1063/1.478738: charges within the cutoff are neutralised on i
 Fennell and Gezelter, J. Chem. Phys. 124, 234104 (2006), https://doi.org/10.1063/1.2206581: forces
 too vanish at the cutoff,
 
-    phi_i = that + sum_j q_j (erfc(alpha a) / a^2 + 2 alpha / sqrt(pi) exp(-alpha^2 a^2) / a)
-            (r_ij - a)
+    phi_i = that + sum_j q_j c (r_ij - a) - q_i c a,
+    c = erfc(alpha a) / a^2 + 2 alpha / sqrt(pi) exp(-alpha^2 a^2) / a
+
+with the energy of LAMMPS's ``coul/dsf``; its ``coul/wolf`` has the energy of the former and the
+forces of the latter.
 """
 
 from math import erfc, exp, pi, sqrt
@@ -120,7 +123,7 @@ def add_wolf(sums: Sums, a: float, alpha: float, *, shifted_force: bool) -> None
     slope = (shift + 2 * alpha / sqrt(pi) * exp(-((alpha * a) ** 2))) / a if shifted_force else 0.0
     eta = np.full(sums.table.n_structures, alpha)
     add_near(sums, a, eta, shift=shift, slope=slope)
-    sums.potential[:] -= (shift + 2 * alpha / sqrt(pi)) * sums.charges
+    sums.potential[:] -= (shift + slope * a + 2 * alpha / sqrt(pi)) * sums.charges
 
 
 def _refuse_open(table: PairTable, structure: int) -> None:

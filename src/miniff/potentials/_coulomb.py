@@ -3,6 +3,10 @@
 e_i = scale q_i phi_i / 2, with phi_i as :mod:`miniff.ewald` has it. Charges are those of
 ``charges`` by species; where it names none, those that each structure has in its ``meta``, under
 ``charges`` or ASE's ``initial_charges``.
+
+Ewald, Ann. Phys. 369, 253 (1921), https://doi.org/10.1002/andp.19213690304. Wolf, Keblinski,
+Phillpot and Eggebrecht, J. Chem. Phys. 110, 8254 (1999), https://doi.org/10.1063/1.478738. Fennell
+and Gezelter, J. Chem. Phys. 124, 234104 (2006), https://doi.org/10.1063/1.2206581.
 """
 
 from collections.abc import Callable, Mapping
@@ -289,7 +293,7 @@ ewald_total_potential_family = ChargeFamily(
     check=_check_total,
 )
 wolf_potential_family = ChargeFamily(
-    "Coulomb-Wolf",
+    "Wolf",
     {"a": _A, "alpha": _ALPHA, **_COMMON},
     _wolf,
     formula=(
@@ -298,11 +302,11 @@ wolf_potential_family = ChargeFamily(
     ),
 )
 dsf_potential_family = ChargeFamily(
-    "Coulomb-DSF",
+    "Fennell-Gezelter",
     {"a": _A, "alpha": _ALPHA, **_COMMON},
     _dsf,
     formula=(
-        "scale q_i / 2 [sum_j q_j (f(r_ij) - f(a) - f'(a) (r_ij - a)) - q_i (f(a) + 2 alpha / "
-        "sqrt(pi))], f(r) = erfc(alpha r) / r"
+        "scale q_i / 2 [sum_j q_j (f(r_ij) - f(a) - f'(a) (r_ij - a)) - q_i (f(a) - f'(a) a + 2 "
+        "alpha / sqrt(pi))], f(r) = erfc(alpha r) / r"
     ),
 )
