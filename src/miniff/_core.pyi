@@ -9,7 +9,7 @@ import numpy
 from numpy.typing import NDArray
 
 
-instruction_set: str = 'v4'
+instruction_set: str = 'default'
 
 def set_num_threads(n: int) -> None: ...
 
