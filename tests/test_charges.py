@@ -211,7 +211,7 @@ REFUSED = {
         TypeError,
         "`eta` is given but `k_cutoff` is missing",
     ),
-    "unknown": (lambda: wolf_potential_family(a=5.0, alph=1.0), TypeError, "alpha"),
+    "unknown": (lambda: wolf_potential_family(a=5.0, screening=1.0), TypeError, "screening"),
     "missing": (lambda: wolf_potential_family(a=5.0), TypeError, "`alpha` is missing"),
     "list": (
         lambda: wolf_potential_family(a=5.0, alpha=0.2, charges=[1, -1]),
