@@ -151,6 +151,7 @@ class Batch:
             np.full(n_structures, np.nan),
             np.full((n_atoms, 3), np.nan),
             np.full((n_structures, 3, 3), np.nan),
+            np.full((n_atoms, 2), np.nan),
         )
         for block in self._blocks:
             table = self._table(block, positions, vectors)
@@ -161,6 +162,7 @@ class Batch:
                 continue
             result.energies[block.atoms] = found.energies
             result.gradient[block.atoms] = found.gradient
+            result.grades[block.atoms] = found.grades
             result.energy[block.structures] = found.energy
             result.strain_derivative[block.structures] = found.strain_derivative
             self._note_no_numbers(block, result)

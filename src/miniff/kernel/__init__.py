@@ -3,6 +3,7 @@
 from miniff.kernel._batch import batch_adf, batch_rdf
 from miniff.kernel._cell import Cell
 from miniff.kernel._eval import Evaluation, atomic_virials, eval
+from miniff.kernel._extrapolation import ExtrapolationError, ExtrapolationWarning
 from miniff.kernel._images import CellImages, compute_images
 from miniff.kernel._many import eval_many
 from miniff.kernel._mapping import StructureFailure, map_structures
@@ -13,6 +14,8 @@ __all__ = [
     "Cell",
     "CellImages",
     "Evaluation",
+    "ExtrapolationError",
+    "ExtrapolationWarning",
     "Placement",
     "SkinList",
     "StructureFailure",

@@ -16,6 +16,7 @@ from miniff.potentials import (
     CompiledPotentials,
     LocalPotential,
     Precision,
+    larger_grade,
     listed_potentials,
     refuse_short_table,
     refuse_uncovered_species,
@@ -35,6 +36,9 @@ class Evaluation:
         gradient: dE/dr (energy/length).
         strain_derivative: dE/d(strain), symmetric (energy).
         volume: Of the cell (length^3); None where nothing repeats.
+        grades: How far each atom is outside of the training set of its network, by the range of
+            each descriptor, and by the distance of all together; 1 is the border, nan where it is
+            not known. See :class:`miniff.potentials.TrainingSet`.
     """
 
     energy: float
@@ -42,6 +46,13 @@ class Evaluation:
     gradient: Float64[ndarray, "n_atoms 3"]
     strain_derivative: Float64[ndarray, "3 3"]
     volume: float | None
+    grades: Float64[ndarray, "n_atoms 2"]
+
+    @property
+    def extrapolation(self) -> Float64[ndarray, " n_atoms"]:
+        """The larger grade of each atom: above 1 it is outside of the training set; nan where it is
+        not known."""
+        return larger_grade(self.grades)
 
     @property
     def forces(self) -> Float64[ndarray, "n_atoms 3"]:
@@ -97,6 +108,7 @@ def eval(
         gradient=result.gradient,
         strain_derivative=result.strain_derivative[0],
         volume=images.cell.volume if any(images.cell.pbc) else None,
+        grades=result.grades,
     )
 
 

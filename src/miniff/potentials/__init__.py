@@ -70,6 +70,15 @@ from miniff.potentials._model import CoreNetworks, ModelBuilder, Precision
 from miniff.potentials._parameters import Choice, Numbers, Parameter
 from miniff.potentials._registry import known_families, potential_from_state_dict
 from miniff.potentials._tersoff import tersoff_potential_family
+from miniff.potentials._training import (
+    BORDER,
+    Farthest,
+    TrainingMoments,
+    TrainingSet,
+    distances,
+    is_outside,
+    larger_grade,
+)
 from miniff.potentials._turning_point import behler_turning_point
 from miniff.potentials._weighted import (
     weighted_angular_descriptor_family,
@@ -78,12 +87,14 @@ from miniff.potentials._weighted import (
 from miniff.potentials._zbl import zbl_potential_family
 
 __all__ = [
+    "BORDER",
     "COMPACT_FORMS",
     "CUTOFF_FUNCTIONS",
     "Choice",
     "CompiledPotentials",
     "CoreNetworks",
     "FunctionPotential",
+    "Farthest",
     "Functions",
     "GeneralPotential",
     "LocalEnergies",
@@ -95,6 +106,8 @@ __all__ = [
     "Parameter",
     "Precision",
     "TableEvaluation",
+    "TrainingMoments",
+    "TrainingSet",
     "behler2_descriptor_family",
     "behler4_descriptor_family",
     "behler5_descriptor_family",
@@ -102,6 +115,7 @@ __all__ = [
     "behler_turning_point",
     "buckingham_potential_family",
     "counted_once",
+    "distances",
     "eam_potential_family",
     "eam_potentials",
     "evaluate_table",
@@ -109,10 +123,12 @@ __all__ = [
     "general_pair_potential_family",
     "general_triple_potential_family",
     "harmonic_repulsion_potential_family",
+    "is_outside",
     "known_families",
     "lammps_sw_potentials",
     "lammps_tersoff_potentials",
     "listed_potentials",
+    "larger_grade",
     "lj_potential_family",
     "morse_potential_family",
     "on_site_potential_family",

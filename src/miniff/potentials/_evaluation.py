@@ -26,12 +26,15 @@ class TableEvaluation:
         energy: Per structure (energy).
         gradient: dE/dr (energy/length); forces are its negative.
         strain_derivative: dE/d(strain) per structure (energy); the virial is its negative.
+        grades: How far each atom is outside of the training set, by range and by distance, 1 at the
+            border; nan where it is not known. See :class:`TrainingSet`.
     """
 
     energies: Float64[ndarray, " n_atoms"]
     energy: Float64[ndarray, " n_structures"]
     gradient: Float64[ndarray, "n_atoms 3"]
     strain_derivative: Float64[ndarray, "n_structures 3 3"]
+    grades: Float64[ndarray, "n_atoms 2"]
 
 
 class CompiledPotentials:
@@ -85,8 +88,10 @@ class CompiledPotentials:
             )
         refuse_short_table(self.potentials, table)
         energies, gradient = np.empty(table.n_atoms), np.empty((table.n_atoms, 3))
-        strain = np.empty((table.n_structures, 3, 3))
-        self._model.evaluate(table.core, table.positions, table.cells, energies, gradient, strain)
+        strain, grades = np.empty((table.n_structures, 3, 3)), np.empty((table.n_atoms, 2))
+        self._model.evaluate(
+            table.core, table.positions, table.cells, energies, gradient, strain, grades
+        )
         for potential in self._rest:
             part = potential.local_energies(table, gradient=True)
             assert part.image_gradient is not None
@@ -94,7 +99,9 @@ class CompiledPotentials:
             energies += part.energies
             gradient += by_atom
             strain += by_strain
-        return TableEvaluation(energies, table.totals(energies), gradient, strain)
+            if part.grades is not None:
+                np.fmax(grades, part.grades, out=grades)
+        return TableEvaluation(energies, table.totals(energies), gradient, strain, grades)
 
 
 def evaluate_table(

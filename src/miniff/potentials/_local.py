@@ -12,6 +12,7 @@ from miniff._neighbors import PairTable
 
 if TYPE_CHECKING:
     from miniff.potentials._model import ModelBuilder
+    from miniff.potentials._training import TrainingSet
 
 __all__ = ["LocalEnergies", "LocalPotential", "listed_potentials"]
 
@@ -24,10 +25,13 @@ class LocalEnergies:
         energies: Per atom (energy).
         image_gradient: Derivative of the sum of all energies by the position of each image
             (energy/length); None if it was not asked for.
+        grades: How far atoms are outside of the training set, by range and by distance, nan where
+            it is not known; None if there is none. See :class:`TrainingSet`.
     """
 
     energies: Float64[ndarray, " n_atoms"]
     image_gradient: Float64[ndarray, "n_images 3"] | None
+    grades: Float64[ndarray, "n_atoms 2"] | None = None
 
 
 class LocalPotential(ABC):
@@ -36,10 +40,12 @@ class LocalPotential(ABC):
     Attributes:
         tag: Species it acts on, separated by dashes, the centre first; None for all.
         is_learned: Whether it was fitted, to atoms of its own species alone.
+        training: What it was fitted to; None if that is not known, or it was not.
     """
 
     tag: str | None
     is_learned: ClassVar[bool] = False
+    training: "TrainingSet | None" = None
 
     @property
     @abstractmethod
