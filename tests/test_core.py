@@ -177,9 +177,7 @@ def test_models_refuse_what_does_not_fit():
     with refuses("`gradient` must be [n_atoms, 3]"):
         model.evaluate(make_table(), PLACES, CELLS, rows, np.zeros((1, 3)), strain, grades)
     with refuses("`grades` must be [n_atoms, 2]"):
-        model.evaluate(
-            make_table(), PLACES, CELLS, rows, PLACES.copy(), strain, np.zeros((1, 2))
-        )
+        model.evaluate(make_table(), PLACES, CELLS, rows, PLACES.copy(), strain, np.zeros((1, 2)))
 
 
 def test_training_sets_refuse_what_does_not_fit():

@@ -125,6 +125,12 @@ class Batch:
             atoms = np.concatenate([np.arange(*self.first[s : s + 2]) for s in own])
             self._blocks.append(_Block(own, atoms, np.cumsum(n) - n))
 
+    def table_of(
+        self, s: int, positions: Float64[ndarray, "n_own 3"], vectors: Float64[ndarray, "3 3"]
+    ) -> PairTable:
+        """The neighbours of a structure with its atoms and cell here, as they were listed last."""
+        return self._tables[s].moved(positions, vectors[None])
+
     def evaluate(
         self,
         positions: Float64[ndarray, "n_atoms 3"],

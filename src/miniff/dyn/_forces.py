@@ -7,6 +7,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from miniff._checks import check_positive
+from miniff._neighbors import PairTable
 from miniff.kernel import Cell, Placement, SkinList
 from miniff.potentials import (
     CompiledPotentials,
@@ -79,4 +80,12 @@ class SkinForces:
         Raises:
             ValueError: Atoms at the same place.
         """
-        return self._ready.evaluate(self.pairs.table(Placement(positions, self.cell.vectors)))
+        return self._ready.evaluate(self.table(positions))
+
+    def table(self, positions: Float[ndarray, "n_atoms 3"]) -> PairTable:
+        """Neighbours with the atoms at these positions (length).
+
+        Raises:
+            ValueError: Atoms at the same place.
+        """
+        return self.pairs.table(Placement(positions, self.cell.vectors))
