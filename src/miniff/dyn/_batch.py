@@ -279,6 +279,5 @@ def listed_structures(cells: Sequence[Cell | Atoms]) -> list[Cell | Atoms]:
 
 
 def name_of(cells: Sequence[Cell], s: int) -> str:
-    """Words for a structure."""
-    source = cells[s].meta.get("source")
-    return f"structure {s} (counted from 0{f', {source}' if source else ''})"
+    """Words for a structure: where it comes from, or which one it is."""
+    return str(cells[s].meta.get("source") or f"structure {s} (counted from 0)")

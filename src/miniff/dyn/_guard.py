@@ -29,6 +29,8 @@ class Limits:
     """What may happen outside of the training set, checked.
 
     Attributes:
+        potentials: Whose training sets matter.
+        run: What frames call it.
         stop: The largest grade that is allowed; infinite if any is.
         to_label: For frames with an atom outside; None for none.
     """
@@ -46,7 +48,7 @@ class Limits:
             ValueError: A limit below 1, or potentials of which no grades are known where they are
                 needed.
         """
-        self.potentials, self.run = listed_potentials(potentials), run
+        self.potentials = listed_potentials(potentials)
         if stop_extrapolation is not None and not stop_extrapolation >= 1:
             raise ValueError(
                 f"`stop_extrapolation` is {stop_extrapolation} but must be in [1, inf]"
@@ -62,11 +64,13 @@ class Limits:
             spacing, most = OF_RELAXATION if run == "relax" else OF_MOTION
             to_label = ToLabel(to_label, run, spacing=spacing, most=most)
         self.to_label = to_label
+        self.run = run if to_label is None else to_label.run
 
     def refusal(self, step: int, words: str) -> ExtrapolationError:
         """What a run ends with that has gone too far."""
+        there = "" if self.to_label is None else f"; {self.to_label.path} has the frame"
         return ExtrapolationError(
-            f"at step {step} {words}; this is more than `stop_extrapolation`, {self.stop:g}"
+            f"at step {step} {words}; `stop_extrapolation` is {self.stop:g}{there}"
         )
 
 
@@ -107,7 +111,7 @@ class Guard:
         is_last = largest > limits.stop
         if limits.to_label is not None:
             frame = frame_to_label(cell(), grades, limits.run, step)
-            limits.to_label.add(frame, step, is_last=is_last)
+            limits.to_label.add(frame, is_last=is_last)
         if is_last:
             raise limits.refusal(step, words_of_farthest(limits.potentials, table(), grades))
 

@@ -106,7 +106,11 @@ def warn_of_left(cells: Sequence[Cell], left: dict[int, Left]) -> None:
 
 def keep_frames(limits: Limits, cells: Sequence[Cell], left: dict[int, Left]) -> None:
     """Has structures written as they left, if that is asked for."""
-    if limits.to_label is not None and left:
-        limits.to_label.add_all(
-            [(one.frame, one.step, name_of(cells, s)) for s, one in sorted(left.items())]
-        )
+    if limits.to_label is None or not left:
+        return
+    frames = []
+    for s, one in sorted(left.items()):
+        frame, own = one.frame, {"run": limits.run, "origin": name_of(cells, s)}
+        meta = {**frame.meta, **own}
+        frames.append(Cell(frame.vectors, frame.coordinates, frame.values, meta, pbc=frame.pbc))
+    limits.to_label.add_all(frames)

@@ -21,6 +21,7 @@ SUFFIXES = (".xyz", ".extxyz")
 
 @dataclass(frozen=True)
 class _Frame:
+    origin: str
     step: int
     text: str
 
@@ -63,40 +64,44 @@ class ToLabel:
         if self.path.exists():
             self._read()
 
-    def go_on(self, step: int, of: str = "") -> None:
-        """The run goes on from this step: what it has written of earlier ones stays."""
-        self._own[of] = [frame for frame in self._before if frame.step <= step]
+    @property
+    def n_frames(self) -> int:
+        """How many this run has in the file."""
+        return sum(map(len, self._own.values()))
 
-    def add(self, cell: Cell, step: int, of: str = "", *, is_last: bool = False) -> bool:
+    def go_on(self, step: int) -> None:
+        """The run goes on from this step: what it has written of earlier ones stays."""
+        for frame in self._before:
+            if frame.step <= step:
+                self._own.setdefault(frame.origin, []).append(frame)
+
+    def add(self, frame: Cell, *, is_last: bool = False) -> bool:
         """Adds a structure, unless it is too close to the one before; whether it did.
 
         Args:
-            cell: What :func:`frame_to_label` gives.
-            step: Of its run.
-            of: Which structure it was, where a run has several.
+            frame: What :func:`frame_to_label` gives.
             is_last: Whether it is needed however close it is.
         """
-        if not self._take(cell, step, of, is_last):
+        if not self._take(frame, is_last):
             return False
         self._write()
         return True
 
-    def add_all(self, frames: Sequence[tuple[Cell, int, str]]) -> None:
+    def add_all(self, frames: Sequence[Cell]) -> None:
         """The same for several structures, which are written once."""
-        if sum(self._take(cell, step, of, False) for cell, step, of in frames):
+        if sum(self._take(frame, False) for frame in frames):
             self._write()
 
-    def _take(self, cell: Cell, step: int, of: str, is_last: bool) -> bool:
-        own = self._own.setdefault(of, [])
-        spacing = self._spacings.setdefault(of, self.spacing)
-        if own and step == own[-1].step:
-            return False
-        if own and step - own[-1].step < spacing and not is_last:
+    def _take(self, cell: Cell, is_last: bool) -> bool:
+        frame = _frame_of(cell)
+        own = self._own.setdefault(frame.origin, [])
+        spacing = self._spacings.setdefault(frame.origin, self.spacing)
+        if own and 0 <= frame.step - own[-1].step < spacing and not is_last:
             return False
         if len(own) >= self.most:
             del own[1::2]
-            self._spacings[of] = 2 * spacing
-        own.append(_Frame(step, extxyz_text(cell.to_structure())))
+            self._spacings[frame.origin] = 2 * spacing
+        own.append(frame)
         return True
 
     def _write(self) -> None:
@@ -112,11 +117,23 @@ class ToLabel:
                 f"`to_label` is {self.path}, a file with something else: {error}"
             ) from error
         for structure in found:
-            text, step = extxyz_text(structure), structure.info.get("step")
-            if structure.info.get("run") == self.run and isinstance(step, int | np.integer):
-                self._before.append(_Frame(int(step), text))
+            frame = _frame_of(Cell.from_structure(structure))
+            if structure.info.get("run") == self.run:
+                self._before.append(frame)
             else:
-                self._others.append(text)
+                self._others.append(frame.text)
+
+
+def _frame_of(cell: Cell) -> _Frame:
+    """The text of a structure, and what it says of its origin; others are of step 0."""
+    meta = {name: value for name, value in cell.meta.items() if name != "source"}
+    bare = Cell(cell.vectors, cell.coordinates, cell.values, meta, pbc=cell.pbc)
+    step = cell.meta.get("step")
+    return _Frame(
+        origin=str(cell.meta.get("origin", "")),
+        step=int(step) if isinstance(step, int | np.integer) else 0,
+        text=extxyz_text(bare.to_structure()),
+    )
 
 
 def frame_to_label(cell: Cell, grades: Float64[ndarray, "n_atoms 2"], run: str, step: int) -> Cell:
