@@ -263,7 +263,8 @@ class TestEpisodes:
         assert sentence.startswith("at step 1 atom 2 (Si, counted from 0) is outside of the trai")
         for _ in range(QUIET):
             self.see(episodes, "later", 0.9)
-        self.see(episodes, "at last", 1.1)
+        self.see(episodes, "at last", 1.05)  # a little beyond is common
+        self.see(episodes, "at last", 1.2)
         assert [s.split(" atom")[0] for s in told] == ["at step 1", "at last"]
         assert (episodes.n_episodes, episodes.n_outside, episodes.largest) == (2, 4, 1.7)
 

@@ -207,8 +207,8 @@ def _doubts(
     n = sum(int(is_outside(result.grades).sum()) for result in results)
     if n:
         said.append(
-            f"{n} of {total} atoms are outside of the training set (extrapolation above 1): trust "
-            "them less"
+            f"{n} of {total} atoms are outside of the training set (extrapolation above 1.1): "
+            "trust them less"
         )
     unknown = sum(int(np.isnan(result.extrapolation).sum()) for result in results)
     if unknown and any(p.is_learned for p in potentials):

@@ -45,8 +45,8 @@ class MiniffCalculator(Calculator):
     xy). Of a committee it also gives, to ``get_property``, ``energy_std`` and ``forces_std``:
     standard deviations over the members, made only when asked for.
 
-    Of networks that know their training set it also gives ``extrapolation`` of each atom: above 1
-    it is outside of that set, and energies and forces are guesses; see
+    Of networks that know their training set it also gives ``extrapolation`` of each atom: 1 is the
+    border of that set, and further out energies and forces are guesses; see
     :attr:`miniff.kernel.Evaluation.extrapolation`. An
     :class:`miniff.kernel.ExtrapolationWarning` tells when atoms leave it, once until all are back.
 

@@ -16,11 +16,13 @@ from miniff.kernel import (
     ExtrapolationWarning,
     words_of_farthest,
 )
-from miniff.potentials import BORDER, LocalPotential, listed_potentials
+from miniff.potentials import OUTSIDE, LocalPotential, listed_potentials
 
-__all__ = ["Guard", "Limits"]
+__all__ = ["ROUNDING", "Guard", "Limits"]
 
 
+ROUNDING = 1e-3
+"""By so much a grade may be larger in single precision."""
 OF_MOTION, OF_RELAXATION = (100, 50), (10, 5)
 """Spacing in steps, and number, of frames of one structure."""
 
@@ -59,7 +61,7 @@ class Limits:
                 raise ValueError(
                     f"`{name}` is {value} but no potential knows its training set: leave it out"
                 )
-        self.stop = inf if stop_extrapolation is None else max(stop_extrapolation, BORDER)
+        self.stop = inf if stop_extrapolation is None else stop_extrapolation
         if isinstance(to_label, str):
             spacing, most = OF_RELAXATION if run == "relax" else OF_MOTION
             to_label = ToLabel(to_label, run, spacing=spacing, most=most)
@@ -106,9 +108,9 @@ class Guard:
         """
         limits = self._limits
         largest = self._episodes.see(f"at step {step}", grades, table)
-        if not largest > BORDER:
+        is_last = largest > limits.stop + ROUNDING
+        if not (largest > OUTSIDE or is_last):
             return
-        is_last = largest > limits.stop
         if limits.to_label is not None:
             frame = frame_to_label(cell(), grades, limits.run, step)
             limits.to_label.add(frame, is_last=is_last)

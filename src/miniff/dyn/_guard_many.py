@@ -9,11 +9,11 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from miniff.dyn._batch import Batch, name_of
-from miniff.dyn._guard import Limits
+from miniff.dyn._guard import ROUNDING, Limits
 from miniff.dyn._state import labelled
 from miniff.dyn._to_label import frame_to_label
 from miniff.kernel import Cell, ExtrapolationWarning, words_of_farthest
-from miniff.potentials import TableEvaluation, is_outside, larger_grade
+from miniff.potentials import OUTSIDE, TableEvaluation, larger_grade
 
 __all__ = ["GuardMany", "Left", "keep_frames", "warn_of_left"]
 
@@ -65,10 +65,12 @@ class GuardMany:
         if self._is_blind:
             return []
         new = []
-        for s in np.unique(self._batch.of_atom[is_outside(result.grades)]).tolist():
+        stop = self._limits.stop + ROUNDING
+        is_of_interest = larger_grade(result.grades) > min(OUTSIDE, stop)
+        for s in np.unique(self._batch.of_atom[is_of_interest]).tolist():
             atoms = slice(*self._batch.first[s : s + 2])
             grades = result.grades[atoms]
-            is_too_far = float(np.nanmax(larger_grade(grades))) > self._limits.stop
+            is_too_far = float(np.nanmax(larger_grade(grades))) > stop
             if s in self._batch.failed or (s in self.left and not is_too_far):
                 continue
             table = self._batch.table_of(s, positions[atoms], vectors[s])

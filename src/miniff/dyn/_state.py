@@ -75,8 +75,8 @@ class State:
         conserved: What the equations of motion conserve (energy); None where chance has a part.
         conserved_at_start: The same at step 0.
         n_degrees: Of freedom that have a kinetic energy.
-        extrapolation: How far each atom is outside of the training set, above 1; nan where it is
-            not known. See :attr:`miniff.kernel.Evaluation.extrapolation`.
+        extrapolation: How far each atom is outside of the training set, whose border is 1; nan
+            where it is not known. See :attr:`miniff.kernel.Evaluation.extrapolation`.
         start: What moves.
     """
 

@@ -50,8 +50,8 @@ class Evaluation:
 
     @property
     def extrapolation(self) -> Float64[ndarray, " n_atoms"]:
-        """The larger grade of each atom: above 1 it is outside of the training set; nan where it is
-        not known."""
+        """The larger grade of each atom: 1 at the border of the training set, above it further out;
+        nan where it is not known."""
         return larger_grade(self.grades)
 
     @property

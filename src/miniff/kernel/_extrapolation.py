@@ -11,7 +11,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from miniff._neighbors import PairTable
-from miniff.potentials import BORDER, LocalPotential, larger_grade
+from miniff.potentials import OUTSIDE, LocalPotential, larger_grade
 
 __all__ = ["Episodes", "ExtrapolationError", "ExtrapolationWarning", "words_of_farthest"]
 
@@ -72,7 +72,7 @@ class Episodes:
             return np.nan
         largest = float(np.fmax.reduce(grades, axis=None))
         self.largest = np.fmax(self.largest, largest)
-        if not largest > BORDER:
+        if not largest > OUTSIDE:
             self._since += 1
             return largest
         if self._since >= QUIET:
@@ -111,6 +111,6 @@ def words_of_farthest(
         if p.training is not None and p.species == (species,)
     ]
     worst = max(found, key=lambda f: np.fmax(f.range_grade, f.distance_grade))
-    others = int((larger > BORDER).sum()) - 1
+    others = int((larger > OUTSIDE).sum()) - 1
     more = f", as {others} more" if others > 0 else ""
     return f"atom {atom} ({species}, counted from 0) is outside of the training set{more}: {worst}"

@@ -71,7 +71,7 @@ from miniff.potentials._parameters import Choice, Numbers, Parameter
 from miniff.potentials._registry import known_families, potential_from_state_dict
 from miniff.potentials._tersoff import tersoff_potential_family
 from miniff.potentials._training import (
-    BORDER,
+    OUTSIDE,
     Farthest,
     TrainingMoments,
     TrainingSet,
@@ -87,9 +87,9 @@ from miniff.potentials._weighted import (
 from miniff.potentials._zbl import zbl_potential_family
 
 __all__ = [
-    "BORDER",
     "COMPACT_FORMS",
     "CUTOFF_FUNCTIONS",
+    "OUTSIDE",
     "Choice",
     "CompiledPotentials",
     "CoreNetworks",

@@ -38,7 +38,7 @@ from miniff._neighbors import PairTable
 from miniff.potentials._functions import FunctionPotential, Functions
 
 __all__ = [
-    "BORDER",
+    "OUTSIDE",
     "Farthest",
     "TrainingMoments",
     "TrainingSet",
@@ -47,8 +47,9 @@ __all__ = [
     "larger_grade",
 ]
 
-BORDER = 1.001
-"""Above this grade an atom is outside; that much more than 1 may come from rounding."""
+OUTSIDE = 1.1
+"""Above this grade an atom counts as outside. A run sees many more atoms than the training set had,
+and some of them go a little beyond the outermost of those, which does no harm."""
 SMALLEST_WIDTH = 1e-4
 RIDGE = 1e-4
 
@@ -100,7 +101,7 @@ class Farthest:
 
     def __str__(self) -> str:
         known = f"[{self.least:.6g}, {self.largest:.6g}]"
-        if self.range_grade > BORDER:
+        if self.range_grade >= 1:
             return (
                 f"{self.function} is {self.value:.6g} but was in {known} in the training set "
                 f"(grade {self.range_grade:.4g}, 1 is the border)"
@@ -158,7 +159,7 @@ class TrainingSet:
         values = self.functions.values(table, np.array([atom]))
         ((of_range, of_distance),) = self.grades(values)
         scaled = np.abs(values[0] - self.middle) / self.half_width
-        if of_range <= BORDER and self.moments is not None:
+        if of_range < 1 and self.moments is not None:
             spread = np.maximum(np.sqrt(np.diag(self.moments.covariance)), self.half_width / 1e3)
             scaled = np.abs(values[0] - self.moments.mean) / spread
         f = int(np.argmax(scaled))
@@ -195,7 +196,7 @@ def larger_grade(grades: Float64[ndarray, "n_atoms 2"]) -> Float64[ndarray, " n_
 
 def is_outside(grades: Float64[ndarray, "n_atoms 2"]) -> Bool[ndarray, " n_atoms"]:
     """Which atoms are outside of the training set; none of those of which it is not known."""
-    outside: ndarray = larger_grade(grades) > BORDER
+    outside: ndarray = larger_grade(grades) > OUTSIDE
     return outside
 
 
