@@ -60,6 +60,7 @@ class Episodes:
         when: str,
         grades: Float64[ndarray, "n_atoms 2"],
         table: Callable[[], PairTable],
+        ids: ndarray | None = None,
     ) -> float:
         """Looks at an evaluation; the largest grade, nan if none is known.
 
@@ -67,6 +68,7 @@ class Episodes:
             when: Begins the sentence, as "at step 10".
             grades: Of all atoms.
             table: Their neighbours, for the sentence.
+            ids: What they are called, if not by their places.
         """
         if self.is_blind or not len(grades):
             return np.nan
@@ -78,13 +80,13 @@ class Episodes:
         if self._since >= QUIET:
             self.n_episodes += 1
             if self.n_episodes <= MOST_TOLD:
-                self._begin(when, grades, table())
+                self._begin(when, words_of_farthest(self._potentials, table(), grades, ids))
         self._since = 0
         self.n_outside += 1
         return largest
 
-    def _begin(self, when: str, grades: Float64[ndarray, "n_atoms 2"], table: PairTable) -> None:
-        sentence = f"{when} {words_of_farthest(self._potentials, table, grades)}"
+    def _begin(self, when: str, words: str) -> None:
+        sentence = f"{when} {words}"
         if self.n_episodes == MOST_TOLD:
             sentence += f"; this is the time number {MOST_TOLD}, and others are not told"
         self._tell(sentence)
@@ -94,6 +96,7 @@ def words_of_farthest(
     potentials: Sequence[LocalPotential],
     table: PairTable,
     grades: Float64[ndarray, "n_atoms 2"],
+    ids: ndarray | None = None,
 ) -> str:
     """Which atom is farthest outside of the training set, and by which of its descriptors.
 
@@ -101,6 +104,7 @@ def words_of_farthest(
         potentials: Those that gave the grades.
         table: Neighbours of the atoms; they are counted from its first.
         grades: Of its atoms; at least one is known.
+        ids: What they are called, if not by their places.
     """
     larger = larger_grade(grades)
     atom = int(np.nanargmax(larger))
@@ -110,7 +114,8 @@ def words_of_farthest(
         for p in potentials
         if p.training is not None and p.species == (species,)
     ]
-    worst = max(found, key=lambda f: np.fmax(f.range_grade, f.distance_grade))
+    worst = max(found, key=lambda one: one.grade)
     others = int((larger > OUTSIDE).sum()) - 1
     more = f", as {others} more" if others > 0 else ""
-    return f"atom {atom} ({species}, counted from 0) is outside of the training set{more}: {worst}"
+    name = f"{atom} ({species}, counted from 0)" if ids is None else f"{ids[atom]} ({species})"
+    return f"atom {name} is outside of the training set{more}: {worst}"

@@ -99,12 +99,17 @@ class Farthest:
     range_grade: float
     distance_grade: float
 
+    @property
+    def grade(self) -> float:
+        """The larger of both."""
+        return float(np.fmax(self.range_grade, self.distance_grade))
+
     def __str__(self) -> str:
         known = f"[{self.least:.6g}, {self.largest:.6g}]"
         if self.range_grade >= 1:
             return (
                 f"{self.function} is {self.value:.6g} but was in {known} in the training set "
-                f"(grade {self.range_grade:.4g}, 1 is the border)"
+                f"(grade {self.grade:.4g}, 1 is the border)"
             )
         return (
             f"its descriptors together are {self.distance_grade:.4g} times as far from their mean "
