@@ -212,6 +212,11 @@ def test_files_keep_the_training_set(folder) -> None:
     (old,) = load_potentials("old.pt")
     assert old.moments is None
     np.testing.assert_array_equal(evaluate(old, cell).grades[:, 0], wanted[:, 0])
+    moments = {"mean": 1, "covariance": 2, "largest_distance": 3, "n_atoms": 4}
+    content["potentials"][0]["moments"] = moments
+    torch.save(content, "wrong.pt")
+    with pytest.raises(ValueError, match="`covariance` of `moments` must be tensors"):
+        load_potentials("wrong.pt")
     content["potentials"][0]["moments"] = {"mean": 1}
     torch.save(content, "wrong.pt")
     with pytest.raises(

@@ -244,9 +244,12 @@ def _moments_of(state: object) -> TrainingMoments | None:
         raise ValueError(
             f"`moments` must have the keys {', '.join(sorted(TrainingMoments.__annotations__))}"
         )
+    mean, covariance = state["mean"], state["covariance"]
+    if not isinstance(mean, Tensor) or not isinstance(covariance, Tensor):
+        raise ValueError("`mean` and `covariance` of `moments` must be tensors")
     return TrainingMoments(
-        state["mean"].numpy(),
-        state["covariance"].numpy(),
+        mean.double().numpy(),
+        covariance.double().numpy(),
         float(state["largest_distance"]),
         int(state["n_atoms"]),
     )
