@@ -317,6 +317,7 @@ def test_copies_give_the_same_numbers(again) -> None:
             "skin": 0.3,
             "precision": "single",
             "ignore_missing_species": False,
+            "warn_extrapolation": True,
         }
         np.testing.assert_array_equal(other.get_forces(atoms), before)
 

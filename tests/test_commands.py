@@ -186,7 +186,7 @@ def test_info_of_potentials(data: Path) -> None:
     """Networks, formulas, and where they come from; folders of n2p2 as files of ours."""
     said = run("info", "own.pt")
     numbers = [sum(p.numel() for p in one.network.parameters()) for one in own_potentials()[:2]]
-    assert f"5-3-1 tanh {numbers[0]} 1 known" in said
+    assert f"5-3-1 tanh {numbers[0]} 1 ranges" in said
     assert f"2-5-1 sigmoid {numbers[1]} 1 unknown" in said
     assert "on-site Si v0 -2.5" in said
     assert "seed 3" in said
@@ -260,7 +260,7 @@ def test_eval_of_a_folder_of_n2p2_on_its_own_structure(data: Path) -> None:
     networks = [one for one in read if isinstance(one, ml.NNPotential)]
     table = kernel.compute_images(cell, max(one.cutoff for one in networks)).table
     outside = sum(int(one.outside_training(table).sum()) for one in networks)
-    assert (f"{outside} of {cell.size} atoms have a descriptor outside" in said) == (outside > 0)
+    assert (f"{outside} of {cell.size} atoms are outside of the training" in said) == (outside > 0)
 
 
 def test_eval_names_the_structure_and_the_option(data: Path) -> None:

@@ -157,7 +157,7 @@ def test_models_refuse_what_does_not_fit():
         with refuses("`species` must be in [0, n_species)"):
             model.add_sum(species, make_set())
     with refuses("the network must take one number per function and give one"):
-        model.add_networks(0, make_set(), [_core.Network()])
+        model.add_networks(0, make_set(), [_core.Network()], None)
     network = _core.Network()
     network.add(np.zeros((2, 1)), np.zeros(2), "tanh")
     with refuses("a layer takes 3 numbers but the one before gives 2"):
@@ -167,14 +167,38 @@ def test_models_refuse_what_does_not_fit():
     with refuses("the core has no activation `gelu`"):
         network.add(np.zeros((1, 2)), np.zeros(1), "gelu")
     with refuses("the network must take one number per function and give one"):
-        model.add_networks(0, make_set(), [network])
+        model.add_networks(0, make_set(), [network], None)
     strain, other = np.zeros((1, 3, 3)), _core.EnergyModel(2)
+    grades = np.zeros((2, 2))
     with refuses("the model is for another list of species"):
-        other.evaluate(make_table(), PLACES, CELLS, rows, PLACES.copy(), strain)
+        other.evaluate(make_table(), PLACES, CELLS, rows, PLACES.copy(), strain, grades)
     with refuses("`energies` must be [n_atoms]"):
-        model.evaluate(make_table(), PLACES, CELLS, np.zeros(1), PLACES.copy(), strain)
+        model.evaluate(make_table(), PLACES, CELLS, np.zeros(1), PLACES.copy(), strain, grades)
     with refuses("`gradient` must be [n_atoms, 3]"):
-        model.evaluate(make_table(), PLACES, CELLS, rows, np.zeros((1, 3)), strain)
+        model.evaluate(make_table(), PLACES, CELLS, rows, np.zeros((1, 3)), strain, grades)
+    with refuses("`grades` must be [n_atoms, 2]"):
+        model.evaluate(make_table(), PLACES, CELLS, rows, PLACES.copy(), strain, np.zeros((1, 2)))
+
+
+def test_training_sets_refuse_what_does_not_fit():
+    """A range and a mean of each function, a lower triangle, and as many as the network takes."""
+    one, two = np.ones(1), np.ones(2)
+    with refuses("`half_width` must be [n_functions]"):
+        _core.TrainingSet(one, two)
+    with refuses("`half_width` must be positive"):
+        _core.TrainingSet(two, np.zeros(2))
+    training = _core.TrainingSet(two, two)
+    with refuses("`mean` must be [n_functions]"):
+        training.set_moments(one, np.eye(2))
+    for whitening in (np.eye(3), np.zeros((2, 3))):
+        with refuses("`whitening` must be [n_functions, n_functions]"):
+            training.set_moments(two, whitening)
+    with refuses("`whitening` must be zero above its diagonal"):
+        training.set_moments(two, np.ones((2, 2)))
+    network = _core.Network()
+    network.add(np.ones((1, 1)), one, "identity")
+    with refuses("the training set must have the functions of the network"):
+        _core.EnergyModel(1).add_networks(0, make_set(), [network], training)
 
 
 def test_outputs_that_cannot_be_written_are_refused():

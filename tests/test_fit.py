@@ -232,7 +232,7 @@ def test_atoms_outside_training_are_told(silicon: Path, capsys: pytest.CaptureFi
     ase.io.write("test.xyz", atoms)
     (result,) = ml_util.exec_workflows({"test-direct": {"prepare": {"fn_cells": "test.xyz"}}})
     assert result.n_outside == 8
-    assert "8 of 8 atoms have a descriptor outside the range" in capsys.readouterr().out
+    assert "8 of 8 atoms are outside of the training set" in capsys.readouterr().out
 
 
 def test_split_is_a_partition() -> None:

@@ -1,5 +1,6 @@
 """LAMMPS with our potentials against the kernel, and against its own pair style."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -20,9 +21,10 @@ from lammps_run import (
     new_lammps,
 )
 from silicon import DIAMOND, SILICON
+from trained import trained
 
 from miniff import ml
-from miniff.kernel import Cell, atomic_virials
+from miniff.kernel import Cell, ExtrapolationWarning, atomic_virials
 from miniff.kernel import eval as evaluate
 from miniff.lammps import attach
 from miniff.potentials import general_pair_potential_family, lj_potential_family
@@ -292,6 +294,21 @@ def test_a_virial_of_atoms_that_nobody_computes_is_no_zero() -> None:
     lmp.commands_list(["compute s all stress/atom NULL", "run 0 post no"])
     assert np.isnan(lmp.numpy.extract_compute("s", 1, 2)[:64]).all()
     assert_agrees(lmp, SILICON, ["Si"])
+
+
+def test_atoms_that_leave_the_training_set_are_told() -> None:
+    """Once, by LAMMPS's step and ID; the grade is that of the kernel."""
+    far = Cell(0.9 * silicon().vectors, silicon().coordinates, silicon().values)
+    potential = trained()
+    lmp = lammps_with(far, ["Si"])
+    attach(lmp, [potential], ["Si"])
+    with pytest.warns(ExtrapolationWarning) as told:
+        lmp.commands_list([*MOVING, "run 5 post no"])
+    (sentence,) = [str(w.message) for w in told]
+    grades = evaluate(potential, far).extrapolation
+    found = re.match(r"LAMMPS: at step 0 atom (\d+) \(Si\) is outside of the training", sentence)
+    assert grades[int(found[1]) - 1] == pytest.approx(grades.max())
+    assert f"(grade {grades.max():.4g}, 1 is the border)" in sentence
 
 
 def test_potentials_add_to_a_pair_style(sw_file) -> None:

@@ -222,7 +222,7 @@ def test_potential_files_run_no_code(folder: Path) -> None:
         ({"format": "else"}, "is not a potential file of miniff"),
         (
             {"format": "miniff potentials", "version": 99, "potentials": []},
-            "has format version 99 but this miniff reads 1",
+            "has format version 99 but this miniff reads those up to 2",
         ),
         (
             {"format": "miniff potentials", "version": 1, "potentials": [{"tag": "x"}]},

@@ -21,6 +21,7 @@ from miniff._commands._common import (
 )
 
 if TYPE_CHECKING:
+    from numpy import ndarray
     from rich.table import Table
 
     from miniff.kernel import Cell, Evaluation
@@ -45,7 +46,8 @@ def evaluate(
             "-o",
             "--output",
             metavar="FILE",
-            help="Write the structures with energy_pred, forces_pred, stress_pred (.xyz, .json).",
+            help="Write the structures with energy_pred, forces_pred, stress_pred, "
+            "extrapolation (.xyz, .json).",
         ),
     ] = None,
     overwrite: Overwrite = False,
@@ -96,7 +98,7 @@ def _report(
     errors = compare(Properties.known(cells), _predictions(cells, results))
     if any(errors.as_json().values()):
         show.print(_errors(errors.as_json()))
-    for sentence in _doubts(potentials, cells):
+    for sentence in _doubts(potentials, cells, results):
         show.print(sentence)
     if output is not None:
         _write(cells, results, output)
@@ -121,7 +123,15 @@ def _results(cells: "Sequence[Cell]", results: "Sequence[Evaluation]") -> "Table
     from miniff._commands._summary import GPA, composition_of
 
     table = Table(title="Predictions", title_justify="left")
-    heads = ("", "composition", "energy (eV)", "eV/atom", "largest force (eV/Å)", "pressure (GPa)")
+    heads = (
+        "",
+        "composition",
+        "energy (eV)",
+        "eV/atom",
+        "largest force (eV/Å)",
+        "pressure (GPa)",
+        "extrapolation",
+    )
     for head in heads:
         table.add_column(head, justify="left" if head == "composition" else "right")
     for place, (cell, result) in enumerate(zip(cells, results, strict=True)):
@@ -134,8 +144,14 @@ def _results(cells: "Sequence[Cell]", results: "Sequence[Evaluation]") -> "Table
             f"{result.energy / cell.size:.6f}",
             f"{np.linalg.norm(result.forces, axis=1).max():.4f}",
             f"{-result.stress[:3].mean() * GPA:.3f}" if all(cell.pbc) else "",
+            _largest(result.extrapolation),
         )
     return table
+
+
+def _largest(extrapolation: "ndarray") -> str:
+    known = extrapolation[~np.isnan(extrapolation)]
+    return f"{known.max():.2f}" if len(known) else "unknown"
 
 
 def _predictions(cells: "Sequence[Cell]", results: "Sequence[Evaluation]") -> "Properties":
@@ -175,23 +191,29 @@ def _errors(errors: dict[str, dict[str, float] | None]) -> "Table":
     return table
 
 
-def _doubts(potentials: "Sequence[Potential]", cells: "Sequence[Cell]") -> list[str]:
-    """Atoms beyond the training set, and how far members of a committee differ."""
-    from miniff.kernel import compute_images
-    from miniff.ml import NNPotential, committee_members
+def _doubts(
+    potentials: "Sequence[Potential]",
+    cells: "Sequence[Cell]",
+    results: "Sequence[Evaluation]",
+) -> list[str]:
+    """Atoms outside of the training set, and how far members of a committee differ."""
+    from miniff.ml import committee_members
+    from miniff.potentials import is_outside
 
     said = []
-    known = [p for p in potentials if isinstance(p, NNPotential) and p.ranges is not None]
-    if known:
-        cutoff = max(p.cutoff for p in known)
-        tables = [compute_images(cell, cutoff).table for cell in cells]
-        n = sum(int(p.outside_training(table).sum()) for p in known for table in tables)
-        if n:
-            total = sum(cell.size for cell in cells)
-            said.append(
-                f"{n} of {total} atoms have a descriptor outside the range of the training set: "
-                "trust them less"
-            )
+    total = sum(cell.size for cell in cells)
+    n = sum(int(is_outside(result.grades).sum()) for result in results)
+    if n:
+        said.append(
+            f"{n} of {total} atoms are outside of the training set (extrapolation above 1.1): "
+            "trust them less"
+        )
+    unknown = sum(int(np.isnan(result.extrapolation).sum()) for result in results)
+    if unknown and any(p.is_learned for p in potentials):
+        said.append(
+            f"of {unknown} of {total} atoms it is not known whether they are outside of the "
+            "training set: the potential does not say what it was"
+        )
     members = committee_members(potentials)
     if len(members) > 1:
         each = [_evaluate(own, cells) for own in members]
@@ -215,6 +237,8 @@ def _write(cells: "Sequence[Cell]", results: "Sequence[Evaluation]", output: str
         found = {"energy_pred": result.energy, "forces_pred": result.forces}
         if any(cell.pbc):
             found["stress_pred"] = result.stress
+        if not np.isnan(result.extrapolation).all():
+            found["extrapolation"] = result.extrapolation
         meta = {**cell.meta, **found}
         meta.pop("source", None)
         written.append(Cell(cell.vectors, cell.coordinates, cell.values, meta, pbc=cell.pbc))

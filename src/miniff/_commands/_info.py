@@ -36,7 +36,7 @@ OF_NETWORKS = (
     "network",
     "parameters",
     "members",
-    "training range",
+    "training set",
 )
 OF_FORMULAS = ("family", "species", "cutoff (Å)", "parameters")
 

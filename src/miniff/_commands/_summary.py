@@ -179,8 +179,15 @@ def _network_row(potential: NNPotential) -> Row:
         layout_of(first),
         str(n_numbers),
         str(len(members)),
-        "unknown" if potential.ranges is None else "known",
+        _training_set(potential),
     )
+
+
+def _training_set(potential: NNPotential) -> str:
+    """What is known of it."""
+    if potential.moments is not None:
+        return f"{potential.moments.n_atoms} atoms"
+    return "unknown" if potential.ranges is None else "ranges"
 
 
 def layout_of(potential: NNPotential) -> str:

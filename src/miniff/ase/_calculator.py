@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import isfinite
 from typing import Any
+from warnings import warn
 
 import numpy as np
 from ase import Atoms
@@ -18,18 +19,20 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from miniff._checks import WHY_NO_NUMBER, words_for_no_number
+from miniff._neighbors import PairTable
 from miniff._stress import stress_from_strain_derivative
 from miniff.ase._engine import Engine, volume_of
 from miniff.ase._given import AnyPotentials, Given
-from miniff.kernel import Placement
+from miniff.kernel import Episodes, ExtrapolationWarning, Placement
 from miniff.ml import committee_spread
 from miniff.ml._files import potential_from_state
-from miniff.potentials import Precision, TableEvaluation
+from miniff.potentials import Potential, Precision, TableEvaluation, larger_grade
 
 __all__ = ["MiniffCalculator"]
 
 STANDARD = ("energy", "free_energy", "energies", "forces", "stress")
 SPREAD = ("energy_std", "forces_std")
+EXTRAPOLATION = "extrapolation"
 NO_MATTER = {"initial_charges", "initial_magmoms"}
 """What ASE's atoms may have and no energy depends on, but for charges where there are any."""
 
@@ -41,6 +44,11 @@ class MiniffCalculator(Calculator):
     ``forces``, and ``stress`` with ASE's sign and order (positive under tension; xx yy zz yz xz
     xy). Of a committee it also gives, to ``get_property``, ``energy_std`` and ``forces_std``:
     standard deviations over the members, made only when asked for.
+
+    Of networks that know their training set it also gives ``extrapolation`` of each atom: 1 is the
+    border of that set, and further out energies and forces are guesses; see
+    :attr:`miniff.kernel.Evaluation.extrapolation`. An
+    :class:`miniff.kernel.ExtrapolationWarning` tells when atoms leave it, once until all are back.
 
     Stress is the derivative of the energy by the strain over the volume of the whole cell. Atoms
     that repeat along one or two vectors have one if all three vectors span a volume, vacuum
@@ -58,6 +66,7 @@ class MiniffCalculator(Calculator):
         "skin": 1.0,
         "precision": "double",
         "ignore_missing_species": False,
+        "warn_extrapolation": True,
     }
 
     def __init__(
@@ -67,6 +76,7 @@ class MiniffCalculator(Calculator):
         skin: float = 1.0,
         precision: Precision = "double",
         ignore_missing_species: bool = False,
+        warn_extrapolation: bool = True,
     ) -> None:
         """Reads or takes the potentials; nothing is evaluated yet.
 
@@ -78,6 +88,7 @@ class MiniffCalculator(Calculator):
             precision: As in :func:`miniff.kernel.eval`.
             ignore_missing_species: Let atoms that no potential is for have no energy. Potentials
                 for elements that the atoms do not have are allowed in any case.
+            warn_extrapolation: Tell of atoms that leave the training set.
 
         Raises:
             FileNotFoundError: There is no such file.
@@ -86,7 +97,7 @@ class MiniffCalculator(Calculator):
             TypeError: Something else in place of a potential.
         """
         super().__init__()  # type: ignore[no-untyped-call]
-        self._use(Given(potentials, skin, precision, ignore_missing_species))
+        self._use(Given(potentials, skin, precision, ignore_missing_species, warn_extrapolation))
 
     def set(  # type: ignore[override]
         self,
@@ -95,6 +106,7 @@ class MiniffCalculator(Calculator):
         skin: float | None = None,
         precision: Precision | None = None,
         ignore_missing_species: bool | None = None,
+        warn_extrapolation: bool | None = None,
     ) -> dict[str, object]:
         """Changes what is given, as the constructor takes it, and forgets all results.
 
@@ -106,6 +118,7 @@ class MiniffCalculator(Calculator):
             "skin": skin,
             "precision": precision,
             "ignore_missing_species": ignore_missing_species,
+            "warn_extrapolation": warn_extrapolation,
         }
         changes: dict[str, Any] = {name: v for name, v in given.items() if v is not None}
         if not changes:
@@ -167,7 +180,13 @@ class MiniffCalculator(Calculator):
         table = self._engine.table(here)
         found = self._engine.mean(table)
         self.results = _results(found, volume)
-        self._strain_derivative = found.strain_derivative[0]
+        self._strain_derivative, self._grades = found.strain_derivative[0], found.grades
+        self._n_calculations += 1
+        if not self._episodes.is_blind:
+            self.results[EXTRAPOLATION] = larger_grade(found.grades)
+        if self._given.warn_extrapolation:
+            when = f"in calculation {self._n_calculations}"
+            self._episodes.see(when, found.grades, lambda: table)
         if not set(SPREAD).isdisjoint(properties):
             spread = committee_spread(*self._engine.of_members(table))
             self.results.update(zip(SPREAD, spread, strict=True))
@@ -179,8 +198,14 @@ class MiniffCalculator(Calculator):
             ValueError: A potential that cannot be saved, such as a Python function.
         """
         states = [potential.state_dict() for potential in self._given.listed]
-        given = (self._given.skin, self._given.precision, self._given.ignore_missing_species)
+        g = self._given
+        given = (g.skin, g.precision, g.ignore_missing_species, g.warn_extrapolation)
         return _again, (states, *given)
+
+    @property
+    def potentials(self) -> list[Potential]:
+        """Those it evaluates."""
+        return list(self._given.listed)
 
     @property
     def n_lists(self) -> int:
@@ -196,6 +221,20 @@ class MiniffCalculator(Calculator):
         """dE/d(strain) at the last calculation, also where there is no stress (energy)."""
         derivative: ndarray = self._strain_derivative.copy()
         return derivative
+
+    def grades(self) -> Float64[ndarray, "n_atoms 2"]:
+        """Of each atom at the last calculation, by range and by distance; see
+        :attr:`miniff.kernel.Evaluation.grades`."""
+        grades: ndarray = self._grades.copy()
+        return grades
+
+    def table(self, atoms: Atoms) -> PairTable:
+        """The neighbours of atoms, from the list at hand if it still holds.
+
+        Raises:
+            ValueError: As :meth:`calculate`.
+        """
+        return self._engine.table(atoms)
 
     def listed_at(self) -> Placement:
         """Where atoms and box were when the present neighbour list was made.
@@ -217,10 +256,12 @@ class MiniffCalculator(Calculator):
     def _use(self, given: Given) -> None:
         self._given = given
         self._engine = Engine(given)
-        self._strain_derivative = np.full((3, 3), np.nan)
+        self._strain_derivative, self._grades = np.full((3, 3), np.nan), np.zeros((0, 2))
+        self._episodes, self._n_calculations = Episodes(given.listed, _tell), 0
         self.parameters.update(given.as_parameters())
         spread = SPREAD if self._engine.n_members > 1 else ()
-        self.implemented_properties = [*STANDARD, *spread]
+        known = () if self._episodes.is_blind else (EXTRAPOLATION,)
+        self.implemented_properties = [*STANDARD, *spread, *known]
         self.reset()  # type: ignore[no-untyped-call]
 
 
@@ -240,8 +281,16 @@ def _results(found: TableEvaluation, volume: float | None) -> dict[str, object]:
     return results
 
 
+def _tell(sentence: str) -> None:
+    warn(sentence, ExtrapolationWarning, stacklevel=2)
+
+
 def _again(
-    states: list[dict[str, object]], skin: float, precision: Precision, ignore: bool
+    states: list[dict[str, object]],
+    skin: float,
+    precision: Precision,
+    ignore: bool,
+    warn_extrapolation: bool,
 ) -> MiniffCalculator:
     """A calculator from a pickle."""
     return MiniffCalculator(
@@ -249,4 +298,5 @@ def _again(
         skin=skin,
         precision=precision,
         ignore_missing_species=ignore,
+        warn_extrapolation=warn_extrapolation,
     )

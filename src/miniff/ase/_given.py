@@ -31,6 +31,7 @@ class Given:
         skin: How far beyond the cutoff neighbours are listed (length).
         precision: Of descriptors and networks.
         ignore_missing_species: Whether atoms that no potential is for have no energy.
+        warn_extrapolation: Whether atoms outside of the training set are told.
         listed: The potentials, read if they were in a file.
     """
 
@@ -38,6 +39,7 @@ class Given:
     skin: float
     precision: Precision
     ignore_missing_species: bool
+    warn_extrapolation: bool
     listed: list[Potential] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -75,6 +77,7 @@ class Given:
             "skin": self.skin,
             "precision": self.precision,
             "ignore_missing_species": self.ignore_missing_species,
+            "warn_extrapolation": self.warn_extrapolation,
         }
 
 

@@ -11,12 +11,14 @@ from miniff.dyn._record import Record
 from miniff.dyn._relax import NotConvergedWarning, relax
 from miniff.dyn._relax_many import relax_many
 from miniff.dyn._state import State, masses_of, thermal_velocities
+from miniff.dyn._to_label import ToLabel
 
 __all__ = [
     "NotConvergedWarning",
     "Record",
     "SkinForces",
     "State",
+    "ToLabel",
     "masses_of",
     "npt",
     "nve",

@@ -10,8 +10,10 @@ from ase.md.md import MolecularDynamics
 from numpy import ndarray
 
 from miniff.ase import MiniffCalculator
+from miniff.dyn._guard import Guard
 from miniff.dyn._integrator import Integrator, degrees_of_freedom, explosion, refuse_fast_atoms
 from miniff.dyn._state import Start, State
+from miniff.potentials import larger_grade
 
 __all__ = ["AseIntegrator"]
 
@@ -24,6 +26,7 @@ class AseIntegrator(Integrator):
         start: Start,
         moving: MolecularDynamics,
         *,
+        guard: Guard,
         random: np.random.Generator | None,
     ) -> None:
         """Takes an integrator that has made no step.
@@ -31,9 +34,11 @@ class AseIntegrator(Integrator):
         Args:
             start: What moves.
             moving: ASE's integrator of these atoms.
+            guard: Looks at each step.
             random: Its random numbers; None if it draws none and keeps the total momentum.
         """
         self.step = 0
+        self._guard = guard
         self._start, self._moving, self._random = start, moving, random
         self._atoms: Atoms = moving.atoms
         self._mass = start.masses[:, None]
@@ -42,6 +47,14 @@ class AseIntegrator(Integrator):
         self._calc = calc
         self._check()
         self._at_start = self._conserved()
+
+    def look(self) -> None:
+        self._guard.look(
+            self.step,
+            self._calc.grades(),
+            lambda: self._calc.table(self._atoms),
+            lambda: self.state().cell,
+        )
 
     def advance(self, n_steps: int) -> None:
         for _ in range(n_steps):
@@ -52,22 +65,24 @@ class AseIntegrator(Integrator):
                 self._check()
             except (ValueError, CalculationFailed) as error:
                 raise explosion(self.step, error) from error
+            self.look()
 
     def state(self) -> State:
         atoms, n_atoms = self._atoms, self._start.cell.size
-        potential = float(atoms.get_potential_energy())
+        potential, forces = float(atoms.get_potential_energy()), atoms.get_forces()
         return State(
             step=self.step,
             time=self.step * self._moving.dt,
             positions=atoms.positions.copy(),
             velocities=atoms.get_velocities(),
-            forces=atoms.get_forces(),
+            forces=forces,
             potential_energy=potential,
             kinetic_energy=float(atoms.get_kinetic_energy()),
             vectors=atoms.cell.array.copy(),
             strain_derivative=self._calc.strain_derivative(),
             conserved=self._conserved(),
             conserved_at_start=self._at_start,
+            extrapolation=larger_grade(self._calc.grades()),
             n_degrees=degrees_of_freedom(n_atoms, momentum_is_conserved=self._random is None),
             start=self._start,
         )

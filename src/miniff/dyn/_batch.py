@@ -126,6 +126,12 @@ class Batch:
             atoms = np.concatenate([np.arange(*self.first[s : s + 2]) for s in own])
             self._blocks.append(_Block(own, atoms, np.cumsum(n) - n))
 
+    def table_of(
+        self, s: int, positions: Float64[ndarray, "n_own 3"], vectors: Float64[ndarray, "3 3"]
+    ) -> PairTable:
+        """The neighbours of a structure with its atoms and cell here, as they were listed last."""
+        return self._tables[s].moved(positions, vectors[None])
+
     def evaluate(
         self,
         positions: Float64[ndarray, "n_atoms 3"],
@@ -152,6 +158,7 @@ class Batch:
             np.full(n_structures, np.nan),
             np.full((n_atoms, 3), np.nan),
             np.full((n_structures, 3, 3), np.nan),
+            np.full((n_atoms, 2), np.nan),
         )
         for block in self._blocks:
             table = self._table(block, positions, vectors)
@@ -162,6 +169,7 @@ class Batch:
                 continue
             result.energies[block.atoms] = found.energies
             result.gradient[block.atoms] = found.gradient
+            result.grades[block.atoms] = found.grades
             result.energy[block.structures] = found.energy
             result.strain_derivative[block.structures] = found.strain_derivative
             self._note_no_numbers(block, result)
@@ -277,6 +285,5 @@ def listed_structures(cells: Sequence[Cell | Atoms]) -> list[Cell | Atoms]:
 
 
 def name_of(cells: Sequence[Cell], s: int) -> str:
-    """Words for a structure."""
-    source = cells[s].meta.get("source")
-    return f"structure {s} (counted from 0{f', {source}' if source else ''})"
+    """Words for a structure: where it comes from, or which one it is."""
+    return str(cells[s].meta.get("source") or f"structure {s} (counted from 0)")

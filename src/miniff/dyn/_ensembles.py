@@ -1,29 +1,28 @@
 """Molecular dynamics at constant energy, temperature, or temperature and pressure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from math import inf, pi
+from dataclasses import dataclass
+from math import inf
 from typing import Literal, get_args
 
 import numpy as np
-from ase import Atoms, units
+from ase import Atoms
 from ase import __version__ as ase_version
-from ase.md.langevin import Langevin
-from ase.md.langevinbaoab import LangevinBAOAB
-from ase.md.md import MolecularDynamics
-from ase.md.nose_hoover_chain import NoseHooverChainNVT
 from jaxtyping import Float
 from numpy import ndarray
 
 from miniff._checks import check_positive, unknown_name
 from miniff.ase import MiniffCalculator
 from miniff.dyn._ase_integrator import AseIntegrator
+from miniff.dyn._baths import Bath, Press
 from miniff.dyn._forces import SkinForces
+from miniff.dyn._guard import Guard, Limits
 from miniff.dyn._identity import fingerprint
 from miniff.dyn._integrator import Integrator
 from miniff.dyn._record import Record
 from miniff.dyn._run import Observe, Watch, run
-from miniff.dyn._state import Start, State, drawn_velocities, start_of
+from miniff.dyn._state import Start, State, start_of
+from miniff.dyn._to_label import ToLabel
 from miniff.dyn._verlet import Verlet
 from miniff.kernel import Cell
 from miniff.potentials import Potential, Precision
@@ -44,6 +43,8 @@ def nve(
     observe: Observe | None = None,
     every: int = 1,
     record: Record | None = None,
+    stop_extrapolation: float | None = None,
+    to_label: str | ToLabel | None = None,
     skin: float = 1.0,
     ignore_missing_species: bool = False,
     precision: Precision = "double",
@@ -60,6 +61,11 @@ def nve(
             given is not changed later.
         every: How many steps lie between two calls.
         record: What goes to files, and from which checkpoint the run goes on.
+        stop_extrapolation: Stop where an atom is further outside of the training set than this: the
+            largest of :attr:`miniff.kernel.Evaluation.extrapolation`, 1 being the border. None
+            never stops; an :class:`miniff.kernel.ExtrapolationWarning` tells in any case when atoms
+            leave the training set, once until all are back.
+        to_label: A file for frames with atoms outside, to be labelled; see :class:`ToLabel`.
         skin: See :class:`SkinForces` (length).
         ignore_missing_species: As in :func:`miniff.kernel.eval`.
         precision: As in :func:`miniff.kernel.eval`.
@@ -71,19 +77,22 @@ def nve(
         ValueError: Numbers out of range, arrays of another shape, unknown species, a checkpoint of
             another run.
         FloatingPointError: Something explodes: the step and an atom are named.
+        ExtrapolationError: An atom is further out than ``stop_extrapolation``; it is a
+            FloatingPointError too.
     """
     check_positive("timestep", timestep)
     how = _How(skin, ignore_missing_species, precision)
+    guard = Guard(Limits(potentials, "nve", stop_extrapolation, to_label))
     start = start_of(cell, velocities)
 
     def make() -> Integrator:
-        return Verlet(start, how.skin_forces(start.cell, potentials), timestep)
+        return Verlet(start, how.skin_forces(start.cell, potentials), timestep, guard)
 
     choices = {"ensemble": "nve", "timestep": timestep, **vars(how)}
     return run(
         make,
         n_steps,
-        Watch(observe, every, record),
+        Watch(observe, every, record, guard),
         lambda: fingerprint(start, potentials, choices),
     )
 
@@ -102,6 +111,8 @@ def nvt(
     observe: Observe | None = None,
     every: int = 1,
     record: Record | None = None,
+    stop_extrapolation: float | None = None,
+    to_label: str | ToLabel | None = None,
     skin: float = 1.0,
     ignore_missing_species: bool = False,
     precision: Precision = "double",
@@ -130,6 +141,8 @@ def nvt(
         observe: As in :func:`nve`.
         every: As in :func:`nve`.
         record: As in :func:`nve`.
+        stop_extrapolation: As in :func:`nve`.
+        to_label: As in :func:`nve`.
         skin: As in :class:`miniff.ase.MiniffCalculator` (length).
         ignore_missing_species: As in :func:`miniff.kernel.eval`.
         precision: As in :func:`miniff.kernel.eval`.
@@ -141,12 +154,15 @@ def nvt(
         ValueError: Numbers out of range, arrays of another shape, unknown species or thermostat, a
             total momentum that is not zero for ``"nose-hoover"``, a checkpoint of another run.
         FloatingPointError: Something explodes: the step and an atom are named.
+        ExtrapolationError: An atom is further out than ``stop_extrapolation``; it is a
+            FloatingPointError too.
     """
     if thermostat not in get_args(Thermostat):
         raise ValueError(unknown_name("thermostat", thermostat, get_args(Thermostat)))
     check_positive("timestep", timestep)
-    heat = _Bath(timestep, temperature, _or(relaxation_time, 100 * timestep), seed)
+    heat = Bath(timestep, temperature, _or(relaxation_time, 100 * timestep), seed)
     how = _How(skin, ignore_missing_species, precision)
+    guard = Guard(Limits(potentials, "nvt", stop_extrapolation, to_label))
     begun = start_of(cell, velocities)
     start = heat.warm(begun)
     if thermostat == "nose-hoover":
@@ -156,15 +172,16 @@ def nvt(
         atoms = how.atoms(start, potentials)
         if thermostat == "langevin":
             random = heat.random()
-            return AseIntegrator(start, heat.langevin(atoms, random), random=random)
-        return AseIntegrator(start, heat.chain(atoms), random=None)
+            moving = heat.langevin(atoms, random)
+            return AseIntegrator(start, moving, guard=guard, random=random)
+        return AseIntegrator(start, heat.chain(atoms), guard=guard, random=None)
 
     how_to = {"ensemble": "nvt", "thermostat": thermostat, "ase": ase_version}
     choices = {**how_to, **vars(heat), **vars(how)}
     return run(
         make,
         n_steps,
-        Watch(observe, every, record),
+        Watch(observe, every, record, guard),
         lambda: fingerprint(begun, potentials, choices),
     )
 
@@ -184,6 +201,8 @@ def npt(
     observe: Observe | None = None,
     every: int = 1,
     record: Record | None = None,
+    stop_extrapolation: float | None = None,
+    to_label: str | ToLabel | None = None,
     skin: float = 1.0,
     ignore_missing_species: bool = False,
     precision: Precision = "double",
@@ -210,6 +229,8 @@ def npt(
         observe: As in :func:`nve`.
         every: As in :func:`nve`.
         record: As in :func:`nve`.
+        stop_extrapolation: As in :func:`nve`.
+        to_label: As in :func:`nve`.
         skin: As in :class:`miniff.ase.MiniffCalculator` (length).
         ignore_missing_species: As in :func:`miniff.kernel.eval`.
         precision: As in :func:`miniff.kernel.eval`.
@@ -221,13 +242,16 @@ def npt(
         ValueError: Numbers out of range, arrays of another shape, unknown species, a structure that
             does not repeat along all vectors, a checkpoint of another run.
         FloatingPointError: Something explodes: the step and an atom are named.
+        ExtrapolationError: An atom is further out than ``stop_extrapolation``; it is a
+            FloatingPointError too.
     """
     if not -inf < pressure < inf:
         raise ValueError(f"`pressure` is {pressure} but must be finite")
     check_positive("timestep", timestep)
-    heat = _Bath(timestep, temperature, _or(relaxation_time, 100 * timestep), seed)
-    press = _Press(pressure, _or(period, 1000 * timestep))
+    heat = Bath(timestep, temperature, _or(relaxation_time, 100 * timestep), seed)
+    press = Press(pressure, _or(period, 1000 * timestep))
     how = _How(skin, ignore_missing_species, precision)
+    guard = Guard(Limits(potentials, "npt", stop_extrapolation, to_label))
     begun = start_of(cell, velocities)
     start = heat.warm(begun)
     if not all(start.cell.pbc):
@@ -238,14 +262,15 @@ def npt(
 
     def make() -> Integrator:
         atoms, random = how.atoms(start, potentials), heat.random()
-        return AseIntegrator(start, press.moving(atoms, heat, random), random=random)
+        moving = press.moving(atoms, heat, random)
+        return AseIntegrator(start, moving, guard=guard, random=random)
 
     how_to = {"ensemble": "npt", "ase": ase_version}
     choices = {**how_to, **vars(heat), **vars(press), **vars(how)}
     return run(
         make,
         n_steps,
-        Watch(observe, every, record),
+        Watch(observe, every, record, guard),
         lambda: fingerprint(begun, potentials, choices),
     )
 
@@ -276,86 +301,9 @@ class _How:
             skin=self.skin,
             precision=self.precision,
             ignore_missing_species=self.ignore_missing_species,
+            warn_extrapolation=False,  # the guard does
         )
         return atoms
-
-
-@dataclass(frozen=True)
-class _Bath:
-    """A temperature and how it is kept."""
-
-    timestep: float
-    temperature: float
-    relaxation_time: float
-    seed: int
-
-    def __post_init__(self) -> None:
-        check_positive("temperature", self.temperature)
-        check_positive("relaxation_time", self.relaxation_time)
-
-    def random(self) -> np.random.Generator:
-        """Other numbers than those of the velocities."""
-        return np.random.default_rng([self.seed, 1])
-
-    def warm(self, start: Start) -> Start:
-        if start.velocities is not None:
-            return start
-        drawn = drawn_velocities(start.masses, self.temperature, self.seed)
-        return replace(start, velocities=drawn)
-
-    def langevin(self, atoms: Atoms, random: np.random.Generator) -> MolecularDynamics:
-        return Langevin(
-            atoms,
-            self.timestep,
-            temperature_K=self.temperature,
-            friction=1 / self.relaxation_time,
-            fixcm=False,
-            rng=random,
-        )
-
-    def chain(self, atoms: Atoms) -> MolecularDynamics:
-        # ASE counts 3 n degrees of freedom. Without a total momentum there are 3 n - 3: then this
-        # is the temperature at which 3 n count as they should.
-        temperature = self.temperature * (1 - 1 / len(atoms))
-        return NoseHooverChainNVT(
-            atoms, self.timestep, temperature_K=temperature, tdamp=self.relaxation_time
-        )
-
-
-@dataclass(frozen=True)
-class _Press:
-    """A pressure and how it is kept."""
-
-    pressure: float
-    period: float
-
-    def __post_init__(self) -> None:
-        check_positive("period", self.period)
-
-    def moving(self, atoms: Atoms, heat: _Bath, random: np.random.Generator) -> MolecularDynamics:
-        return LangevinBAOAB(
-            atoms,
-            heat.timestep,
-            temperature_K=heat.temperature,
-            externalstress=-self.pressure,
-            hydrostatic=True,
-            T_tau=heat.relaxation_time,
-            P_tau=self.period,
-            P_mass=self._mass(atoms, heat.temperature),
-            rng=random,
-        )
-
-    def _mass(self, atoms: Atoms, temperature: float) -> float:
-        """Of the logarithm of the edge: W x'' = -9 V B x swings with the period for this W."""
-        volume, size = atoms.get_volume(), 1e-3
-        pressures = []
-        for scale in (1 - size, 1 + size):
-            there = atoms.copy()
-            there.set_cell(scale * atoms.cell.array, scale_atoms=True)
-            pressures.append(-atoms.calc.get_stress(there)[:3].mean())
-        modulus = (pressures[0] - pressures[1]) / (6 * size)
-        of_a_gas = len(atoms) * units.kB * temperature / volume
-        return float(9 * volume * max(modulus, of_a_gas) * (self.period / (2 * pi)) ** 2)
 
 
 def _refuse_momentum(start: Start) -> None:

@@ -8,6 +8,7 @@ from numpy import ndarray
 
 from miniff._charges import GivenCharges
 from miniff._checks import check_positive
+from miniff._neighbors import PairTable
 from miniff.kernel import Cell, Placement, SkinList
 from miniff.potentials import (
     CompiledPotentials,
@@ -81,4 +82,12 @@ class SkinForces:
         Raises:
             ValueError: Atoms at the same place.
         """
-        return self._ready.evaluate(self.pairs.table(Placement(positions, self.cell.vectors)))
+        return self._ready.evaluate(self.table(positions))
+
+    def table(self, positions: Float[ndarray, "n_atoms 3"]) -> PairTable:
+        """Neighbours with the atoms at these positions (length).
+
+        Raises:
+            ValueError: Atoms at the same place.
+        """
+        return self.pairs.table(Placement(positions, self.cell.vectors))

@@ -27,11 +27,20 @@ class Integrator(ABC):
     step: int
 
     @abstractmethod
+    def look(self) -> None:
+        """Has its guard look at where it is; :meth:`advance` does so at each step.
+
+        Raises:
+            ExtrapolationError: An atom is further outside of the training set than is allowed.
+        """
+
+    @abstractmethod
     def advance(self, n_steps: int) -> None:
         """Makes steps; in how many calls does not matter to the numbers.
 
         Raises:
-            FloatingPointError: Something explodes: the step and an atom are named.
+            FloatingPointError: Something explodes, or leaves the training set too far: the step and
+                an atom are named.
         """
 
     @abstractmethod

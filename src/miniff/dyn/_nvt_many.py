@@ -10,6 +10,7 @@ Leimkuhler and Matthews, J. Chem. Phys. 138, 174102 (2013), https://doi.org/10.1
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import exp
+from warnings import warn
 
 import numpy as np
 from ase import Atoms
@@ -18,14 +19,18 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from miniff._checks import check_at_least, check_not_negative, check_positive
-from miniff.dyn._batch import Batch, listed_structures
+from miniff.dyn._batch import Batch, listed_structures, name_of
+from miniff.dyn._guard import Limits
+from miniff.dyn._guard_many import GuardMany, keep_frames
 from miniff.dyn._integrator import LONGEST_STEP, REASONS, degrees_of_freedom
 from miniff.dyn._state import Start, State, drawn_velocities, start_of
-from miniff.kernel import Cell, StructureFailure
-from miniff.potentials import Potential, Precision
+from miniff.dyn._to_label import ToLabel
+from miniff.kernel import Cell, ExtrapolationWarning, StructureFailure
+from miniff.potentials import Potential, Precision, TableEvaluation, larger_grade
 
 __all__ = ["nvt_many"]
 
+MOST_TOLD = 10
 ObserveMany = Callable[[Sequence[State | StructureFailure]], None]
 
 
@@ -40,6 +45,8 @@ def nvt_many(
     seed: int = 0,
     observe: ObserveMany | None = None,
     every: int = 1,
+    stop_extrapolation: float | None = None,
+    to_label: str | ToLabel | None = None,
     skin: float = 1.0,
     ignore_missing_species: bool = False,
     precision: Precision = "double",
@@ -62,6 +69,10 @@ def nvt_many(
         seed: Of velocities and random forces.
         observe: Called with what is returned, at the beginning and after every so many steps.
         every: How many steps lie between two calls.
+        stop_extrapolation: A structure with an atom further outside of the training set than this
+            is given up; see :func:`nve`. An :class:`miniff.kernel.ExtrapolationWarning` says which
+            ones left it.
+        to_label: A file for structures as they left; see :class:`ToLabel`.
         skin: How far beyond the cutoff neighbours are listed, so that the lists last (length).
         ignore_missing_species: As in :func:`miniff.kernel.eval`.
         precision: As in :func:`miniff.kernel.eval`.
@@ -85,7 +96,8 @@ def nvt_many(
         precision=precision,
     )
     own = 100 * timestep if relaxation_time is None else relaxation_time
-    motion = _Motion(batch, starts, timestep, exp(-timestep / own), seed, first)
+    guard = _Guard(Limits(potentials, "nvt", stop_extrapolation, to_label), batch)
+    motion = _Motion(batch, starts, guard, timestep, exp(-timestep / own), seed, first)
     for step in range(n_steps + 1):
         if step:
             share = step / n_steps
@@ -95,12 +107,32 @@ def nvt_many(
     return motion.states()
 
 
+class _Guard:
+    """Tells of structures that leave as they do, the first ones alone."""
+
+    def __init__(self, limits: Limits, batch: Batch) -> None:
+        self._limits, self._batch = limits, batch
+        self._guard = GuardMany(limits, batch)
+
+    def look(self, step: int, result: TableEvaluation, positions: ndarray, boxes: ndarray) -> None:
+        for s in self._guard.look(step, result, positions, boxes):
+            left = self._guard.left
+            keep_frames(self._limits, self._batch.cells, {s: left[s]})
+            if len(left) <= MOST_TOLD:
+                warn(
+                    f"at step {step} {name_of(self._batch.cells, s)}: {left[s].words}",
+                    ExtrapolationWarning,
+                    stacklevel=2,
+                )
+
+
 @dataclass(eq=False)
 class _Motion:
     """Where all structures are."""
 
     batch: Batch
     starts: Sequence[Start]
+    guard: "_Guard"
     timestep: float
     memory: float
     seed: int
@@ -124,9 +156,8 @@ class _Motion:
                 ),
             ]
         )
-        self._result = self.batch.evaluate(self._positions, self._vectors)
         self._broken: dict[int, StructureFailure] = {}
-        self._note_failures()
+        self._evaluate()
         self._energy_at_start = self._energies()
 
     def advance(self, thermal_energy: float) -> None:
@@ -141,9 +172,13 @@ class _Motion:
         move += half * v
         self._refuse_fast_atoms(move)
         self._positions += move
-        self._result = self.batch.evaluate(self._positions, self._vectors)
-        v -= half / mass * self._result.gradient
         self.step += 1
+        self._evaluate()
+        v -= half / mass * self._result.gradient
+
+    def _evaluate(self) -> None:
+        self._result = self.batch.evaluate(self._positions, self._vectors)
+        self.guard.look(self.step, self._result, self._positions, self._vectors)
         self._note_failures()
 
     def states(self) -> list[State | StructureFailure]:
@@ -171,6 +206,7 @@ class _Motion:
             conserved=energy + float(kinetic_energy) if alone else None,
             conserved_at_start=float(self._energy_at_start[s]) if alone else None,
             n_degrees=degrees_of_freedom(self.starts[s].cell.size, momentum_is_conserved=alone),
+            extrapolation=larger_grade(result.grades[atoms]),
             start=self.starts[s],
         )
 

@@ -4,12 +4,14 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from time import monotonic
 
 import numpy as np
 from ase import units
 from ase.io.trajectory import TrajectoryReader, TrajectoryWriter
+from numpy import ndarray
 
 from miniff._checks import check_at_least
 from miniff.dyn._state import State, standard_masses
@@ -21,7 +23,7 @@ __all__ = ["Record", "Sink", "open_sinks"]
 EXTXYZ, TRAJ = (".xyz", ".extxyz"), (".traj",)
 COLUMNS = (
     "step,time_fs,potential_energy_eV,kinetic_energy_eV,conserved_eV,drift_eV_per_atom_ps,"
-    "temperature_K,pressure_GPa,volume_A3,steps_per_s"
+    "temperature_K,pressure_GPa,volume_A3,extrapolation,steps_per_s"
 )
 
 
@@ -37,8 +39,8 @@ class Record:
         trajectory: Positions, velocities, energy, forces and stress. In extended XYZ (``.xyz``,
             ``.extxyz``) a frame is one write to the file; in ASE's format (``.traj``) it counts
             only once it is complete. None for none.
-        table: Energies, temperature, pressure, drift and speed as comma-separated values, a line
-            each time; None for none.
+        table: Energies, temperature, pressure, drift, largest extrapolation and speed as
+            comma-separated values, a line each time; None for none.
         checkpoint: All that decides the steps to come; it stays when the run is complete, which
             then goes on if it is called with more steps; None for none.
         every: How many steps lie between two entries.
@@ -199,6 +201,7 @@ class Table(Sink):
             state.temperature,
             pressure,
             state.volume,
+            None if isnan(largest := _largest(state.extrapolation)) else largest,
             round(self._speed.at(state.step), 1),
         )
         self._file.add(",".join("" if v is None else repr(v) for v in values) + "\n")
@@ -211,6 +214,10 @@ class Table(Sink):
 
     def close(self) -> None:
         self._file.close()
+
+
+def _largest(extrapolation: ndarray) -> float:
+    return float(np.fmax.reduce(extrapolation, initial=np.nan))
 
 
 class Speed:

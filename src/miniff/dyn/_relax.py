@@ -16,8 +16,10 @@ from numpy import ndarray
 
 from miniff._checks import WHY_NO_NUMBER, check_at_least, check_positive, unknown_name
 from miniff.ase import MiniffCalculator
+from miniff.dyn._guard import Guard, Limits
 from miniff.dyn._integrator import explosion
 from miniff.dyn._state import words_of
+from miniff.dyn._to_label import ToLabel
 from miniff.kernel import Cell
 from miniff.potentials import Potential, Precision
 
@@ -45,6 +47,8 @@ def relax(
     tolerance: float = 1e-3,
     max_steps: int = 1000,
     observe: Callable[[Cell], None] | None = None,
+    stop_extrapolation: float | None = None,
+    to_label: str | ToLabel | None = None,
     skin: float = 1.0,
     ignore_missing_species: bool = False,
     precision: Precision = "double",
@@ -69,6 +73,8 @@ def relax(
         max_steps: After which a :class:`NotConvergedWarning` is given.
         observe: Called with the structure, labelled as the result, before the first step and after
             each.
+        stop_extrapolation: As in :func:`nve`.
+        to_label: As in :func:`nve`.
         skin: As in :class:`miniff.ase.MiniffCalculator` (length).
         ignore_missing_species: As in :class:`miniff.ase.MiniffCalculator`.
         precision: As in :func:`miniff.kernel.eval`.
@@ -83,6 +89,8 @@ def relax(
         ImportError: Symmetry without spglib.
         FloatingPointError: Energies or forces that are no finite numbers: the step and an atom are
             named.
+        ExtrapolationError: An atom is further out than ``stop_extrapolation``; it is a
+            FloatingPointError too.
     """
     if optimizer not in OPTIMIZERS:
         raise ValueError(unknown_name("optimizer", optimizer, OPTIMIZERS))
@@ -93,7 +101,9 @@ def relax(
         skin=skin,
         precision=precision,
         ignore_missing_species=ignore_missing_species,
+        warn_extrapolation=False,  # the guard does
     )
+    guard = Guard(Limits(atoms.calc.potentials, "relax", stop_extrapolation, to_label))
     _constrain(atoms, fixed, symmetry)
     moving = atoms if free == "positions" else _filter(atoms, free, pressure)
     minimiser = OPTIMIZERS[optimizer](moving, logfile=None)
@@ -103,6 +113,7 @@ def relax(
             # ASE takes the logarithm of the strain, and scipy warns of errors of 1e-13 in it.
             filterwarnings("ignore", "logm result may be inaccurate", RuntimeWarning)
             for converged in minimiser.irun(fmax=tolerance, steps=max_steps):
+                _look(guard, atoms, text, minimiser.nsteps)
                 if observe is not None:
                     observe(_labelled(atoms, text, bool(converged), minimiser.nsteps))
     except (ValueError, CalculationFailed) as error:
@@ -198,6 +209,14 @@ def _axes_to_strain(atoms: Atoms) -> ndarray:
     return axes
 
 
+def _look(guard: Guard, atoms: Atoms, text: dict[str, object], step: int) -> None:
+    atoms.get_potential_energy()  # of where they are, whatever the optimiser has asked for
+    calc = atoms.calc
+    guard.look(
+        step, calc.grades(), lambda: calc.table(atoms), lambda: _labelled(atoms, text, False, step)
+    )
+
+
 def _largest_force(atoms: Atoms) -> float:
     return float(np.linalg.norm(atoms.get_forces(), axis=1).max(initial=0.0))
 
@@ -211,6 +230,8 @@ def _labelled(atoms: Atoms, text: dict[str, object], converged: bool, n_steps: i
         "converged": converged,
         "n_steps": n_steps,
     }
+    if "extrapolation" in atoms.calc.results:
+        meta["extrapolation"] = np.array(atoms.calc.results["extrapolation"])
     if "stress" in atoms.calc.results:
         meta["stress"] = np.array(atoms.calc.results["stress"])
     return Cell(plain.vectors, plain.coordinates, plain.values, meta, pbc=plain.pbc)

@@ -11,7 +11,7 @@ https://doi.org/10.1103/PhysRevB.59.235
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from warnings import warn
 
@@ -23,12 +23,15 @@ from numpy import ndarray
 from miniff._checks import WHY_NO_NUMBER
 from miniff._stress import stress_from_strain_derivative
 from miniff.dyn._batch import Batch, listed_structures, name_of
+from miniff.dyn._guard import Limits
+from miniff.dyn._guard_many import GuardMany, Left, keep_frames, warn_of_left
 from miniff.dyn._ragged_lbfgs import RaggedLbfgs
 from miniff.dyn._relax import Free, NotConvergedWarning, check_relaxation
 from miniff.dyn._state import labelled
+from miniff.dyn._to_label import ToLabel
 from miniff.kernel import Cell, StructureFailure
 from miniff.kernel._mapping import FEWEST_CHUNKS, in_chunks, run_chunks
-from miniff.potentials import Potential, Precision, TableEvaluation
+from miniff.potentials import Potential, Precision, TableEvaluation, larger_grade
 
 __all__ = ["relax_many"]
 
@@ -44,6 +47,8 @@ def relax_many(
     pressure: float = 0.0,
     tolerance: float = 1e-3,
     max_steps: int = 1000,
+    stop_extrapolation: float | None = None,
+    to_label: str | ToLabel | None = None,
     skin: float = 1.0,
     ignore_missing_species: bool = False,
     precision: Precision = "double",
@@ -60,6 +65,10 @@ def relax_many(
         pressure: As in :func:`relax` (energy/length^3).
         tolerance: As in :func:`relax` (energy/length).
         max_steps: After which a :class:`NotConvergedWarning` says how many are not there.
+        stop_extrapolation: A structure with an atom further outside of the training set than this
+            is given up; see :func:`nve`. An :class:`miniff.kernel.ExtrapolationWarning` says which
+            ones left it.
+        to_label: A file for structures as they left; see :class:`ToLabel`.
         skin: How far beyond the cutoff neighbours are listed, so that the lists last (length).
         ignore_missing_species: As in :func:`miniff.kernel.eval`.
         precision: As in :func:`miniff.kernel.eval`.
@@ -80,10 +89,24 @@ def relax_many(
     structures = [_free_of_constraints(s, cell) for s, cell in enumerate(listed_structures(cells))]
     if free != "positions":
         _refuse_open(structures)
-    how = _How(free, pressure, tolerance, max_steps, skin, ignore_missing_species, precision)
+    limits = Limits(potentials, "relax", stop_extrapolation, to_label)
+    how = _How(
+        free,
+        pressure,
+        tolerance,
+        max_steps,
+        skin,
+        ignore_missing_species,
+        precision,
+        stop_extrapolation,
+    )
     how.batch([], potentials)  # refuses what is wrong with all
     chunks = [structures] if executor is None else in_chunks(structures, None, FEWEST_CHUNKS)
-    found = run_chunks(partial(how.relaxed, potentials), chunks, executor, threads)
+    ended = run_chunks(partial(how.relaxed, potentials), chunks, executor, threads)
+    found = [_found(s, one) for s, one in enumerate(ended)]
+    left = {s: one.left for s, one in enumerate(ended) if isinstance(one, _Ended) and one.left}
+    warn_of_left(structures, left)
+    keep_frames(limits, structures, left)
     n_left = sum(isinstance(one, Cell) and not one.meta["converged"] for one in found)
     if n_left:
         warn(
@@ -93,6 +116,20 @@ def relax_many(
             stacklevel=2,
         )
     return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Ended:
+    """What became of a structure, and how it left the training set, if it did."""
+
+    found: Cell | StructureFailure
+    left: Left | None
+
+
+def _found(s: int, one: "_Ended | StructureFailure") -> Cell | StructureFailure:
+    """The end of structure s; a failure counts from the first one of its chunk."""
+    found = one.found if isinstance(one, _Ended) else one
+    return replace(found, index=s) if isinstance(found, StructureFailure) else found
 
 
 @dataclass(frozen=True)
@@ -106,6 +143,7 @@ class _How:
     skin: float
     ignore_missing_species: bool
     precision: Precision
+    stop_extrapolation: float | None
 
     def batch(self, cells: Sequence[Cell], potentials: Potential | Sequence[Potential]) -> Batch:
         return Batch(
@@ -118,9 +156,12 @@ class _How:
 
     def relaxed(
         self, potentials: Potential | Sequence[Potential], cells: Sequence[Cell]
-    ) -> list[Cell | StructureFailure]:
-        search = _Search(self.batch(cells, potentials), self.free, self.pressure, self.tolerance)
-        return search.run(self.max_steps)
+    ) -> list[_Ended | StructureFailure]:
+        batch = self.batch(cells, potentials)
+        guard = GuardMany(Limits(potentials, "relax", self.stop_extrapolation, None), batch)
+        search = _Search(batch, self.free, self.pressure, self.tolerance)
+        found = search.run(self.max_steps, guard)
+        return [_Ended(one, guard.left.get(s)) for s, one in enumerate(found)]
 
 
 def _free_of_constraints(s: int, cell: Cell | Atoms) -> Cell:
@@ -164,9 +205,11 @@ class _Search:
         self._look_at(np.array(left, np.int64))
         self._descent = RaggedLbfgs(self._counts)
 
-    def run(self, max_steps: int) -> list[Cell | StructureFailure]:
+    def run(self, max_steps: int, guard: GuardMany) -> list[Cell | StructureFailure]:
         for step in range(max_steps + 1):
-            result = self._batch.evaluate(self._positions(), self._vectors())
+            positions, vectors = self._positions(), self._vectors()
+            result = self._batch.evaluate(positions, vectors)
+            guard.look(step, result, positions, vectors)
             self._note(result, step, is_last=step == max_steps)
             self._drop_done()
             if not len(self.structures):
@@ -271,6 +314,8 @@ class _Search:
             "converged": converged,
             "n_steps": step,
         }
+        if not np.isnan(result.grades[atoms]).all():
+            results["extrapolation"] = larger_grade(result.grades[atoms])
         if any(cell.pbc):
             volume = abs(np.linalg.det(vectors))
             results["stress"] = stress_from_strain_derivative(result.strain_derivative[s], volume)

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from miniff._checks import check_at_least
+from miniff.dyn._guard import Guard
 from miniff.dyn._integrator import Integrator
 from miniff.dyn._record import Record, Sink, open_sinks
 from miniff.dyn._state import State
@@ -34,11 +35,13 @@ class Watch:
         observe: Called with the state at the beginning and after every so many steps.
         every: How many steps lie between two calls.
         record: What goes to files.
+        guard: Looks for atoms outside of the training set.
     """
 
     observe: Observe | None
     every: int
     record: Record | None
+    guard: Guard
 
     def __post_init__(self) -> None:
         check_at_least("every", self.every, 1)
@@ -73,6 +76,7 @@ def run(
     lengths: dict[str, int] = {}
     if memory is not None:
         integrator.remember(_arrays(memory["integrator"]))
+        watch.guard.go_on(integrator.step)
         lengths = {str(name): int(n) for name, n in _arrays(memory["lengths"]).items()}
         if integrator.step > n_steps:
             raise ValueError(
@@ -98,6 +102,7 @@ class _Loop:
     def run(self, *, is_new: bool) -> State:
         integrator, checkpoint = self.integrator, self.checkpoint
         if is_new:
+            integrator.look()
             self._look()
         chunk = 1
         with _asked_to_stop() as asked:

@@ -75,6 +75,8 @@ class State:
         conserved: What the equations of motion conserve (energy); None where chance has a part.
         conserved_at_start: The same at step 0.
         n_degrees: Of freedom that have a kinetic energy.
+        extrapolation: How far each atom is outside of the training set, whose border is 1; nan
+            where it is not known. See :attr:`miniff.kernel.Evaluation.extrapolation`.
         start: What moves.
     """
 
@@ -90,6 +92,7 @@ class State:
     conserved: float | None
     conserved_at_start: float | None
     n_degrees: int
+    extrapolation: Float64[ndarray, " n_atoms"]
     start: Start
 
     @property
@@ -137,6 +140,8 @@ class State:
         results: dict[str, object] = {"energy": self.potential_energy, "forces": self.forces}
         if self.stress is not None:
             results["stress"] = self.stress
+        if not np.isnan(self.extrapolation).all():
+            results["extrapolation"] = self.extrapolation
         return labelled(self.start.cell, self.vectors, self.positions, results)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy import ndarray
 
 from miniff.dyn._forces import SkinForces
+from miniff.dyn._guard import Guard
 from miniff.dyn._integrator import (
     Integrator,
     degrees_of_freedom,
@@ -27,6 +28,7 @@ from miniff.dyn._integrator import (
 )
 from miniff.dyn._state import Start, State
 from miniff.kernel import Placement
+from miniff.potentials import larger_grade
 
 __all__ = ["Verlet"]
 
@@ -34,13 +36,14 @@ __all__ = ["Verlet"]
 class Verlet(Integrator):
     """Steps at constant energy and box."""
 
-    def __init__(self, start: Start, forces: SkinForces, timestep: float) -> None:
+    def __init__(self, start: Start, forces: SkinForces, timestep: float, guard: Guard) -> None:
         """Begins at the start, at rest if it has no velocities.
 
         Raises:
             FloatingPointError: Energies or forces that are no finite numbers.
         """
         self.step = 0
+        self._guard = guard
         self._start, self._forces, self._timestep = start, forces, timestep
         self._mass = start.masses[:, None]
         self._half_step, self._whole_step = timestep / 2 / self._mass, timestep / self._mass
@@ -53,6 +56,14 @@ class Verlet(Integrator):
         self._check()
         self._energy_at_start = sum(self._energies(velocities))
 
+    def look(self) -> None:
+        self._guard.look(
+            self.step,
+            self._result.grades,
+            lambda: self._forces.table(self._positions),
+            lambda: self.state().cell,
+        )
+
     def advance(self, n_steps: int) -> None:
         for _ in range(n_steps):
             self._positions += self._timestep * self._speed
@@ -63,6 +74,7 @@ class Verlet(Integrator):
                 raise explosion(self.step, error) from error
             self._speed -= self._whole_step * self._result.gradient
             self._check()
+            self.look()
 
     def state(self) -> State:
         result = self._result
@@ -80,6 +92,7 @@ class Verlet(Integrator):
             strain_derivative=result.strain_derivative[0],
             conserved=potential + kinetic,
             conserved_at_start=self._energy_at_start,
+            extrapolation=larger_grade(result.grades),
             n_degrees=degrees_of_freedom(self._start.cell.size, momentum_is_conserved=True),
             start=self._start,
         )

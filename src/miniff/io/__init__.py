@@ -4,7 +4,13 @@ Nothing here converts units but for ``input.data``, whose units have to be said:
 hold comes out as it stands.
 """
 
-from miniff.io._ase import check_extxyz, structure_from_ase, structure_to_ase, write_extxyz
+from miniff.io._ase import (
+    check_extxyz,
+    read_extxyz,
+    structure_from_ase,
+    structure_to_ase,
+    write_extxyz,
+)
 from miniff.io._atomic import atomic_write
 from miniff.io._embedded_atom import EmbeddedAtomTables, read_funcfl, read_setfl
 from miniff.io._extxyz_text import extxyz_text
@@ -46,6 +52,7 @@ __all__ = [
     "find_files",
     "is_input_data_file",
     "order_of",
+    "read_extxyz",
     "read_funcfl",
     "read_json_cells",
     "read_lammps_sw",

@@ -3,6 +3,12 @@
 from miniff.kernel._batch import batch_adf, batch_rdf
 from miniff.kernel._cell import Cell
 from miniff.kernel._eval import Evaluation, atomic_virials, eval
+from miniff.kernel._extrapolation import (
+    Episodes,
+    ExtrapolationError,
+    ExtrapolationWarning,
+    words_of_farthest,
+)
 from miniff.kernel._images import CellImages, compute_images
 from miniff.kernel._many import eval_many
 from miniff.kernel._mapping import StructureFailure, map_structures
@@ -12,7 +18,10 @@ from miniff.kernel._skin import Placement, SkinList
 __all__ = [
     "Cell",
     "CellImages",
+    "Episodes",
     "Evaluation",
+    "ExtrapolationError",
+    "ExtrapolationWarning",
     "Placement",
     "SkinList",
     "StructureFailure",
@@ -26,4 +35,5 @@ __all__ = [
     "profile",
     "profile_directed_strain",
     "profile_strain",
+    "words_of_farthest",
 ]

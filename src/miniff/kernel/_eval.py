@@ -16,6 +16,7 @@ from miniff.potentials import (
     CompiledPotentials,
     Potential,
     Precision,
+    larger_grade,
     listed_potentials,
     refuse_long_range,
     refuse_short_table,
@@ -36,6 +37,9 @@ class Evaluation:
         gradient: dE/dr (energy/length).
         strain_derivative: dE/d(strain), symmetric (energy).
         volume: Of the cell (length^3); None where nothing repeats.
+        grades: How far each atom is outside of the training set of its network, by the range of
+            each descriptor, and by the distance of all together; 1 is the border, nan where it is
+            not known. See :class:`miniff.potentials.TrainingSet`.
         charges: Of each atom (charge); None if no energy depends on charges.
     """
 
@@ -44,7 +48,14 @@ class Evaluation:
     gradient: Float64[ndarray, "n_atoms 3"]
     strain_derivative: Float64[ndarray, "3 3"]
     volume: float | None
+    grades: Float64[ndarray, "n_atoms 2"]
     charges: Float64[ndarray, " n_atoms"] | None = None
+
+    @property
+    def extrapolation(self) -> Float64[ndarray, " n_atoms"]:
+        """The larger grade of each atom: 1 at the border of the training set, above it further out;
+        nan where it is not known."""
+        return larger_grade(self.grades)
 
     @property
     def forces(self) -> Float64[ndarray, "n_atoms 3"]:
@@ -101,6 +112,7 @@ def eval(
         strain_derivative=result.strain_derivative[0],
         volume=images.cell.volume if any(images.cell.pbc) else None,
         charges=result.charges,
+        grades=result.grades,
     )
 
 

@@ -141,6 +141,7 @@ def _parts(result: TableEvaluation, cells: list[Cell]) -> Iterator[Evaluation]:
             gradient=result.gradient[own].copy(),
             strain_derivative=result.strain_derivative[k].copy(),
             volume=cell.volume if any(cell.pbc) else None,
+            grades=result.grades[own].copy(),
         )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, get_args
+from warnings import warn
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
@@ -10,7 +11,7 @@ from numpy import ndarray
 
 from miniff._checks import check_not_negative, unknown_name, words_for_no_number
 from miniff._neighbors import AtomsError, PairTable
-from miniff.kernel import Placement, SkinList
+from miniff.kernel import Episodes, ExtrapolationWarning, Placement, SkinList
 from miniff.kernel._eval import table_virials
 from miniff.lammps._stop import Stop
 from miniff.lammps._units import Units
@@ -72,6 +73,7 @@ class Coupling:
     def __init__(self, lmp: Any, settings: Settings, stop: Stop) -> None:
         """Defines the fix; nothing is computed yet."""
         self._lmp, self._settings, self._stop = lmp, settings, stop
+        self._episodes = Episodes(settings.potentials, _warn)
         self._ready: dict[tuple[str, ...], CompiledPotentials] = {}
         self._atoms: _Atoms | None = None
         self._n_lists_before = self.n_calls = 0
@@ -93,7 +95,7 @@ class Coupling:
             self.n_calls += 1
             self._stop.check_interrupt()
             if n_atoms:
-                self._evaluate(tag, x, forces)
+                self._evaluate(step, tag, x, forces)
             else:
                 self._tell(0.0, np.zeros((3, 3)))
         except Exception as error:
@@ -105,7 +107,7 @@ class Coupling:
             forces[:n_atoms] = 0
             self._stop.now(interrupt)
 
-    def _evaluate(self, tag: ndarray, x: ndarray, forces: ndarray) -> None:
+    def _evaluate(self, step: int, tag: ndarray, x: ndarray, forces: ndarray) -> None:
         if self._lmp.extract_global("respa_levels"):
             raise ValueError(
                 "`run_style respa` leaves the forces of a fix external out: use `run_style verlet`"
@@ -113,6 +115,7 @@ class Coupling:
         table = self._table(tag, x)
         result = self._compiled(table.names).evaluate(table)
         _refuse_explosion(result)
+        self._episodes.see(f"LAMMPS: at step {step}", result.grades, lambda: table, tag)
         units = self._settings.units
         np.multiply(result.gradient, -units.length / units.energy, out=forces)
         self._tell(float(result.energy[0]), result.strain_derivative[0])
@@ -240,6 +243,10 @@ def _box(lmp: Any) -> tuple[Float64[ndarray, "3 3"], tuple[bool, bool, bool]]:
         if not repeats:
             vectors[k] = np.eye(3)[k]
     return vectors, pbc
+
+
+def _warn(sentence: str) -> None:
+    warn(sentence, ExtrapolationWarning, stacklevel=2)
 
 
 def _refuse_explosion(result: TableEvaluation) -> None:

@@ -9,7 +9,7 @@ from miniff.ml._committee import (
     eval_committee,
 )
 from miniff.ml._cut import cut, cut_at
-from miniff.ml._dataset import Dataset, Derivatives, feature_ranges
+from miniff.ml._dataset import Dataset, Derivatives, feature_moments, feature_ranges
 from miniff.ml._descriptors import (
     RECIPES,
     DescriptorChoice,
@@ -79,6 +79,7 @@ __all__ = [
     "descriptor_problems",
     "descriptor_values",
     "eval_committee",
+    "feature_moments",
     "feature_ranges",
     "filter_descriptors",
     "forward_cauldron",

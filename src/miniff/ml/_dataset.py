@@ -13,8 +13,9 @@ from miniff._neighbors import PairTable
 from miniff.ml._kept import KeptDerivatives
 from miniff.ml._points import PerCellDataset, PerPointDataset
 from miniff.ml._processes import Processes
+from miniff.potentials import TrainingMoments, distances
 
-__all__ = ["Dataset", "Derivatives", "feature_ranges", "sum_by_structure"]
+__all__ = ["Dataset", "Derivatives", "feature_moments", "feature_ranges", "sum_by_structure"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,3 +157,41 @@ def feature_ranges(
         both = among.greatest(torch.stack([least, greatest]).double().numpy())
         found.append(both * np.array([[-1.0], [1.0]]))
     return found
+
+
+def feature_moments(
+    parts: Sequence[Dataset],
+    ranges: Sequence[Float64[ndarray, "2 _"]],
+    processes: Processes | None = None,
+) -> list[TrainingMoments]:
+    """Mean and covariance of the features, and the largest distance, for each species.
+
+    Args:
+        parts: What this process has of a data set.
+        ranges: What :func:`feature_ranges` gives for it.
+        processes: Those that have a share; all must call this. This one alone by default.
+    """
+    among = processes or Processes()
+    species = zip(*(part.per_point_datasets for part in parts), strict=True)
+    return [
+        _moments([points.features for points in own], limits, among)
+        for own, limits in zip(species, ranges, strict=True)
+    ]
+
+
+def _moments(
+    parts: Sequence[Tensor], ranges: Float64[ndarray, "2 n_features"], among: Processes
+) -> TrainingMoments:
+    """In three passes, so that no digits are lost: mean, covariance, largest distance."""
+    values = [part.double().numpy() for part in parts]
+    n = float(among.sum(np.array([float(sum(map(len, values)))]))[0])
+    if not n:
+        raise ValueError("there is no atom to take the mean of")
+    mean = among.sum(sum((v.sum(axis=0) for v in values), np.zeros(ranges.shape[1]))) / n
+    square = np.zeros((len(mean), len(mean)))
+    for v in values:
+        square += (v - mean).T @ (v - mean)
+    covariance = among.sum(square) / n
+    own = [distances(v, ranges, mean, covariance).max(initial=0.0) for v in values]
+    largest = float(among.greatest(np.array([max(own, default=0.0)]))[0])
+    return TrainingMoments(mean, covariance, largest, int(n))

@@ -26,7 +26,8 @@ from miniff.potentials import (
 __all__ = ["load_potentials", "load_provenance", "potential_from_state", "save_potentials"]
 
 FORMAT = "miniff potentials"
-VERSION = 1
+VERSION = 2
+"""1 had no moments of the training set."""
 
 
 def save_potentials(
@@ -154,9 +155,10 @@ def _content(path: Path) -> object:
 def _of_this_format(path: str | Path, data: object) -> list[Mapping[str, object]]:
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise ValueError(f"{path} is not a potential file of miniff")
-    if data.get("version") != VERSION:
+    if data.get("version") not in range(1, VERSION + 1):
         raise ValueError(
-            f"{path} has format version {data.get('version')} but this miniff reads {VERSION}"
+            f"{path} has format version {data.get('version')} but this miniff reads those up "
+            f"to {VERSION}"
         )
     potentials = data.get("potentials")
     if not isinstance(potentials, list):

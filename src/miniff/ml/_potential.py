@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from miniff._neighbors import PairTable
 from miniff.ml._core_network import core_networks
-from miniff.ml._dataset import Dataset
+from miniff.ml._dataset import Dataset, feature_moments, feature_ranges
 from miniff.ml._layers import Affine, Mean, network_from_state, network_state
 from miniff.ml._normalization import Normalization
 from miniff.potentials import (
@@ -20,7 +20,10 @@ from miniff.potentials import (
     LocalEnergies,
     LocalPotential,
     ModelBuilder,
+    TrainingMoments,
+    TrainingSet,
     function_from_state_dict,
+    is_outside,
 )
 
 __all__ = ["NNPotential", "potentials_from_ml_data"]
@@ -36,6 +39,7 @@ class NNPotential(LocalPotential):
         descriptors: Environment functions of its atoms, in the order of the network's inputs.
         network: [n_atoms, n_descriptors] to [n_atoms, 1] (energy), in float64.
         ranges: Least and greatest value of each descriptor in the training set, or None.
+        moments: Mean and covariance of the descriptors there, or None; not without ranges.
     """
 
     is_learned = True
@@ -47,25 +51,26 @@ class NNPotential(LocalPotential):
         tag: str,
         *,
         ranges: Float64[ndarray, "2 n_descriptors"] | None = None,
+        moments: TrainingMoments | None = None,
     ) -> None:
         """A network with its inputs.
 
         Raises:
-            ValueError: Descriptors of another species, or ranges of another length.
+            ValueError: Descriptors of another species, or ranges or moments of another length.
         """
         for descriptor in descriptors:
             if descriptor.species and descriptor.species[0] != tag:
                 raise ValueError(f"{descriptor} is not a descriptor of {tag}")
-        if ranges is not None and ranges.shape != (2, len(descriptors)):
-            raise ValueError(
-                f"`ranges` has shape {ranges.shape} but must be (2, {len(descriptors)})"
-            )
         self.tag = tag
         self.descriptors = tuple(descriptors)
         self.network = deepcopy(network).double()
         self._check_shape()
-        self.ranges = ranges
+        self.ranges, self.moments = ranges, moments
         self._functions = Functions(self.descriptors)
+        if ranges is not None:
+            self.training = TrainingSet(self._functions, ranges, moments)
+        elif moments is not None:
+            raise ValueError("`moments` are given without `ranges`")
 
     def __reduce__(self) -> tuple[object, ...]:
         """How it is copied and sent to other processes, which compile it again.
@@ -100,63 +105,83 @@ class NNPotential(LocalPotential):
         """Refused: the descriptors belong to the species they were trained for."""
         if tag != self.tag:
             raise ValueError(f"{self} is for {self.tag} and cannot be copied for {tag}")
-        return NNPotential(self.network, self.descriptors, self.tag or "", ranges=self.ranges)
+        return self._with(self.network)
+
+    def _with(self, network: nn.Module) -> "NNPotential":
+        """Another network on the same descriptors, trained on the same atoms."""
+        return NNPotential(
+            network, self.descriptors, self.tag or "", ranges=self.ranges, moments=self.moments
+        )
 
     def local_energies(self, table: PairTable, *, gradient: bool) -> LocalEnergies:
         centres = table.atoms_of(self.tag)
         energies = np.zeros(table.n_atoms)
+        values = self._functions.values(table, centres)
+        grades = self._grades(table, centres, values)
         if not gradient:
-            values = torch.from_numpy(self._functions.values(table, centres))
             with torch.no_grad():
-                energies[centres] = self.network(values)[:, 0].numpy()
-            return LocalEnergies(energies, None)
-        energies[centres], weight = self._energies_and_weights(table, centres)
+                energies[centres] = self.network(torch.from_numpy(values))[:, 0].numpy()
+            return LocalEnergies(energies, None, grades)
+        energies[centres], weight = self._energies_and_weights(values)
         image_gradient = np.zeros((table.n_images, 3))
         self._functions.vjp(table, centres, weight, image_gradient)
-        return LocalEnergies(energies, image_gradient)
+        return LocalEnergies(energies, image_gradient, grades)
 
     def pair_gradient(self, table: PairTable) -> Float64[ndarray, "n_pairs 3"]:
         centres = table.atoms_of(self.tag)
-        _, weight = self._energies_and_weights(table, centres)
+        _, weight = self._energies_and_weights(self._functions.values(table, centres))
         return self._functions.pair_vjp(table, centres, weight)
 
     def _energies_and_weights(
-        self, table: PairTable, centres: Int64[ndarray, " n_centres"]
+        self, values: Float64[ndarray, "n_centres n_descriptors"]
     ) -> tuple[Float64[ndarray, " n_centres"], Float64[ndarray, "n_centres n_descriptors"]]:
         """Energies of the atoms, and their derivatives by the descriptors."""
-        values = torch.from_numpy(self._functions.values(table, centres)).requires_grad_()
+        inputs = torch.from_numpy(values).requires_grad_()
         with torch.enable_grad():
-            output = self.network(values)
-            (weight,) = torch.autograd.grad(output.sum(), values)
+            output = self.network(inputs)
+            (weight,) = torch.autograd.grad(output.sum(), inputs)
         return output.detach()[:, 0].numpy(), weight.contiguous().numpy()
 
     def contribute(self, model: ModelBuilder) -> bool:
         networks = core_networks(self.network, model.precision)
         if networks is None:
             return False
-        model.add_networks(self.tag or "", self._functions, networks)
+        model.add_networks(self.tag or "", self._functions, networks, self.training)
         return True
 
     def members(self) -> list["NNPotential"]:
         """The potentials of a committee, whose mean this one is; itself if it is none."""
-        return [
-            NNPotential(network, self.descriptors, self.tag or "", ranges=self.ranges)
-            for network in members_of(self.network)
-        ]
+        return [self._with(network) for network in members_of(self.network)]
+
+    def grades(self, table: PairTable) -> Float64[ndarray, "n_atoms 2"]:
+        """How far atoms of this species are outside of the training set, 1 at the border: by range,
+        and by distance; nan where it is not known, and for other atoms. See
+        :class:`miniff.potentials.TrainingSet`."""
+        centres = table.atoms_of(self.tag)
+        found = self._grades(table, centres, self._functions.values(table, centres))
+        return np.full((table.n_atoms, 2), np.nan) if found is None else found
+
+    def _grades(
+        self,
+        table: PairTable,
+        centres: Int64[ndarray, " n_centres"],
+        values: Float64[ndarray, "n_centres n_descriptors"],
+    ) -> Float64[ndarray, "n_atoms 2"] | None:
+        if self.training is None:
+            return None
+        grades = np.full((table.n_atoms, 2), np.nan)
+        grades[centres] = self.training.grades(values)
+        return grades
 
     def outside_training(self, table: PairTable) -> Bool[ndarray, " n_atoms"]:
-        """Atoms of this species with a descriptor beyond its range in the training set.
+        """Atoms of this species that are outside of the training set.
 
         Raises:
-            ValueError: The potential does not know those ranges.
+            ValueError: The potential does not know its training set.
         """
-        if self.ranges is None:
+        if self.training is None:
             raise ValueError(f"{self} does not know the ranges of its training set")
-        centres = table.atoms_of(self.tag)
-        values = self._functions.values(table, centres)
-        outside = np.zeros(table.n_atoms, bool)
-        outside[centres] = ((values < self.ranges[0]) | (values > self.ranges[1])).any(axis=1)
-        return outside
+        return is_outside(self.grades(table))
 
     def state_dict(self) -> dict[str, object]:
         """Plain data and tensors.
@@ -170,6 +195,7 @@ class NNPotential(LocalPotential):
             "descriptors": [d.state_dict() for d in self.descriptors],
             "network": network_state(self.network),
             "ranges": None if self.ranges is None else torch.from_numpy(self.ranges.copy()),
+            "moments": None if self.moments is None else _state_of(self.moments),
         }
 
     @staticmethod
@@ -179,8 +205,8 @@ class NNPotential(LocalPotential):
         Raises:
             ValueError: Data that are not a network potential's.
         """
-        wanted = {"tag", "ptag", "descriptors", "network", "ranges"}
-        if set(state) != wanted:
+        wanted = {"tag", "ptag", "descriptors", "network", "ranges", "moments"}
+        if set(state) | {"moments"} != wanted:  # files of version 1 have no moments
             raise ValueError(
                 f"a network potential's data have the keys {', '.join(sorted(wanted))}, "
                 f"but here are {', '.join(map(str, state))}"
@@ -193,7 +219,40 @@ class NNPotential(LocalPotential):
             [function_from_state_dict(d) for d in descriptors],
             str(state["ptag"]),
             ranges=ranges.numpy() if isinstance(ranges, Tensor) else None,
+            moments=_moments_of(state.get("moments")),
         )
+
+
+def _state_of(moments: TrainingMoments) -> dict[str, object]:
+    return {
+        "mean": torch.from_numpy(moments.mean.copy()),
+        "covariance": torch.from_numpy(moments.covariance.copy()),
+        "largest_distance": moments.largest_distance,
+        "n_atoms": moments.n_atoms,
+    }
+
+
+def _moments_of(state: object) -> TrainingMoments | None:
+    """The moments whose data these are.
+
+    Raises:
+        ValueError: Data of something else.
+    """
+    if state is None:
+        return None
+    if not isinstance(state, Mapping) or set(state) != set(TrainingMoments.__annotations__):
+        raise ValueError(
+            f"`moments` must have the keys {', '.join(sorted(TrainingMoments.__annotations__))}"
+        )
+    mean, covariance = state["mean"], state["covariance"]
+    if not isinstance(mean, Tensor) or not isinstance(covariance, Tensor):
+        raise ValueError("`mean` and `covariance` of `moments` must be tensors")
+    return TrainingMoments(
+        mean.double().numpy(),
+        covariance.double().numpy(),
+        float(state["largest_distance"]),
+        int(state["n_atoms"]),
+    )
 
 
 def members_of(network: nn.Module) -> list[nn.Module]:
@@ -211,6 +270,7 @@ def potentials_from_ml_data(
     dataset: Dataset,
     normalization: Normalization,
     ranges: Sequence[Float64[ndarray, "2 _"]] | None = None,
+    moments: Sequence[TrainingMoments] | None = None,
 ) -> list[NNPotential]:
     """Potentials in physical units from trained networks.
 
@@ -221,17 +281,19 @@ def potentials_from_ml_data(
         normalization: What the networks were trained with; becomes part of them.
         ranges: Of the descriptors of each species, where the data set is but a part of the training
             set; see :func:`feature_ranges`.
+        moments: The same, of their mean and covariance; see :func:`feature_moments`.
 
     Raises:
         ValueError: A data set without descriptor functions.
     """
+    ranges = feature_ranges([dataset]) if ranges is None else ranges
+    moments = feature_moments([dataset], ranges) if moments is None else moments
     potentials = []
     for s, (network, points) in enumerate(zip(networks, dataset.per_point_datasets, strict=True)):
         if points.functions is None:
             raise ValueError("the data set has values of features but no descriptor functions")
         scale = normalization.features_scale[s]
         out_scale = torch.full((1,), normalization.energy_scale, dtype=scale.dtype)
-        own = torch.stack(points.ranges()).double().numpy()
         whole = nn.Sequential(
             Affine(1 / scale, -normalization.features_offset[s] / scale),
             *_projection(normalization, s),
@@ -243,7 +305,8 @@ def potentials_from_ml_data(
                 whole,
                 points.functions.potentials,
                 str(points.tag),
-                ranges=own if ranges is None else ranges[s],
+                ranges=ranges[s],
+                moments=moments[s],
             )
         )
     return potentials

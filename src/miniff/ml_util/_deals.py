@@ -12,7 +12,7 @@ from miniff.kernel import Cell, compute_images
 from miniff.ml import Dataset, Processes, cut_at
 from miniff.ml_util._errors import Properties
 
-__all__ = ["Deal", "deal_evenly", "gathered", "pairs_of"]
+__all__ = ["Deal", "deal_evenly", "gathered", "gathered_atoms", "pairs_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +115,26 @@ def gathered(own: Properties, deals: Sequence[Deal], processes: Processes) -> Pr
         for name in ("n_atoms", "energy", "forces", "stress")
     )
     everyone = Properties(n_atoms.astype(np.int64), energy, *rest)
+    return everyone.taken(_places(deals, processes))
+
+
+def gathered_atoms(
+    own: Float64[ndarray, "n_own_atoms n"], deals: Sequence[Deal], processes: Processes
+) -> Float64[ndarray, "n_atoms n"]:
+    """Rows of the atoms of all structures of a data set, in their order; as :func:`gathered`."""
+    if processes.size == 1:
+        return own
+    rows, order = processes.gather(own), np.argsort(_places(deals, processes))
+    sizes = np.concatenate([deal.sizes for deal in deals])[order]
+    last = np.cumsum(sizes)
+    atoms = [np.arange(end - n, end) for end, n in zip(last, sizes, strict=True)]
+    places = [atoms[place] for place in _places(deals, processes)]
+    found: ndarray = rows[np.concatenate([np.zeros(0, np.int64), *places])]
+    return found
+
+
+def _places(deals: Sequence[Deal], processes: Processes) -> Int64[ndarray, " n_structures"]:
+    """Where each structure of a data set is among those of all processes, the first's first."""
     first = np.cumsum([0, *(len(deal.owner) for deal in deals)])
     order = np.concatenate(
         [
@@ -123,4 +143,5 @@ def gathered(own: Properties, deals: Sequence[Deal], processes: Processes) -> Pr
             for deal, start in zip(deals, first, strict=False)
         ]
     )
-    return everyone.taken(np.argsort(order))
+    places: ndarray = np.argsort(order)
+    return places

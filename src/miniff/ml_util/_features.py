@@ -18,6 +18,7 @@ from miniff.ml import (
     Normalization,
     Processes,
     descriptor_problems,
+    feature_moments,
     feature_ranges,
     filter_descriptors,
     load_descriptors,
@@ -27,7 +28,7 @@ from miniff.ml_util._estimate import Demand, MemoryLimit
 from miniff.ml_util._learning import Learning
 from miniff.ml_util._progress import Reporter
 from miniff.ml_util._types import Checked, Count, Problem, Reads
-from miniff.potentials import FunctionPotential
+from miniff.potentials import FunctionPotential, TrainingMoments
 
 __all__ = [
     "ComponentArgument",
@@ -154,11 +155,13 @@ class FeatureChoice:
             of = f"{seen} principal components of " if self.pca_features is not None else ""
             cutoff = f"{learning.cutoff:.4g} angstrom"
             reporter.info(f"{name}: {of}{len(members)} descriptors up to {cutoff}")
+        ranges = feature_ranges(datasets["train"], processes)
         return LearnedSets(
             datasets=datasets,
             deals={name: [deal for _, deal in parts] for name, parts in learned.items()},
             normalization=normalization,
-            ranges=feature_ranges(datasets["train"], processes),
+            ranges=ranges,
+            moments=feature_moments(datasets["train"], ranges, processes),
             demand=demand,
         )
 
@@ -206,6 +209,7 @@ class LearnedSets:
         deals: Who has what of each part.
         normalization: Of the training set.
         ranges: Of the descriptors of each species in the training set.
+        moments: The same, of their mean and covariance.
         demand: The memory of this process, without that of an optimiser.
     """
 
@@ -213,6 +217,7 @@ class LearnedSets:
     deals: dict[str, list[Deal]]
     normalization: Normalization
     ranges: list[Float64[ndarray, "2 _"]]
+    moments: list[TrainingMoments]
     demand: Demand
 
 

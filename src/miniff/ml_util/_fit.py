@@ -244,6 +244,7 @@ class FitWorkflow:
             deals=learned.deals,
             normalization=learned.normalization,
             ranges=learned.ranges,
+            moments=learned.moments,
             members=members,
             default_n_epochs=chosen.n_epochs,
             baseline=baseline,

@@ -14,7 +14,17 @@ from pydantic import Field
 from miniff import dyn
 from miniff.kernel import Cell
 from miniff.ml_util._data_files import SetFiles
+from miniff.ml_util._extrapolation import (
+    TO_LABEL,
+    ExtrapolationLimit,
+    LabelFile,
+    Limits,
+    file_to_label,
+    tell_frames,
+    telling,
+)
 from miniff.ml_util._material import Material, read_material_to_move
+from miniff.ml_util._md_table import averages, largest_extrapolation
 from miniff.ml_util._outputs import write_json
 from miniff.ml_util._progress import CountProgress, Level, Reporter
 from miniff.ml_util._relaxing import Pressure
@@ -125,6 +135,8 @@ class PreparedMd:
         every: Count = 100,
         wrap: bool = False,
         checkpoint_s: NonNegative = 60.0,
+        stop_extrapolation: ExtrapolationLimit | None = None,
+        to_label: LabelFile | None = TO_LABEL,
         precision: Literal["double", "single"] = "double",
     ) -> dyn.State:
         """Moves the atoms; `md.csv` has energies, temperature and pressure, `md.extxyz` the way.
@@ -143,6 +155,10 @@ class PreparedMd:
             every: Steps between two frames, and two lines of the table.
             wrap: Write atoms in the box along vectors that repeat; else each is where it went.
             checkpoint_s: Seconds between two writings of `md.checkpoint`.
+            stop_extrapolation: Stop where an atom is further outside of the training set than this;
+                1 is the border. By default never: a warning tells when atoms leave it.
+            to_label: File for frames with an atom outside, at least 100 steps apart, to be labelled
+                by the reference method; null for none.
             precision: Of descriptors and networks.
 
         Returns:
@@ -150,7 +166,8 @@ class PreparedMd:
 
         Raises:
             ValueError: What does not go together, or a checkpoint of another run.
-            FloatingPointError: Something explodes: the step and an atom are named.
+            FloatingPointError: Something explodes, or an atom is further outside than
+                `stop_extrapolation`: the step and the atom are named.
         """
         given = {
             "ensemble": ensemble,
@@ -179,18 +196,21 @@ class PreparedMd:
             checkpoint_s=checkpoint_s,
             wrap=wrap,
         )
+        frames = file_to_label(to_label, NAME, self.potentials, spacing=100, most=50)
         begun, goes_on = perf_counter(), Path(f"{NAME}.checkpoint").exists()
         with Reporter(NAME, level=self.log, append=goes_on) as reporter:
             self._tell(reporter, goes_on)
-            with reporter.counting(n_steps) as progress:
+            with reporter.counting(n_steps) as progress, telling(reporter):
+                limits = Limits(stop_extrapolation, frames)
                 see = _Seen(progress, n_steps)
-                move = _Move(n_steps, timestep_fs * fs, record, see, precision)
+                move = _Move(n_steps, timestep_fs * fs, record, see, limits, precision)
                 try:
                     end = keeping.run(self, move)
                 except KeyboardInterrupt:
                     if Path(f"{NAME}.checkpoint").exists():  # a second Ctrl-C may come before it
                         reporter.warning(INTERRUPTED)
                     raise
+            tell_frames(reporter, frames)
             self._report(reporter, end, perf_counter() - begun)
         return end
 
@@ -230,8 +250,8 @@ class PreparedMd:
             reporter.info(f"goes on from {NAME}.checkpoint: delete it to start anew")
 
     def _report(self, reporter: Reporter, end: dyn.State, wall_time_s: float) -> None:
-        averages = _averages(f"{NAME}.csv")
-        for name, (mean, spread) in averages.items():
+        means = averages(f"{NAME}.csv")
+        for name, (mean, spread) in means.items():
             reporter.info(f"{name}: {mean:.6g}, standard deviation {spread:.3g} (second half)")
         drift = None if end.drift is None else end.drift * 1e3 * units.fs
         if drift is not None:
@@ -241,8 +261,9 @@ class PreparedMd:
             {
                 "n_steps": end.step,
                 "time_ps": end.time / (1e3 * units.fs),
-                "averages": {n: {"mean": m, "std": s} for n, (m, s) in averages.items()},
+                "averages": {n: {"mean": m, "std": s} for n, (m, s) in means.items()},
                 "drift_eV_per_atom_ps": drift,
+                "largest_extrapolation": largest_extrapolation(f"{NAME}.csv"),
                 "wall_time_s": round(wall_time_s, 3),
                 **self.material.provenance,
             },
@@ -257,6 +278,7 @@ class _Move:
     timestep: float
     record: dyn.Record
     see: "_Seen"
+    limits: Limits
     precision: Literal["double", "single"]
 
 
@@ -288,6 +310,8 @@ class _Keeping:
             observe=move.see,
             every=move.record.every,
             record=move.record,
+            stop_extrapolation=move.limits.stop,
+            to_label=move.limits.to_label,
             ignore_missing_species=prepared.material.ignore_missing_species,
             precision=move.precision,
         )
@@ -306,6 +330,8 @@ class _Keeping:
             observe=move.see,
             every=move.record.every,
             record=move.record,
+            stop_extrapolation=move.limits.stop,
+            to_label=move.limits.to_label,
             ignore_missing_species=prepared.material.ignore_missing_species,
             precision=move.precision,
         )
@@ -326,6 +352,8 @@ class _Keeping:
             observe=move.see,
             every=move.record.every,
             record=move.record,
+            stop_extrapolation=move.limits.stop,
+            to_label=move.limits.to_label,
             ignore_missing_species=prepared.material.ignore_missing_species,
             precision=move.precision,
         )
@@ -362,15 +390,3 @@ def _chosen(cells: list[Cell], index: int | None) -> Cell:
     if not -len(cells) <= place < len(cells):
         raise ValueError(f"`index` is {index} but must be in [{-len(cells)}, {len(cells)})")
     return cells[place]
-
-
-def _averages(path: str) -> dict[str, tuple[float, float]]:
-    """Mean and standard deviation over the second half of the columns of a table."""
-    table = np.atleast_1d(np.genfromtxt(path, delimiter=",", names=True))
-    kept = table[len(table) // 2 :]
-    names = ("potential_energy_eV", "temperature_K", "pressure_GPa", "volume_A3")
-    return {
-        name: (float(kept[name].mean()), float(kept[name].std()))
-        for name in names
-        if np.isfinite(kept[name]).all()
-    }

@@ -6,6 +6,8 @@ from time import perf_counter
 from typing import ClassVar, Literal
 
 import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
 
 from miniff._neighbors import PairTable, join
 from miniff._stress import stress_from_strain_derivative
@@ -18,7 +20,7 @@ from miniff.ml import (
     processes_of_torchrun,
 )
 from miniff.ml_util._data_files import SetFiles
-from miniff.ml_util._deals import deal_evenly, gathered
+from miniff.ml_util._deals import deal_evenly, gathered, gathered_atoms
 from miniff.ml_util._errors import Errors, Properties, compare
 from miniff.ml_util._material import Material, read_material
 from miniff.ml_util._outputs import (
@@ -33,6 +35,8 @@ from miniff.potentials import (
     Potential,
     Precision,
     evaluate_table,
+    is_outside,
+    larger_grade,
 )
 
 __all__ = ["OneShotResult", "OneShotWorkflow", "PreparedOneShot"]
@@ -117,10 +121,10 @@ class PreparedOneShot:
 
         predicted, members = whole(potentials), committee_members(potentials)
         spread = Properties.spread([whole(m) for m in members]) if len(members) > 1 else None
-        outside = float(sum(_outside(potentials, table) for table, _ in tables))
-        n_outside = int(processes.sum(np.array([outside]))[0])
+        own_grades = [np.zeros((0, 2)), *(_grades(potentials, table) for table, _ in tables)]
+        grades = gathered_atoms(np.concatenate(own_grades), deals, processes)
         reference, seconds = Properties.known(cells), perf_counter() - start
-        result = OneShotResult(cells, reference, predicted, spread, n_outside, seconds)
+        result = OneShotResult(cells, reference, predicted, spread, grades, seconds)
         silent = not processes.is_first
         with Reporter(NAME, level=self.workflow.log, silent=silent) as reporter:
             self._report(reporter, result)
@@ -139,11 +143,21 @@ class PreparedOneShot:
         reporter.info(f"{len(self.material.cells)} structures, {n_atoms} atoms")
         if result.n_outside:
             reporter.warning(
-                f"{result.n_outside} of {n_atoms} atoms have a descriptor outside the range of the "
-                "training set: trust them less"
+                f"{result.n_outside} of {n_atoms} atoms are outside of the training set: trust "
+                "them less"
+            )
+        unknown = n_atoms - result.n_known
+        if unknown and any(p.is_learned for p in self.material.potentials):
+            reporter.info(
+                f"of {unknown} of {n_atoms} atoms it is not known whether they are outside of the "
+                "training set"
             )
         reporter.table("Errors", {"test": result.errors})
-        provenance = {**self.material.provenance, "n_atoms_outside_training": result.n_outside}
+        provenance = {
+            **self.material.provenance,
+            "n_atoms_outside_training": result.n_outside,
+            "largest_extrapolation": result.largest_extrapolation,
+        }
         if result.spread is not None:
             provenance["spread"] = _typical(result.spread)
             reporter.info(
@@ -153,7 +167,13 @@ class PreparedOneShot:
         if not self.workflow.processes.is_first:
             return
         write_report(NAME, result.errors.as_json(), result.wall_time_s, provenance)
-        write_predictions(f"{NAME}.extxyz", self.material.cells, result.predicted, result.spread)
+        write_predictions(
+            f"{NAME}.extxyz",
+            self.material.cells,
+            result.predicted,
+            result.spread,
+            larger_grade(result.grades),
+        )
         write_parities(NAME, {"test": result.reference}, {"test": result.predicted})
 
 
@@ -166,7 +186,8 @@ class OneShotResult:
         reference: Their reference values, nan where there is none.
         predicted: What the potentials give.
         spread: Standard deviation of what the members of a committee give; None without one.
-        n_outside: Atoms with a descriptor outside the range of the training set.
+        grades: How far each atom is outside of the training set: see
+            :attr:`miniff.kernel.Evaluation.grades`.
         wall_time_s: Time of the evaluation.
     """
 
@@ -174,8 +195,23 @@ class OneShotResult:
     reference: Properties
     predicted: Properties
     spread: Properties | None
-    n_outside: int
+    grades: Float64[ndarray, "n_atoms 2"]
     wall_time_s: float
+
+    @property
+    def n_known(self) -> int:
+        """Atoms of which it is known how far outside they are."""
+        return int((~np.isnan(larger_grade(self.grades))).sum())
+
+    @property
+    def n_outside(self) -> int | None:
+        """Atoms outside of the training set; None if it is known of none."""
+        return int(is_outside(self.grades).sum()) if self.n_known else None
+
+    @property
+    def largest_extrapolation(self) -> float | None:
+        """The largest of all grades; None if none is known."""
+        return float(np.nanmax(self.grades)) if self.n_known else None
 
     @property
     def errors(self) -> Errors:
@@ -219,13 +255,13 @@ def _predict(
     )
 
 
-def _outside(potentials: Sequence[Potential], table: PairTable) -> int:
-    """Atoms outside the range of the training set."""
-    outside = np.zeros(table.n_atoms, bool)
+def _grades(potentials: Sequence[Potential], table: PairTable) -> Float64[ndarray, "n_atoms 2"]:
+    """In double precision, whatever the forces are in."""
+    grades = np.full((table.n_atoms, 2), np.nan)
     for potential in potentials:
-        if isinstance(potential, NNPotential) and potential.ranges is not None:
-            outside |= potential.outside_training(table)
-    return int(outside.sum())
+        if isinstance(potential, NNPotential):
+            np.fmax(grades, potential.grades(table), out=grades)
+    return grades
 
 
 def _typical(spread: Properties) -> dict[str, float]:

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
 from torch import Tensor
 
 from miniff.io import atomic_write, check_extxyz, write_extxyz
@@ -115,11 +117,16 @@ def save_figure(figure: object, path: str) -> None:
 
 
 def write_predictions(
-    path: str, cells: Sequence[Cell], predicted: Properties, spread: Properties | None
+    path: str,
+    cells: Sequence[Cell],
+    predicted: Properties,
+    spread: Properties | None,
+    extrapolation: Float64[ndarray, " n_atoms"],
 ) -> None:
     """Structures as extended XYZ, predictions as ``*_pred`` beside the untouched references.
 
-    How far the members of a committee differ is ``energy_std`` and ``forces_std``.
+    How far the members of a committee differ is ``energy_std`` and ``forces_std``; how far each
+    atom is outside of the training set ``extrapolation``, where it is known of any.
     """
     first = np.cumsum([0, *predicted.n_atoms])
     structures = []
@@ -134,6 +141,8 @@ def write_predictions(
         if spread is not None:
             info["energy_std"] = float(spread.energy[s])
             arrays["forces_std"] = spread.forces[own]
+        if not np.isnan(extrapolation).all():
+            arrays["extrapolation"] = extrapolation[own]
         structures.append(replace(known, info={**known.info, **info}, arrays=arrays))
     write_extxyz(path, structures)
 

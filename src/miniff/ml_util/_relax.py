@@ -11,6 +11,13 @@ from rich.table import Table
 
 from miniff.kernel import Cell
 from miniff.ml_util._data_files import SetFiles
+from miniff.ml_util._extrapolation import (
+    TO_LABEL,
+    ExtrapolationLimit,
+    LabelFile,
+    Limits,
+    file_to_label,
+)
 from miniff.ml_util._material import Material, read_material_to_move
 from miniff.ml_util._outputs import write_json
 from miniff.ml_util._progress import Level, Reporter
@@ -101,6 +108,8 @@ class PreparedRelax:
         optimizer: OptimizerName = "lbfgs",
         tolerance: Positive = 1e-3,
         max_steps: Count = 1000,
+        stop_extrapolation: ExtrapolationLimit | None = None,
+        to_label: LabelFile | None = TO_LABEL,
         precision: Literal["double", "single"] = "double",
         fixed: list[Index] = [],  # noqa: B006 - read, never changed
     ) -> list[Cell]:
@@ -118,6 +127,10 @@ class PreparedRelax:
             tolerance: Largest force in the end (eV/angstrom); of a free cell also the largest
                 derivative of the enthalpy by a strain, per atom (eV).
             max_steps: Of each structure.
+            stop_extrapolation: Give a structure up where an atom is further outside of the training
+                set than this; 1 is the border. By default never: a warning tells which left it.
+            to_label: File for structures as they left, to be labelled by the reference method; null
+                for none.
             precision: Of descriptors and networks; with `single` give a tolerance above 1e-3.
             fixed: Atoms of every structure that do not move, counted from 0; in a free cell they
                 keep their fractional coordinates.
@@ -133,9 +146,11 @@ class PreparedRelax:
         how = Relaxation(
             free, pressure_gpa, symmetry, optimizer, tolerance, max_steps, precision, fixed
         )
+        frames = file_to_label(to_label, NAME, self.material.potentials)
+        limits = Limits(stop_extrapolation, frames)
         begun = perf_counter()
         with Reporter(NAME, level=self.log) as reporter:
-            done, failures = relax_all(self.material, how, reporter)
+            done, failures = relax_all(self.material, how, limits, reporter)
             reporter.show_table(_table(done))
             Cell.save([relaxed.end for relaxed in done], f"{NAME}.extxyz")
             report = {

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from miniff import dyn
 from miniff.kernel import Cell, StructureFailure, map_structures
+from miniff.ml_util._extrapolation import Limits, tell_frames, telling
 from miniff.ml_util._material import Material
 from miniff.ml_util._progress import Reporter
 from miniff.ml_util._types import Count, Positive
@@ -69,7 +70,9 @@ class Relaxation:
             n_atoms[moves_box] += cell.size
         return parcels
 
-    def of(self, cells: Sequence[Cell], material: Material) -> list[Cell | StructureFailure]:
+    def of(
+        self, cells: Sequence[Cell], material: Material, limits: Limits
+    ) -> list[Cell | StructureFailure]:
         """Structures of a parcel, relaxed; one that repeats nowhere has no cell to relax."""
         moves_box = self._moves_box(cells[0])
         free: FreeName = self.free if moves_box else "positions"
@@ -84,6 +87,8 @@ class Relaxation:
                     pressure=pressure,
                     tolerance=self.tolerance,
                     max_steps=self.max_steps,
+                    stop_extrapolation=limits.stop,
+                    to_label=limits.to_label,
                     ignore_missing_species=material.ignore_missing_species,
                     precision=self.precision,
                 )
@@ -97,10 +102,16 @@ class Relaxation:
                 optimizer=self.optimizer,
                 tolerance=self.tolerance,
                 max_steps=self.max_steps,
+                stop_extrapolation=limits.stop,
+                to_label=limits.to_label,
                 ignore_missing_species=material.ignore_missing_species,
                 precision=self.precision,
             )
             return map_structures(one, cells)
+
+    def is_alone(self, cell: Cell) -> bool:
+        """Whether a structure is not relaxed together with others."""
+        return not self._goes_with_others(cell)
 
     def _moves_box(self, cell: Cell) -> bool:
         return any(cell.pbc) and self.free != "positions"
@@ -156,13 +167,20 @@ class Relaxed:
             "volume_change": self.volume_change,
             "displacement_rms": float(np.sqrt(np.mean(self.displacements**2))),
             "displacement_max": float(self.displacements.max()),
+            "largest_extrapolation": largest_extrapolation(self.end),
             "largest_force": float(np.linalg.norm(forces, axis=1).max()),
             "wall_time_s": round(self.wall_time_s, 3),
         }
 
 
+def largest_extrapolation(cell: Cell) -> float | None:
+    """Of the atoms of a structure; None where it is not known."""
+    found = np.asarray(cell.meta.get("extrapolation", np.nan), float)
+    return None if np.isnan(found).all() else float(np.nanmax(found))
+
+
 def relax_all(
-    material: Material, how: Relaxation, reporter: Reporter
+    material: Material, how: Relaxation, limits: Limits, reporter: Reporter
 ) -> tuple[list[Relaxed], list[StructureFailure]]:
     """Relaxes all structures in their order, and says which did not come to an end.
 
@@ -178,7 +196,10 @@ def relax_all(
     with reporter.counting(len(cells)) as progress:
         for parcel in how.parcels(cells):
             begun = perf_counter()
-            found = how.of([cells[place] for place in parcel], material)
+            first = cells[parcel[0]]
+            where = f"{first.meta.get('source')}: " if how.is_alone(first) else ""
+            with telling(reporter, where):
+                found = how.of([cells[place] for place in parcel], material, limits)
             seconds = (perf_counter() - begun) / len(parcel)
             for place, end in zip(parcel, found, strict=True):
                 if isinstance(end, StructureFailure):
@@ -196,6 +217,7 @@ def relax_all(
     if not done:
         raise_failures(failures, len(cells), "no file")
     _tell_unfinished(done, how, reporter)
+    tell_frames(reporter, limits.to_label)
     return done, failures
 
 

@@ -10,6 +10,13 @@ from rich.table import Table
 
 from miniff.io import Structure, write_extxyz
 from miniff.ml_util._data_files import SetFiles
+from miniff.ml_util._extrapolation import (
+    TO_LABEL,
+    ExtrapolationLimit,
+    LabelFile,
+    Limits,
+    file_to_label,
+)
 from miniff.ml_util._material import Material, read_material_to_move
 from miniff.ml_util._outputs import write_report
 from miniff.ml_util._progress import Level, Reporter
@@ -110,6 +117,8 @@ class PreparedTestRelax:
         optimizer: OptimizerName = "lbfgs",
         tolerance: Positive = 1e-3,
         max_steps: Count = 1000,
+        stop_extrapolation: ExtrapolationLimit | None = None,
+        to_label: LabelFile | None = TO_LABEL,
         precision: Literal["double", "single"] = "double",
     ) -> "list[RelaxedPair]":
         """Relaxes all structures; writes and shows how far they went.
@@ -123,6 +132,10 @@ class PreparedTestRelax:
             tolerance: Largest force in the end (eV/angstrom); of a free cell also the largest
                 derivative of the enthalpy by a strain, per atom (eV).
             max_steps: Of each structure.
+            stop_extrapolation: Give a structure up where an atom is further outside of the training
+                set than this; 1 is the border. By default never: a warning tells which left it.
+            to_label: File for structures as they left, to be labelled by the reference method; null
+                for none.
             precision: Of descriptors and networks; with `single` give a tolerance above 1e-3.
 
         Returns:
@@ -134,9 +147,11 @@ class PreparedTestRelax:
                 What became of the others is written before.
         """
         how = Relaxation(free, pressure_gpa, symmetry, optimizer, tolerance, max_steps, precision)
+        frames = file_to_label(to_label, NAME, self.material.potentials)
+        limits = Limits(stop_extrapolation, frames)
         begun = perf_counter()
         with Reporter(NAME, level=self.log) as reporter:
-            done, failures = relax_all(self.material, how, reporter)
+            done, failures = relax_all(self.material, how, limits, reporter)
             pairs = [RelaxedPair(relaxed) for relaxed in done]
             summary = {name: _summary([p.errors[name] for p in pairs]) for name in COLUMNS}
             reporter.show_table(_table(pairs, summary))

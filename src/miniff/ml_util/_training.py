@@ -52,7 +52,7 @@ from miniff.ml_util._settings import PRECISIONS, NumberType
 from miniff.ml_util._stress import energies_tell_pressure, report_pressure, typical_stress
 from miniff.ml_util._trainer import Best, Predictor, Trainer
 from miniff.ml_util._types import Count, NonNegative, OutputFile, Problem
-from miniff.potentials import Potential
+from miniff.potentials import Potential, TrainingMoments
 
 __all__ = ["PreparedFit"]
 
@@ -72,6 +72,7 @@ class PreparedFit:
         deals: Who has what of each part.
         normalization: From the training set.
         ranges: Of the descriptors of each species in the training set.
+        moments: The same, of their mean and covariance.
         members: For each model a network per species; :meth:`run` gives them the best parameters.
         default_n_epochs: How long to train if it is not said.
         baseline: Potentials whose part is taken from the references in ``datasets``.
@@ -88,6 +89,7 @@ class PreparedFit:
     deals: Mapping[str, Sequence[Deal]]
     normalization: Normalization
     ranges: Sequence[Float64[ndarray, "2 _"]]
+    moments: Sequence[TrainingMoments]
     members: list[list[nn.Sequential]]
     default_n_epochs: int
     baseline: Baseline
@@ -351,7 +353,9 @@ class PreparedFit:
             own[0] if len(own) == 1 else Mean(own) for own in map(list, zip(*models, strict=True))
         ]
         part = self.datasets["train"][0]
-        made = potentials_from_ml_data(networks, part, self.normalization, self.ranges)
+        made = potentials_from_ml_data(
+            networks, part, self.normalization, self.ranges, self.moments
+        )
         return [*self.baseline.potentials, *made]
 
 

@@ -89,6 +89,15 @@ from miniff.potentials._registry import (
     potential_from_state_dict,
 )
 from miniff.potentials._tersoff import tersoff_potential_family
+from miniff.potentials._training import (
+    OUTSIDE,
+    Farthest,
+    TrainingMoments,
+    TrainingSet,
+    distances,
+    is_outside,
+    larger_grade,
+)
 from miniff.potentials._turning_point import behler_turning_point
 from miniff.potentials._weighted import (
     weighted_angular_descriptor_family,
@@ -99,11 +108,13 @@ from miniff.potentials._zbl import zbl_potential_family
 __all__ = [
     "COMPACT_FORMS",
     "CUTOFF_FUNCTIONS",
+    "OUTSIDE",
     "ByName",
     "ChargeFamily",
     "Choice",
     "CompiledPotentials",
     "CoreNetworks",
+    "Farthest",
     "FixedChargePotential",
     "FunctionPotential",
     "Functions",
@@ -120,6 +131,8 @@ __all__ = [
     "Precision",
     "Switch",
     "TableEvaluation",
+    "TrainingMoments",
+    "TrainingSet",
     "behler2_descriptor_family",
     "behler4_descriptor_family",
     "behler5_descriptor_family",
@@ -128,6 +141,7 @@ __all__ = [
     "buckingham_potential_family",
     "charge_families",
     "counted_once",
+    "distances",
     "dsf_potential_family",
     "eam_potential_family",
     "eam_potentials",
@@ -141,9 +155,11 @@ __all__ = [
     "general_pair_potential_family",
     "general_triple_potential_family",
     "harmonic_repulsion_potential_family",
+    "is_outside",
     "known_families",
     "lammps_sw_potentials",
     "lammps_tersoff_potentials",
+    "larger_grade",
     "listed_potentials",
     "lj_potential_family",
     "morse_potential_family",

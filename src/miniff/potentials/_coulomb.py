@@ -161,6 +161,7 @@ class FixedChargePotential(LongRangePotential):
             energy=table.totals(found.energies),
             gradient=found.gradient,
             strain_derivative=found.strain_derivative,
+            grades=np.full((table.n_atoms, 2), np.nan),
             charges=charges,
         )
 

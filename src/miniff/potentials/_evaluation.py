@@ -75,8 +75,10 @@ class CompiledPotentials:
             )
         refuse_short_table(self.potentials, table)
         energies, gradient = np.empty(table.n_atoms), np.empty((table.n_atoms, 3))
-        strain = np.empty((table.n_structures, 3, 3))
-        self._model.evaluate(table.core, table.positions, table.cells, energies, gradient, strain)
+        strain, grades = np.empty((table.n_structures, 3, 3)), np.empty((table.n_atoms, 2))
+        self._model.evaluate(
+            table.core, table.positions, table.cells, energies, gradient, strain, grades
+        )
         for potential in self._rest:
             part = potential.local_energies(table, gradient=True)
             assert part.image_gradient is not None
@@ -84,13 +86,16 @@ class CompiledPotentials:
             energies += part.energies
             gradient += by_atom
             strain += by_strain
+            if part.grades is not None:
+                np.fmax(grades, part.grades, out=grades)
         found = [potential.evaluate(table) for potential in self._long_range]
         for one in found:
             energies += one.energies
             gradient += one.gradient
             strain += one.strain_derivative
+            np.fmax(grades, one.grades, out=grades)
         charges = common_charges([one.charges for one in found if one.charges is not None])
-        return TableEvaluation(energies, table.totals(energies), gradient, strain, charges)
+        return TableEvaluation(energies, table.totals(energies), gradient, strain, grades, charges)
 
 
 def common_charges(

@@ -13,6 +13,7 @@ from miniff._neighbors import PairTable
 
 if TYPE_CHECKING:
     from miniff.potentials._model import ModelBuilder
+    from miniff.potentials._training import TrainingSet
 
 __all__ = [
     "LocalEnergies",
@@ -33,10 +34,13 @@ class LocalEnergies:
         energies: Per atom (energy).
         image_gradient: Derivative of the sum of all energies by the position of each image
             (energy/length); None if it was not asked for.
+        grades: How far atoms are outside of the training set, by range and by distance, nan where
+            it is not known; None if there is none. See :class:`TrainingSet`.
     """
 
     energies: Float64[ndarray, " n_atoms"]
     image_gradient: Float64[ndarray, "n_images 3"] | None
+    grades: Float64[ndarray, "n_atoms 2"] | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class TableEvaluation:
         energy: Per structure (energy).
         gradient: dE/dr (energy/length); forces are its negative.
         strain_derivative: dE/d(strain) per structure (energy); the virial is its negative.
+        grades: How far each atom is outside of the training set, by range and by distance, 1 at the
+            border; nan where it is not known. See :class:`miniff.potentials.TrainingSet`.
         charges: Of the atoms (charge), if there are any that energies depend on.
     """
 
@@ -55,6 +61,7 @@ class TableEvaluation:
     energy: Float64[ndarray, " n_structures"]
     gradient: Float64[ndarray, "n_atoms 3"]
     strain_derivative: Float64[ndarray, "n_structures 3 3"]
+    grades: Float64[ndarray, "n_atoms 2"]
     charges: Float64[ndarray, " n_atoms"] | None = None
 
 
@@ -64,10 +71,12 @@ class Potential(ABC):
     Attributes:
         tag: Species it acts on, separated by dashes, the centre first; None for all.
         is_learned: Whether it was fitted, to atoms of its own species alone.
+        training: What it was fitted to; None if that is not known, or it was not.
     """
 
     tag: str | None
     is_learned: ClassVar[bool] = False
+    training: "TrainingSet | None" = None
 
     @property
     @abstractmethod

@@ -11,6 +11,7 @@ from miniff.potentials._functions import (
     compiled_set,
     compiled_single_set,
 )
+from miniff.potentials._training import TrainingSet
 
 __all__ = ["ModelBuilder", "Precision"]
 
@@ -33,12 +34,18 @@ class ModelBuilder:
         self.names = names
         self.formulas: list[FunctionPotential] = []
         self.precision = precision
-        self._networks: list[tuple[int, Functions, CoreNetworks]] = []
+        self._networks: list[tuple[int, Functions, CoreNetworks, TrainingSet | None]] = []
 
-    def add_networks(self, name: str, functions: Functions, networks: CoreNetworks) -> None:
+    def add_networks(
+        self,
+        name: str,
+        functions: Functions,
+        networks: CoreNetworks,
+        training: TrainingSet | None,
+    ) -> None:
         """The mean of networks of functions for the atoms of one species, if there are such."""
         if name in self.names:
-            self._networks.append((self.names.index(name), functions, networks))
+            self._networks.append((self.names.index(name), functions, networks, training))
 
     def finish(self) -> _core.EnergyModel:
         """The model with all that was collected."""
@@ -47,12 +54,15 @@ class ModelBuilder:
             members = [p for p in self.formulas if centre_of(p) in (None, name)]
             if members:
                 model.add_sum(code, compiled_set(members, self.names))
-        for code, functions, networks in self._networks:
+        for code, functions, networks, training in self._networks:
             if self.precision == "single":
                 single = compiled_single_set(functions.potentials, self.names)
-                model.add_networks(code, single, networks)  # type: ignore[arg-type]
+                seen32 = None if training is None else training.compiled_single()
+                model.add_networks(code, single, networks, seen32)  # type: ignore[arg-type]
             else:
-                model.add_networks(code, functions.compiled(self.names), networks)  # type: ignore[arg-type]
+                double = functions.compiled(self.names)
+                seen = None if training is None else training.compiled()
+                model.add_networks(code, double, networks, seen)  # type: ignore[arg-type]
         if not self._networks and self._is_mutual():
             model.set_mutual()
         return model
