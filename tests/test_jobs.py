@@ -1,6 +1,7 @@
 """Job files: what is run, and what is refused before anything runs."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -159,7 +160,7 @@ def test_the_mapping_is_not_modified() -> None:
             "fit:\n  init: {seed: 2026-13-01}",
             "jobs.yml, line 2: `2026-13-01` cannot be read: month",
         ),
-        ("fit: &all\n  prepare: *all", "jobs.yml, line 1: this part of the job contains itself"),
+        ("fit: &all\n  prepare: *all", "jobs.yml, line 1: this part of the file contains itself"),
         (
             "fit: !!python/object:os.system {prepare: }",
             "jobs.yml, line 1: a job file holds plain data, but here is a tag",
@@ -167,6 +168,18 @@ def test_the_mapping_is_not_modified() -> None:
         (
             "fit: {prepare: {fn_cells: [{a: 1, a: 2}]}}",
             "jobs.yml, line 1: `a` is given twice, first in line 1",
+        ),
+        ("fit: \x00", "jobs.yml: not valid YAML: there is the character #x0000"),
+        ("fit: {init: {seed: !!int ''}}", "jobs.yml, line 1: `` cannot be read: it does not fit"),
+        ("fit: !!timestamp x", "jobs.yml, line 1: `x` cannot be read: it does not fit"),
+        ("fit: " + 3000 * "[", "jobs.yml: not valid YAML: it is nested too deeply"),
+        ("fit: {? [a, b] : 1}", "jobs.yml, line 1: a key must be a word, but here it is a list"),
+        (
+            "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
+            + "".join(
+                f"{n}: &{n} [{', '.join([f'*{m}'] * 10)}]\n" for m, n in pairwise("abcdefgh")
+            ),
+            "aliases repeat more than 10000 parts of the file",
         ),
         ("fit: {prepare: {fn_cells: []}}", "`fit.prepare.fn_cells`: no file is named"),
         ("fit: {prepare: {fn_cells: .}}", "`fit.prepare.fn_cells`: . is a folder but must be"),
@@ -254,7 +267,7 @@ def test_missing_files_are_told_beside_wrong_keys() -> None:
 def test_binary_file_and_folder_are_refused(folder: Path) -> None:
     """What is no text is no job."""
     Path("jobs.yml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(JobError, match=r"jobs\.yml is not a text file in UTF-8"):
+    with pytest.raises(JobError, match=r"jobs\.yml: the file must be text in UTF-8, but byte 0"):
         read_job_file("jobs.yml")
-    with pytest.raises(JobError, match="is a folder but must be a job file"):
+    with pytest.raises(JobError, match="is a folder but must be a file"):
         read_job_file(folder)

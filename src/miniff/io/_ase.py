@@ -25,6 +25,7 @@ from miniff.io._structure import (
     source_of,
     stress_from,
 )
+from miniff.io._text import read_text, write_text
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -34,12 +35,9 @@ __all__ = [
     "format_of",
     "read_any",
     "read_extxyz",
-    "read_start",
-    "read_text",
     "structure_from_ase",
     "structure_to_ase",
     "write_extxyz",
-    "write_text",
 ]
 
 _PER_ATOM_RESULTS = ("charges", "energies", "magmoms", "stresses")
@@ -144,36 +142,6 @@ def format_of(path: Path) -> str:
         raise StructureError(f"{path}: {_describe(error)}") from error
 
 
-def read_text(path: Path) -> str:
-    """All of a file, unpacked if its name ends in .gz, .bz2 or .xz."""
-    from ase.io.formats import open_with_compression
-
-    try:
-        with open_with_compression(str(path), "rt") as file:
-            return str(file.read())
-    except Exception as error:
-        raise StructureError(f"{path}: {_describe(error)}") from error
-
-
-def read_start(path: Path, n: int = 200) -> str:
-    """The first characters of a file, unpacked; none where they are no text."""
-    from ase.io.formats import open_with_compression
-
-    try:
-        with open_with_compression(str(path), "rt") as file:
-            return str(file.read(n))
-    except Exception:  # whoever reads all of it says why it cannot be read
-        return ""
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file, packed if its name ends in .gz, .bz2 or .xz."""
-    from ase.io.formats import open_with_compression
-
-    with open_with_compression(str(path), "wt") as file:
-        file.write(text)
-
-
 def read_any(path: Path, file_format: str) -> list[Structure]:
     """All structures of a file that ASE can read."""
     from ase.io import read
@@ -191,7 +159,7 @@ def read_any(path: Path, file_format: str) -> list[Structure]:
 
 def read_extxyz(path: Path) -> list[Structure]:
     """All structures of a plain or extended XYZ file."""
-    lines = read_text(path).splitlines(keepends=True)
+    lines = read_text(path, StructureError).splitlines(keepends=True)
     return [
         structure_from_ase(_parse_frame(frame, source), source)
         for frame, source in _frames(lines, str(path))

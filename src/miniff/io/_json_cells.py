@@ -17,7 +17,6 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from miniff._checks import check_finite, check_shape, unknown_name
-from miniff.io._ase import read_text, write_text
 from miniff.io._atomic import atomic_write
 from miniff.io._structure import (
     Structure,
@@ -27,6 +26,7 @@ from miniff.io._structure import (
     source_of,
     stress_from,
 )
+from miniff.io._text import parse_json, read_text, write_text
 
 __all__ = [
     "CellRecord",
@@ -90,11 +90,7 @@ def write_json_cells(path: str | os.PathLike[str], cells: Sequence[CellRecord]) 
 
 def load_json(path: Path) -> object:
     """What a JSON parser makes of the file."""
-    text = read_text(path)
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise StructureError(f"{path}: not readable as json: {error}") from error
+    return parse_json(path, read_text(path, StructureError), StructureError)
 
 
 def cells_from_json(data: object, name: str) -> list[CellRecord]:

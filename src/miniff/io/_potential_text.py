@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from miniff.io._text import read_text
+
 __all__ = ["Line", "Lines", "PotentialFileError", "split_lines"]
 
 
@@ -65,12 +67,8 @@ class Line:
 
 def split_lines(path: Path, *, comments_from: int = 1, marks: str = "#") -> list[Line]:
     """The lines of a file that say something; from a line on, any of ``marks`` starts a comment."""
-    try:
-        text = path.read_text()
-    except UnicodeDecodeError as error:
-        raise PotentialFileError(f"{path}: the file must be text, but {error}") from error
     lines = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(read_text(path, PotentialFileError).split("\n"), start=1):
         said = re.split(f"[{marks}]", line)[0] if number >= comments_from else line
         lines.append(Line(path, number, tuple(said.split())))
     return [line for line in lines if line.words or line.number < comments_from]
