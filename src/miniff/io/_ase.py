@@ -40,6 +40,8 @@ __all__ = [
     "write_extxyz",
 ]
 
+MOST_DIGITS = 18
+"""Of counts: no file has so many atoms or columns."""
 _PER_ATOM_RESULTS = ("charges", "energies", "magmoms", "stresses")
 
 
@@ -175,7 +177,7 @@ def _frames(lines: list[str], name: str) -> Iterator[tuple[list[str], str]]:
             start += 1
             continue
         source = source_of(name, index)
-        if not header.isdecimal():
+        if not header.isdecimal() or len(header) > MOST_DIGITS:
             raise StructureError(
                 f"{source}: line {start + 1} is `{header:.40}` but must be a number of atoms"
             )
@@ -200,7 +202,9 @@ def _n_columns(comment: str) -> int:
     """Number of columns that the comment line of extended XYZ announces."""
     one = r"[\w-]+:[A-Z]:\d+"
     announced = re.search(rf"""\bProperties=["']?({one}(?::{one})*)""", comment)
-    return sum(map(int, announced[1].split(":")[2::3])) if announced else 4
+    if announced is None:
+        return 4
+    return sum(int(width[:MOST_DIGITS]) for width in announced[1].split(":")[2::3])
 
 
 def _parse_frame(lines: list[str], source: str) -> "Atoms":

@@ -10,7 +10,7 @@ from miniff.io._ase import format_of, read_any, read_extxyz
 from miniff.io._input_data import input_data_structures, is_input_data
 from miniff.io._json_cells import cells_from_json, load_json, structure_from_cell
 from miniff.io._structure import Structure, StructureError
-from miniff.io._text import read_start
+from miniff.io._text import read_start, refuse_gigantic
 
 __all__ = ["find_files", "is_input_data_file", "read_structures"]
 

@@ -15,6 +15,9 @@ from miniff.io._text import read_text
 __all__ = ["Line", "Lines", "PotentialFileError", "split_lines"]
 
 
+LONGEST_SHOWN = 40
+
+
 class PotentialFileError(ValueError):
     """A file with a potential is unfit for use; the message names file and line."""
 
@@ -37,15 +40,20 @@ class Line:
         """The error that says what is wrong in this line."""
         return PotentialFileError(f"{self.path}, line {self.number}: {sentence}")
 
+    def _shown(self, place: int) -> str:
+        """A word as a message has it."""
+        word = self.words[place]
+        return word if len(word) <= LONGEST_SHOWN else f"{word[:LONGEST_SHOWN]}..."
+
     def number_at(self, place: int, name: str) -> float:
         """A word as a finite number."""
         word = self.words[place]
         try:
             value = float(word)
         except ValueError:
-            raise self.refuse(f"`{name}` is {word!r} but must be a number") from None
+            raise self.refuse(f"`{name}` is {self._shown(place)!r} but must be a number") from None
         if not isfinite(value):
-            raise self.refuse(f"`{name}` is {word} but must be finite")
+            raise self.refuse(f"`{name}` is {self._shown(place)} but must be finite")
         return value
 
     def count_at(self, place: int, name: str, least: int) -> int:
@@ -53,7 +61,7 @@ class Line:
         value = self.number_at(place, name)
         if value != int(value) or value < least:
             raise self.refuse(
-                f"`{name}` is {self.words[place]} but must be a whole number of at least {least}"
+                f"`{name}` is {self._shown(place)} but must be a whole number of at least {least}"
             )
         return int(value)
 
@@ -61,7 +69,7 @@ class Line:
         """A word as a number above zero."""
         value = self.number_at(place, name)
         if value <= 0:
-            raise self.refuse(f"`{name}` is {self.words[place]} but must be in (0, inf)")
+            raise self.refuse(f"`{name}` is {self._shown(place)} but must be in (0, inf)")
         return value
 
 

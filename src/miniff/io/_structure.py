@@ -125,7 +125,7 @@ def array_from(name: str, value: object) -> ndarray | None:
         if array.dtype.kind in "bc":  # "energy" alone on a comment line reads as true
             raise refusal
         return array.astype(float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise refusal from None
 
 

@@ -11,7 +11,13 @@ from jaxtyping import Float, Float64
 from numpy import ndarray
 
 from miniff._checks import check_finite, check_shape
-from miniff.io import Structure, read_structures, structure_from_ase, structure_to_ase
+from miniff.io import (
+    Structure,
+    StructureError,
+    read_structures,
+    structure_from_ase,
+    structure_to_ase,
+)
 from miniff.kernel._meta import knowledge_of, meta_of
 from miniff.kernel._saving import save_cells
 
@@ -263,9 +269,12 @@ def _cell(structure: Structure, meta: Mapping[str, object]) -> Cell:
         from ase.cell import Cell as AseCell
 
         vectors = AseCell(vectors).complete()[:]
-    if coordinates is None:
-        coordinates = np.linalg.solve(vectors.T, structure.positions.T).T
-    return Cell(vectors, coordinates, structure.species, meta, pbc=structure.periodic)
+    try:
+        if coordinates is None:
+            coordinates = np.linalg.solve(vectors.T, structure.positions.T).T
+        return Cell(vectors, coordinates, structure.species, meta, pbc=structure.periodic)
+    except ValueError as error:
+        raise StructureError(f"{structure.source}: {error}") from None
 
 
 def as_directions(pbc: bool | Sequence[bool]) -> tuple[bool, bool, bool]:

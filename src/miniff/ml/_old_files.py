@@ -6,6 +6,7 @@ A network is kept as weights and constants of linear layers at even places, ``0.
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -18,7 +19,7 @@ __all__ = ["old_potential"]
 LAYER = re.compile(r"(\d+)\.(weight|bias)")
 
 
-def old_potential(state: object, between: str | None) -> LocalPotential:
+def old_potential(state: Mapping[str, Any], between: str | None) -> LocalPotential:
     """A potential from the data that release 0.1.4 wrote for it.
 
     Args:
@@ -28,8 +29,6 @@ def old_potential(state: object, between: str | None) -> LocalPotential:
     Raises:
         ValueError: What is not known here, or a network whose activation is not known.
     """
-    if not isinstance(state, Mapping):
-        raise ValueError(f"a potential is {type(state).__name__} but must be a mapping")
     if state.get("tag") != NN_TAG:
         return potential_from_state_dict(state)
     wanted = {"tag", "ptag", "parameters", "descriptors"}

@@ -27,9 +27,10 @@ from miniff.kernel import Cell, compute_images
 from miniff.ml._dataset import Dataset
 from miniff.ml._learn import dataset_of, descriptor_tables
 from miniff.ml._plain import plain_of
+from miniff.ml._tensor_files import DamagedFileError
 from miniff.potentials import FunctionPotential
 
-__all__ = ["DamagedFileError", "stored_dataset"]
+__all__ = ["stored_dataset"]
 
 FORMAT = "miniff descriptors 1"
 ALIGNMENT = 64
@@ -45,10 +46,6 @@ TABLE = (
     "images",
 )
 """Arrays of a table of neighbours."""
-
-
-class DamagedFileError(ValueError):
-    """A file that is not what was written."""
 
 
 def stored_dataset(
