@@ -9,6 +9,7 @@ import argparse
 import random
 import subprocess
 import sys
+import traceback
 import warnings
 from pathlib import Path
 from tempfile import mkdtemp
@@ -36,14 +37,16 @@ def main() -> int:
     for name in given.readers:
         if name not in READERS:
             parser.error(f"{name} is no reader; there are {', '.join(READERS)}")
-    failed = []
+    findings = Path(given.findings)
+    findings.mkdir(parents=True, exist_ok=True)
+    ended = 0
     for name in given.readers or READERS:
         print(f"== {name}: {given.seconds} s", flush=True)
         command = [sys.executable, __file__, OF_ONE, name, str(given.seconds), given.findings]
-        if subprocess.run(command, check=False).returncode:
-            failed.append(name)
-    print(f"{len(failed)} readers with findings in {given.findings}: {', '.join(failed) or 'none'}")
-    return len(failed)
+        ended += subprocess.run(command, check=False).returncode != 0
+    found = sorted(path.name for path in findings.iterdir())
+    print(f"{ended} readers ended early; findings in {findings}: {', '.join(found) or 'none'}")
+    return int(ended > 0 or len(found) > 0)
 
 
 def _search(name: str, seconds: int, findings: Path) -> None:
@@ -55,15 +58,26 @@ def _search(name: str, seconds: int, findings: Path) -> None:
         from fuzz_readers import READERS, complaint
 
     reader = READERS[name]
-    findings.mkdir(parents=True, exist_ok=True)
     corpus, folder = (Path(mkdtemp(prefix="miniff-fuzz-")) for _ in range(2))
     for k, seed in enumerate(reader.seeds()):
         (corpus / str(k)).write_bytes(seed)
     warnings.simplefilter("ignore")
 
+    known: set[str] = set()
+
     def try_one(data: bytes) -> None:
-        if said := complaint(reader, folder, data):
-            raise AssertionError(said)
+        try:
+            said, what = complaint(reader, folder, data), ""
+            if said is None:
+                return
+            what = said.partition(":")[0]
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+            what = repr(traceback.extract_tb(error.__traceback__)[-1])
+        if what not in known:  # one file for each mistake, and the search goes on
+            known.add(what)
+            (findings / f"{name}-{len(known)}").write_bytes(data)
+            print(f"FOUND {name}-{len(known)}: {said:.300}\n  {what:.300}", flush=True)
 
     def change(data: bytes, most: int, seed: int) -> bytes:
         rng = random.Random(seed)

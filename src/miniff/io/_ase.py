@@ -53,6 +53,7 @@ def structure_from_ase(atoms: "Atoms", source: str = "ASE structure") -> Structu
     ``virial`` is not taken for a stress. Other results go to ``info`` and ``arrays``.
     """
     try:
+        species = tuple(_symbol_of(number) for number in atoms.numbers.tolist())
         labels, info, arrays = _sort_data(atoms)
         energy = number_from("energy", labels["energy"])
         forces = array_from("forces", labels["forces"])
@@ -62,7 +63,7 @@ def structure_from_ase(atoms: "Atoms", source: str = "ASE structure") -> Structu
     return Structure(
         vectors=np.array(atoms.cell, dtype=float),
         positions=atoms.get_positions(),
-        species=tuple(atoms.get_chemical_symbols()),
+        species=species,
         periodic=(bool(atoms.pbc[0]), bool(atoms.pbc[1]), bool(atoms.pbc[2])),
         energy=energy,
         forces=forces,
@@ -71,6 +72,14 @@ def structure_from_ase(atoms: "Atoms", source: str = "ASE structure") -> Structu
         arrays=arrays,
         source=source,
     )
+
+
+def _symbol_of(number: object) -> str:
+    from ase.data import chemical_symbols
+
+    if not isinstance(number, int) or not 0 <= number < len(chemical_symbols):
+        raise ValueError(f"an atom has the number {number!r:.40}, which is of no chemical element")
+    return str(chemical_symbols[number])
 
 
 def _sort_data(
@@ -220,7 +229,7 @@ def _parse_frame(lines: list[str], source: str) -> "Atoms":
 def _describe(error: Exception) -> str:
     """Someone else's exception in a few words; many have no text."""
     kind = type(error).__name__
-    return f"{kind}: {error}" if str(error) else kind
+    return f"{kind}: {error!s:.300}" if str(error) else kind
 
 
 def write_extxyz(path: str | os.PathLike[str], structures: Sequence[Structure]) -> None:

@@ -202,6 +202,8 @@ def _decode(name: str, value: object) -> object:
         raise ValueError(f"`{name}`: an array without `data`")
     array = np.asarray(value["data"])
     if value.get("complex"):
+        if array.shape[-1:] != (2,) or array.dtype.kind not in "bif":
+            raise ValueError(f"`{name}` is complex but has no pairs of numbers in `data`")
         array = array[..., 0] + 1j * array[..., 1]
     return array if array.ndim else array.item()
 

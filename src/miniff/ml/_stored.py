@@ -157,7 +157,10 @@ def _read(path: Path) -> tuple[tuple[str, ...], dict[str, ndarray]]:
         size = file.seek(0, 2)
     if hashlib.sha256(header.strip()).hexdigest().encode() != digest:
         raise DamagedFileError(f"{path} is damaged or no file of descriptors")
-    content = json.loads(header)
+    try:
+        content = json.loads(header)
+    except ValueError as error:
+        raise DamagedFileError(f"{path} is no file of descriptors") from error
     if content["format"] != FORMAT or size != first + content["size"]:
         raise DamagedFileError(f"{path} has {size} bytes but must have {first + content['size']}")
     mapped = np.asarray(np.memmap(path, np.uint8, mode="c")) if size else np.zeros(0, np.uint8)
