@@ -40,6 +40,13 @@ __all__ = [
     "write_extxyz",
 ]
 
+REFUSED = {
+    "mysql": "is the address of a server, not a file",
+    "postgresql": "is the address of a server, not a file",
+    "octopus-in": "is an input of Octopus, which may name other files anywhere",
+    "onetep-in": "is an input of ONETEP, which may name other files anywhere",
+}
+"""Formats of ASE whose readers open more than the file that is named, and why they do."""
 MOST_DIGITS = 18
 """Of counts: no file has so many atoms or columns."""
 _PER_ATOM_RESULTS = ("charges", "energies", "magmoms", "stresses")
@@ -148,9 +155,14 @@ def format_of(path: Path) -> str:
     from ase.io.formats import filetype
 
     try:
-        return str(filetype(str(path)))
+        found = str(filetype(os.path.abspath(path)))  # else the name may be taken for an address
     except Exception as error:
         raise StructureError(f"{path}: {_describe(error)}") from error
+    if found in REFUSED:
+        raise StructureError(
+            f"{path}: {REFUSED[found]}: it is not read; write its structures as extended XYZ"
+        )
+    return found
 
 
 def read_any(path: Path, file_format: str) -> list[Structure]:

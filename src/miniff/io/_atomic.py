@@ -92,15 +92,22 @@ else:
         """Removes what killed processes left: folders that nobody has locked."""
         if parent in _swept:
             return
-        _swept.add(parent)
-        for folder in parent.glob(f"{PREFIX}*"):
+        there = list(parent.glob(f"{PREFIX}*"))
+        old = [folder for folder in there if _is_old(folder)]
+        for folder in old:
             if _is_left(folder):
                 shutil.rmtree(folder, ignore_errors=True)
+        if len(old) == len(there):
+            _swept.add(parent)
+
+    def _is_old(folder: Path) -> bool:
+        try:
+            return time.time() - folder.stat().st_mtime > YOUNG_S
+        except OSError:
+            return True  # it is gone already
 
     def _is_left(folder: Path) -> bool:
         try:
-            if time.time() - folder.stat().st_mtime < YOUNG_S:
-                return False
             handle = os.open(folder, os.O_RDONLY)
         except OSError:
             return False

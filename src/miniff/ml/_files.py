@@ -166,9 +166,12 @@ def _content(path: Path) -> object:
 def _of_this_format(path: str | Path, data: object) -> list[Mapping[str, object]]:
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise ValueError(f"{path} is not a potential file of miniff")
-    if data.get("version") != VERSION:
+    version = data.get("version")
+    if version != VERSION:
+        is_newer = isinstance(version, int) and version > VERSION
+        advice = ": it was written by a newer one, so update miniff" if is_newer else ""
         raise ValueError(
-            f"{path} has format version {data.get('version')} but this miniff reads {VERSION}"
+            f"{path} has format version {version!r:.40} but this miniff reads {VERSION}{advice}"
         )
     potentials = data.get("potentials")
     if not isinstance(potentials, list):

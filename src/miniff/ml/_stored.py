@@ -158,9 +158,17 @@ def _read(path: Path) -> tuple[tuple[str, ...], dict[str, ndarray]]:
     if hashlib.sha256(header.strip()).hexdigest().encode() != digest:
         raise DamagedFileError(f"{path} is damaged or no file of descriptors")
     try:
-        content = json.loads(header)
-    except ValueError as error:
+        return _mapped(path, json.loads(header), first, size)
+    except DamagedFileError:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise DamagedFileError(f"{path} is no file of descriptors") from error
+
+
+def _mapped(
+    path: Path, content: Any, first: int, size: int
+) -> tuple[tuple[str, ...], dict[str, ndarray]]:
+    """The arrays that a header tells of, from a place on."""
     if content["format"] != FORMAT or size != first + content["size"]:
         raise DamagedFileError(f"{path} has {size} bytes but must have {first + content['size']}")
     mapped = np.asarray(np.memmap(path, np.uint8, mode="c")) if size else np.zeros(0, np.uint8)
