@@ -134,7 +134,7 @@ def test_job_names_descriptors_in_every_way(silicon: Path) -> None:
         ("descriptors: {}", "line 4: `fit.prepare.descriptors`: no species is given"),
         (
             "descriptors: deflt",
-            "line 4: `fit.prepare.descriptors`: `deflt` is not a known file",
+            "line 4: `fit.prepare.descriptors`: there is no file `deflt`",
         ),
         (
             "descriptors:\n      Si: default",

@@ -185,7 +185,7 @@ def test_the_mapping_is_not_modified() -> None:
         ("fit: {prepare: {fn_cells: .}}", "`fit.prepare.fn_cells`: . is a folder but must be"),
         (
             "fit: {prepare: {fn_cells: data.xyz}}\ntest-direct: {prepare: {potentials: '*.xyz'}}",
-            "jobs.yml, line 2: `test-direct.prepare.potentials`: `*.xyz` is not a known file",
+            "jobs.yml, line 2: `test-direct.prepare.potentials`: there is no file `*.xyz`",
         ),
         (
             "fit: {prepare: {fn_cells: data.xyz}, run: {weight: 1e5}}",
@@ -201,12 +201,12 @@ def test_the_mapping_is_not_modified() -> None:
         ),
         (
             "fit:\n  prepare:\n    fn_cells: dta.xyz",
-            "jobs.yml, line 3: `fit.prepare.fn_cells`: `dta.xyz` is not a known file; did you mean "
+            "jobs.yml, line 3: `fit.prepare.fn_cells`: there is no file `dta.xyz`; did you mean "
             "`data.xyz`?",
         ),
         (
             "test-direct:\nfit: {prepare: {fn_cells: data.xyz}}",
-            "jobs.yml, line 1: `test-direct.prepare.potentials`: `out.pt` is not a known file",
+            "jobs.yml, line 1: `test-direct.prepare.potentials`: there is no file `out.pt`",
         ),
         (
             "fit: {prepare: {fn_cells: data.xyz}, run: {save: data.xyz}}",
@@ -261,7 +261,7 @@ def test_missing_files_are_told_beside_wrong_keys() -> None:
         check("fit: {prepare: {fn_cells: dta.xyz}, run: {n_epoch: 1}}\ntest-direct:")
     first, second = str(caught.value).splitlines()
     assert "`n_epoch` is not a known key" in first
-    assert "`dta.xyz` is not a known file" in second
+    assert "there is no file `dta.xyz`" in second
 
 
 def test_binary_file_and_folder_are_refused(folder: Path) -> None:
