@@ -93,6 +93,11 @@ def _report(
     show.print(_results(cells, results))
     if len(cells) > MOST_ROWS:
         show.print(f"and {len(cells) - MOST_ROWS} more structures; --output writes all")
+    if not all(all(cell.pbc) for cell in cells):
+        show.print(
+            "no pressure where a structure does not repeat along all three vectors; --output "
+            "writes the stress of slabs, over the volume of the cell with its vacuum"
+        )
     errors = compare(Properties.known(cells), _predictions(cells, results))
     if any(errors.as_json().values()):
         show.print(_errors(errors.as_json()))
@@ -149,7 +154,7 @@ def _predictions(cells: "Sequence[Cell]", results: "Sequence[Evaluation]") -> "P
         forces=np.concatenate([result.forces for result in results]),
         stress=np.stack(
             [
-                result.stress if any(cell.pbc) else np.full(6, np.nan)
+                result.stress if cell.has_volume else np.full(6, np.nan)
                 for cell, result in zip(cells, results, strict=True)
             ]
         ),
@@ -181,6 +186,7 @@ def _doubts(potentials: "Sequence[LocalPotential]", cells: "Sequence[Cell]") -> 
     """Atoms beyond the training set, and how far members of a committee differ."""
     from miniff.kernel import compute_images
     from miniff.ml import NNPotential, committee_members
+    from miniff.potentials import FunctionPotential
 
     said = []
     known = [p for p in potentials if isinstance(p, NNPotential) and p.ranges is not None]
@@ -194,6 +200,14 @@ def _doubts(potentials: "Sequence[LocalPotential]", cells: "Sequence[Cell]") -> 
                 f"{n} of {total} atoms have a descriptor outside the range of the training set: "
                 "trust them less"
             )
+    formulas = [p for p in potentials if isinstance(p, FunctionPotential) and p.tag is None]
+    mixed = sorted({name for cell in cells if len(set(cell.values)) > 1 for name in cell.values})
+    if formulas and mixed:
+        names = ", ".join(dict.fromkeys(p.family.name for p in formulas))
+        said.append(
+            f"{names}: no `tag` is given, so it acts on all of {', '.join(mixed)}: give one if it "
+            "is for some of them"
+        )
     members = committee_members(potentials)
     if len(members) > 1:
         each = [_evaluate(own, cells) for own in members]
@@ -215,7 +229,7 @@ def _write(cells: "Sequence[Cell]", results: "Sequence[Evaluation]", output: str
     written = []
     for cell, result in zip(cells, results, strict=True):
         found = {"energy_pred": result.energy, "forces_pred": result.forces}
-        if any(cell.pbc):
+        if cell.has_volume:
             found["stress_pred"] = result.stress
         meta = {**cell.meta, **found}
         meta.pop("source", None)

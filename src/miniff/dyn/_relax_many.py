@@ -273,7 +273,7 @@ class _Search:
             "converged": converged,
             "n_steps": step,
         }
-        if any(cell.pbc):
+        if cell.has_volume:
             volume = abs(np.linalg.det(vectors))
             results["stress"] = stress_from_strain_derivative(result.strain_derivative[s], volume)
         return labelled(cell, vectors, positions, results)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Bool, Float, Float64
 from numpy import ndarray
 
 from miniff._checks import check_finite, check_shape
@@ -91,6 +91,15 @@ class Cell:
     def volume(self) -> float:
         """Volume of the cell (length^3), positive for left-handed vectors too."""
         return float(abs(np.linalg.det(self.vectors)))
+
+    @property
+    def has_volume(self) -> bool:
+        """Whether it has a stress: it repeats somewhere, and no vector stands in for none.
+
+        Vectors that are left out in a file, or zero in ASE, are unit vectors at right angles to
+        all others here; nothing repeats along them.
+        """
+        return any(self.pbc) and not self._stand_ins().any()
 
     def cartesian(self) -> Float64[ndarray, "n_atoms 3"]:
         """Cartesian positions (length)."""
@@ -218,13 +227,13 @@ class Cell:
         Raises:
             StructureError: Energy, forces or stress that are none.
         """
-        no_box = not any(self.pbc) and np.array_equal(self.vectors, np.eye(3))
+        stand_ins = self._stand_ins()
         return Structure(
-            vectors=np.zeros((3, 3)) if no_box else self.vectors,
+            vectors=np.where(stand_ins[:, None], 0.0, self.vectors),
             positions=self.cartesian(),
             species=self.values,
             periodic=self.pbc,
-            coordinates=None if no_box else self.coordinates,
+            coordinates=None if stand_ins.any() else self.coordinates,
             source=str(self.meta.get("source", "structure")),
             **vars(knowledge_of(self.meta, self.size)),
         )
@@ -245,6 +254,16 @@ class Cell:
     def _description(self) -> dict[str, object]:
         """What stays true of a cell that is made from this one."""
         return {key: value for key, value in self.meta.items() if isinstance(value, str)}
+
+    def _stand_ins(self) -> Bool[ndarray, " 3"]:
+        """Which vectors are there in place of none: of a molecule that is a unit cube, all."""
+        if not any(self.pbc):
+            return np.full(3, np.array_equal(self.vectors, np.eye(3)))
+        products = self.vectors @ self.vectors.T
+        lengths = np.sqrt(np.diag(products))
+        across = np.abs(products - np.diag(np.diag(products))).max(axis=1) < 1e-12 * lengths.max()
+        found: ndarray = ~np.array(self.pbc) & across & (np.abs(lengths - 1) < 1e-12)
+        return found
 
     def _is_flat(self) -> bool:
         longest = np.linalg.norm(self.vectors, axis=1).max()
@@ -268,7 +287,8 @@ def _cell(structure: Structure, meta: Mapping[str, object]) -> Cell:
     if np.linalg.matrix_rank(vectors) < 3:
         from ase.cell import Cell as AseCell
 
-        vectors = AseCell(vectors).complete()[:]
+        missing = ~vectors.any(axis=1)
+        vectors = np.where(missing[:, None], AseCell(vectors).complete()[:], vectors)
     try:
         if coordinates is None:
             coordinates = np.linalg.solve(vectors.T, structure.positions.T).T

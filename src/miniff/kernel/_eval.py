@@ -34,7 +34,7 @@ class Evaluation:
         energies: Of each atom (energy).
         gradient: dE/dr (energy/length).
         strain_derivative: dE/d(strain), symmetric (energy).
-        volume: Of the cell (length^3); None where nothing repeats.
+        volume: Of the cell (length^3); None where nothing repeats, or the cell has none.
     """
 
     energy: float
@@ -59,10 +59,12 @@ class Evaluation:
         (energy/length^3).
 
         Raises:
-            ValueError: The structure repeats in no direction.
+            ValueError: The structure repeats in no direction, or its cell has no volume.
         """
         if self.volume is None:
-            raise ValueError("a structure that repeats in no direction has no stress")
+            raise ValueError(
+                "a structure that repeats in no direction has no stress, nor has one without volume"
+            )
         return stress_from_strain_derivative(self.strain_derivative, self.volume)
 
 
@@ -96,7 +98,7 @@ def eval(
         energies=result.energies,
         gradient=result.gradient,
         strain_derivative=result.strain_derivative[0],
-        volume=images.cell.volume if any(images.cell.pbc) else None,
+        volume=images.cell.volume if images.cell.has_volume else None,
     )
 
 
