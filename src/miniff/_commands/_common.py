@@ -212,7 +212,13 @@ def load_cells(path: str, units: Units) -> "list[Cell]":
     from miniff.kernel import Cell
 
     length, energy = units
-    return Cell.load(path, length_unit=length, energy_unit=energy)
+    try:
+        return Cell.load(path, length_unit=length, energy_unit=energy)
+    except ValueError as error:  # whose advice is for Python
+        advice = str(error).replace(
+            "`length_unit` and `energy_unit`", "--length-unit and --energy-unit"
+        )
+        raise type(error)(advice) from None
 
 
 def is_without_units(path: str) -> bool:

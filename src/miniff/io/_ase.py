@@ -47,6 +47,8 @@ REFUSED = {
     "onetep-in": "is an input of ONETEP, which may name other files anywhere",
 }
 """Formats of ASE whose readers open more than the file that is named, and why they do."""
+ONCE = ("Lattice", "Properties", "pbc", *LABELS)
+"""Keys of extended XYZ that must not be given twice."""
 MOST_DIGITS = 18
 """Of counts: no file has so many atoms or columns."""
 _PER_ATOM_RESULTS = ("charges", "energies", "magmoms", "stresses")
@@ -152,12 +154,17 @@ def structure_to_ase(structure: Structure) -> "Atoms":
 
 def format_of(path: Path) -> str:
     """ASE's name for the format of a file."""
-    from ase.io.formats import filetype
+    from ase.io.formats import filetype, ioformats
 
     try:
         found = str(filetype(os.path.abspath(path)))  # else the name may be taken for an address
     except Exception as error:
         raise StructureError(f"{path}: {_describe(error)}") from error
+    if found not in ioformats:
+        raise StructureError(
+            f"{path}: no format of structures is known whose names end in .{found}: extended XYZ "
+            "ends in .xyz"
+        )
     if found in REFUSED:
         raise StructureError(
             f"{path}: {REFUSED[found]}: it is not read; write its structures as extended XYZ"
@@ -232,10 +239,40 @@ def _parse_frame(lines: list[str], source: str) -> "Atoms":
     from ase.io import read
 
     try:
+        _check_comment(lines[1])
         (atoms,) = read(StringIO("".join(lines)), index=":", format="extxyz", parallel=False)
+    except StructureError as error:
+        raise StructureError(f"{source}: {error}") from None
+    except KeyError as error:
+        name = str(error.args[0])
+        if any(name in line.split() for line in lines[2:]):
+            raise StructureError(f"{source}: {name!r:.40} is no chemical element") from error
+        raise StructureError(f"{source}: not readable: there is no column {name!r}") from error
     except Exception as error:
         raise StructureError(f"{source}: not readable: {_describe(error)}") from error
     return atoms
+
+
+def _check_comment(comment: str) -> None:
+    """Refuses what ASE passes over: a key that is given twice, a stress that is lopsided."""
+    plain = re.sub(r"""(?<==)("[^"]*"|'[^']*'|{[^}]*}|\[[^]]*\])""", "", comment)
+    keys = re.findall(r"(?:^|\s)(\w+)\s*=", plain)
+    for name in ONCE:
+        if keys.count(name) > 1:
+            raise StructureError(f"`{name}` is given twice")
+    stress = re.search(r"""(?:^|\s)stress\s*=\s*["'{]([-+.\deE\s]*)["'}]""", comment)
+    if stress is None:
+        return
+    words = stress[1].split()
+    if len(words) != 9:
+        raise StructureError(
+            f"`stress` has {len(words)} numbers but must have 9 in extended XYZ: xx xy xz yx yy yz "
+            "zx zy zz"
+        )
+    try:
+        stress_from([float(word) for word in words])
+    except ValueError as error:
+        raise StructureError(str(error)) from None
 
 
 def _describe(error: Exception) -> str:

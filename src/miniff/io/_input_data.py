@@ -20,7 +20,7 @@ import numpy as np
 from numpy import ndarray
 
 from miniff.io._atomic import atomic_write
-from miniff.io._potential_text import Line
+from miniff.io._potential_text import Line, PotentialFileError
 from miniff.io._structure import Structure, StructureError, source_of
 from miniff.io._text import read_text, write_text
 
@@ -96,6 +96,9 @@ def _structure(lines: Sequence[Line], sizes: _Sizes, source: str) -> Structure:
         return _checked(lines, sizes, source)
     except StructureError:
         raise
+    except PotentialFileError as error:  # which begins with the file
+        said = str(error).removeprefix(str(lines[0].path))
+        raise StructureError(f"{source}{said}") from None
     except ValueError as error:
         raise StructureError(f"{source}: {error}") from None
 

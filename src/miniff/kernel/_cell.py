@@ -287,7 +287,7 @@ def _cell(structure: Structure, meta: Mapping[str, object]) -> Cell:
     if np.linalg.matrix_rank(vectors) < 3:
         from ase.cell import Cell as AseCell
 
-        missing = ~vectors.any(axis=1)
+        missing = np.linalg.norm(vectors, axis=1) == 0
         vectors = np.where(missing[:, None], AseCell(vectors).complete()[:], vectors)
     try:
         if coordinates is None:

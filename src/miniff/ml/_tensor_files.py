@@ -50,6 +50,8 @@ def read_tensors(path: Path) -> object:
         file.seek(0)
         if file.read(2) == FIRST_BYTES:
             _check_archive(path, size)
+    if not size:
+        raise DamagedFileError("it is empty")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch, about files that it did not write

@@ -147,7 +147,7 @@ def _missing(pattern: str) -> str:
     known = get_close_matches(wanted, there, n=MOST_NAMES, cutoff=0.3) or there[:MOST_NAMES]
     hint = f"; did you mean `{_within(folder, nearest[0])}`?" if nearest else "."
     listed = ", ".join(f"`{_within(folder, name)}`" for name in known)
-    others = f" and {len(there) - len(known)} others" if len(there) > len(known) else ""
+    others = f" and {len(there) - len(known)} more" if len(there) > len(known) else ""
     return f"there is no file `{pattern}`{hint} The folder has {listed}{others}"
 
 
