@@ -1,7 +1,8 @@
 """The checks: `check` runs all in one environment, `lint`, `tests` and `docs` a part each.
 
-When asked for, `sanitize` runs the tests of the core with the compiler's sanitizers, and `how_to`
-follows the how-to of a potential in a copy of the sources, which is then built and tested.
+When asked for, `sanitize` runs the tests of the core with the compiler's sanitizers, `how_to`
+follows the how-to of a potential in a copy of the sources, which is then built and tested, `fuzz`
+looks for files that a reader does not bear, and `faults` kills runs at random moments.
 """
 
 import shutil
@@ -90,6 +91,20 @@ def how_to(session: nox.Session) -> None:
     session.run("python", "docs/reference.py")
     chosen = ("-k", "gaussian-core or every_family or threads", "tests/test_contract.py")
     session.run("python", "-m", "pytest", *chosen)
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Every reader for ten minutes; `-- --seconds 60 extxyz job` for some of them, and shorter."""
+    install(session, ".[test]", "atheris; sys_platform == 'linux'")
+    session.run("python", "tests/fuzz.py", *session.posargs)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """A hundred runs killed at random moments, which must lose nothing; `-- --kills 10` for ten."""
+    install(session, ".[test]")
+    session.run("python", "tests/faults.py", *session.posargs)
 
 
 def install(session: nox.Session, *packages: str) -> None:

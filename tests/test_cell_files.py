@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from miniff.io import read_structures
+from miniff.io import StructureError, read_structures
 from miniff.kernel import Cell
 
 
@@ -134,6 +134,29 @@ def test_whatever_is_readable_is_loaded(folder):
     (crystal,) = Cell.load("si.cif")
     assert crystal.meta["spacegroup"] == "P 1"
     assert len(Cell.load(["si.vasp", "water.xyz"])) == 2
+
+
+@pytest.mark.parametrize("given", [(0, 1), (1, 2), (2,), (0,)])
+def test_vectors_that_are_none_stay_none(folder, given):
+    """Of slabs and wires: in the cell unit vectors stand for them, in files and ASE zeros."""
+    vectors, pbc = np.zeros((3, 3)), [k in given for k in range(3)]
+    for k in given:
+        vectors[k] = [[4.0, 0.5, 0.0], [0.2, 5.0, 0.1], [0.3, 0.0, 6.0]][k]
+    atoms = ase.Atoms("Si2", [[0, 0, 0], [1, 2, 1.5]], cell=vectors, pbc=pbc)
+    cell = Cell.from_ase(atoms)
+    assert not cell.has_volume
+    assert abs(np.linalg.det(cell.vectors)) > 1
+    np.testing.assert_allclose(cell.cartesian(), atoms.positions, atol=1e-14)
+    Cell.save(cell, "a.xyz")
+    (again,) = Cell.load("a.xyz")
+    np.testing.assert_array_equal(again.vectors, cell.vectors)
+    assert again.pbc == cell.pbc
+    np.testing.assert_array_equal(cell.to_ase().cell.array, vectors)
+    high = vectors + np.diag([9.0 * (k not in given) for k in range(3)])
+    assert Cell.from_ase(ase.Atoms("Si", cell=high, pbc=pbc)).has_volume
+    flat = ase.Atoms("Si", cell=[[4, 0, 0], [8, 0, 0], [0, 0, 0]], pbc=[True, True, False])
+    with pytest.raises(StructureError, match="`vectors` span no volume but must"):
+        Cell.from_ase(flat)
 
 
 def test_rows_for_atoms_become_columns_where_that_is_certain(folder):

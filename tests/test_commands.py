@@ -214,6 +214,8 @@ def test_info_of_formulas(data: Path) -> None:
 
 # --- eval
 
+LJ_OF_ALL = lj_potential_family(epsilon=0.1, sigma=2.0, a=2.0)
+
 
 def test_eval_says_what_the_kernel_says(data: Path) -> None:
     """Energies, errors, and structures with predictions beside their references."""
@@ -274,6 +276,28 @@ def test_eval_names_the_structure_and_the_option(data: Path) -> None:
     assert sentence.startswith("same.xyz, structure 1 (counted from 0): atoms 0 and 1 are at the")
     Cell.save([Cell(9 * np.eye(3), [[0, 0, 0]], ["Ge"])], "other.xyz")
     assert refused("eval", "lj.json", "other.xyz").endswith("with `--ignore-missing-species`")
+
+
+def test_eval_says_what_it_does_not_say(data: Path) -> None:
+    """No pressure of a slab, no stress of one without a volume, and what acts on all species."""
+    ml.save_potentials("lj.json", [lj_potential_family(epsilon=0.1, sigma=2.0, a=2.0)])
+    box = np.diag([9.0, 9.0, 12.0])
+    slab = Cell(box, [[0, 0, 0], [0.3, 0, 0]], ["Si", "O"], pbc=(True, True, False))
+    Cell.save(slab, "slab.xyz")
+    said = run("eval", "lj.json", "slab.xyz", "-o", "out.xyz")
+    assert "no pressure where a structure does not repeat along all three vectors" in said
+    assert "Lennard-Jones: no `tag` is given, so it acts on all of O, Si: give one if" in said
+    (out,) = Cell.load("out.xyz")
+    expected = kernel.eval(LJ_OF_ALL, slab).stress
+    np.testing.assert_allclose(out.meta["stress_pred"], expected, rtol=1e-12, atol=1e-15)
+    Path("slab.xyz").write_text(
+        '2\nLattice="9 0 0 0 9 0 0 0 0" pbc="T T F"\nSi 0 0 0\nSi 2.7 0 0\n'
+    )
+    said = run("eval", "lj.json", "slab.xyz", "-o", "out.xyz", "--overwrite")
+    assert "no `tag`" not in said
+    (out,) = Cell.load("out.xyz")
+    assert "stress_pred" not in out.meta
+    assert out.meta["energy_pred"] == pytest.approx(kernel.eval(LJ_OF_ALL, slab).energy, rel=1e-14)
 
 
 def test_eval_of_structures_without_some_of_the_species(data: Path) -> None:

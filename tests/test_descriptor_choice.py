@@ -137,7 +137,7 @@ def test_job_names_descriptors_in_every_way(silicon: Path) -> None:
         ("descriptors: {}", "line 4: `fit.prepare.descriptors`: no species is given"),
         (
             "descriptors: deflt",
-            "line 4: `fit.prepare.descriptors`: `deflt` is not a known file",
+            "line 4: `fit.prepare.descriptors`: there is no file `deflt`",
         ),
         (
             "descriptors:\n      Si: default",
@@ -181,8 +181,8 @@ def test_job_names_descriptors_in_every_way(silicon: Path) -> None:
             "line 4: `fit.prepare.cutoff` is 4.0 but is for descriptors of a recipe; those given",
         ),
         ("descriptors: bad.json", "bad.json: Si.0: Behler type 2: `eta` is missing"),
-        ("descriptors: twice.json", "twice.json cannot be read: `Si` is given twice"),
-        ("descriptors: twice.yml", "twice.yml cannot be read: `Si` is given twice"),
+        ("descriptors: twice.json", "twice.json: not readable as json: `Si` is given twice"),
+        ("descriptors: twice.yml", "twice.yml, line 2: `Si` is given twice, first in line 1"),
         ("descriptors: list.yml", "list.yml must hold a mapping of species to lists"),
         ("descriptors: recipe.yml", "recipe.yml: Si.0: a recipe is not a descriptor"),
         ("descriptors: lj.pt", "lj.pt holds no networks whose descriptors could be used"),

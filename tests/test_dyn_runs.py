@@ -379,7 +379,7 @@ def test_other_atoms_or_potentials_are_another_run(folder: Path) -> None:
     with pytest.raises(ValueError, match="`structure` was"):
         dyn.nvt(Cell.from_ase(silicon(2, rattle=0.03)), SILICON, **given)
     Path("c").write_bytes(b"nonsense")
-    with pytest.raises(ValueError, match=r"c is damaged or no checkpoint: delete c to start anew"):
+    with pytest.raises(ValueError, match=r"c is damaged \(.*\): delete c to start anew"):
         dyn.nvt(CRYSTAL, SILICON, **given)
 
 

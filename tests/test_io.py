@@ -302,7 +302,7 @@ def test_a_file_named_twice_a_folder_and_a_dead_link_are_refused(folder):
         (FRAME + "3", "structure 1 (counted from 0): the file ends after 0 of 3 atoms"),
         (FRAME + "end", "line 5 is `end` but must be a number of atoms"),
         ("1\n\nSi 0 0 0 1 1 1\n", "line 3 has 7 columns but must have 4"),
-        (FRAME.replace("Ge", "Xy"), "structure 0 (counted from 0): not readable: KeyError: 'Xy'"),
+        (FRAME.replace("Ge", "Xy"), "structure 0 (counted from 0): 'Xy' is no chemical element"),
         (FRAME.replace("1 1 9", "1 one 9"), "structure 0 (counted from 0): not readable: "),
         (FRAME.replace("1 1 9", "1 nan 9"), "`positions` is nan at [1, 1] but must be finite"),
         (FRAME.replace("-3.5", "inf"), "`energy` is inf but must be finite"),
@@ -325,12 +325,14 @@ def test_an_unfit_structure_is_refused(folder, text, sentence):
 
 
 def test_an_unreadable_file_is_refused_with_its_cause(folder):
-    """Unknown, damaged and half packed files carry the exception that found it out."""
+    """Damaged and half packed files carry the exception that found it out."""
     (folder / "notes.zzz").write_text("hello\n")
+    with refuses("notes.zzz: no format of structures is known whose names end in .zzz"):
+        read_structures("notes.zzz")
     (folder / "half.xyz.gz").write_bytes(gzip.compress(20 * FRAME.encode())[:-20])
     (folder / "si.traj").write_bytes(b"- of UlmASE-Trajectory")
     (folder / "bytes.xyz").write_bytes(b"2\n\xff\xfe\n")
-    for name in ("notes.zzz", "half.xyz.gz", "si.traj", "bytes.xyz"):
+    for name in ("half.xyz.gz", "si.traj", "bytes.xyz"):
         with refuses(f"{name}: ") as caught:
             read_structures(name)
         assert caught.value.__cause__ is not None

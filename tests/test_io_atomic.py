@@ -1,5 +1,9 @@
 """Written files are complete or not there."""
 
+import errno
+import subprocess
+import sys
+
 import pytest
 
 from miniff.io import atomic_write
@@ -42,3 +46,39 @@ def test_writing_into_no_folder_is_refused(folder):
         atomic_write("out/x.txt"),
     ):
         pass
+
+
+LEAVES = """
+import os, signal
+from miniff.io import atomic_write
+
+with atomic_write("report.txt") as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_writer_left_is_removed(folder, monkeypatch):
+    """By the next one in the folder; what a living one writes stays."""
+    monkeypatch.setattr("miniff.io._atomic.YOUNG_S", 0.0)
+    subprocess.run([sys.executable, "-c", LEAVES], check=False)
+    (left,) = folder.glob(".miniff-*")
+    assert (left / "report.txt").read_text() == "half"
+    with atomic_write("other.txt") as temporary:
+        assert not left.exists()
+        monkeypatch.setattr("miniff.io._atomic._swept", set())
+        with atomic_write("third.txt") as third:
+            third.write_text("3")
+        temporary.write_text("2")
+    assert sorted(path.name for path in folder.iterdir()) == ["other.txt", "third.txt"]
+
+
+def test_errors_of_the_disk_name_the_file(folder):
+    """Not the temporary one, which nobody knows."""
+
+    def fill():
+        with atomic_write("report.txt") as temporary:
+            raise OSError(errno.ENOSPC, "No space left on device", str(temporary))
+
+    with pytest.raises(OSError, match=r"`report\.txt` cannot be written: No space left on device"):
+        fill()

@@ -1,6 +1,7 @@
 """Job files: what is run, and what is refused before anything runs."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -159,7 +160,7 @@ def test_the_mapping_is_not_modified() -> None:
             "fit:\n  init: {seed: 2026-13-01}",
             "jobs.yml, line 2: `2026-13-01` cannot be read: month",
         ),
-        ("fit: &all\n  prepare: *all", "jobs.yml, line 1: this part of the job contains itself"),
+        ("fit: &all\n  prepare: *all", "jobs.yml, line 1: this part of the file contains itself"),
         (
             "fit: !!python/object:os.system {prepare: }",
             "jobs.yml, line 1: a job file holds plain data, but here is a tag",
@@ -168,11 +169,23 @@ def test_the_mapping_is_not_modified() -> None:
             "fit: {prepare: {fn_cells: [{a: 1, a: 2}]}}",
             "jobs.yml, line 1: `a` is given twice, first in line 1",
         ),
+        ("fit: \x00", "jobs.yml: not valid YAML: there is the character #x0000"),
+        ("fit: {init: {seed: !!int ''}}", "jobs.yml, line 1: `` cannot be read: it does not fit"),
+        ("fit: !!timestamp x", "jobs.yml, line 1: `x` cannot be read: it does not fit"),
+        ("fit: " + 3000 * "[", "jobs.yml: not valid YAML: it is nested too deeply"),
+        ("fit: {? [a, b] : 1}", "jobs.yml, line 1: a key must be a word, but here it is a list"),
+        (
+            "a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n"
+            + "".join(
+                f"{n}: &{n} [{', '.join([f'*{m}'] * 10)}]\n" for m, n in pairwise("abcdefgh")
+            ),
+            "aliases repeat more than 10000 parts of the file",
+        ),
         ("fit: {prepare: {fn_cells: []}}", "`fit.prepare.fn_cells`: no file is named"),
         ("fit: {prepare: {fn_cells: .}}", "`fit.prepare.fn_cells`: . is a folder but must be"),
         (
             "fit: {prepare: {fn_cells: data.xyz}}\ntest-direct: {prepare: {potentials: '*.xyz'}}",
-            "jobs.yml, line 2: `test-direct.prepare.potentials`: `*.xyz` is not a known file",
+            "jobs.yml, line 2: `test-direct.prepare.potentials`: there is no file `*.xyz`",
         ),
         (
             "fit: {prepare: {fn_cells: data.xyz}, run: {weight: 1e5}}",
@@ -188,12 +201,12 @@ def test_the_mapping_is_not_modified() -> None:
         ),
         (
             "fit:\n  prepare:\n    fn_cells: dta.xyz",
-            "jobs.yml, line 3: `fit.prepare.fn_cells`: `dta.xyz` is not a known file; did you mean "
+            "jobs.yml, line 3: `fit.prepare.fn_cells`: there is no file `dta.xyz`; did you mean "
             "`data.xyz`?",
         ),
         (
             "test-direct:\nfit: {prepare: {fn_cells: data.xyz}}",
-            "jobs.yml, line 1: `test-direct.prepare.potentials`: `out.pt` is not a known file",
+            "jobs.yml, line 1: `test-direct.prepare.potentials`: there is no file `out.pt`",
         ),
         (
             "fit: {prepare: {fn_cells: data.xyz}, run: {save: data.xyz}}",
@@ -248,13 +261,13 @@ def test_missing_files_are_told_beside_wrong_keys() -> None:
         check("fit: {prepare: {fn_cells: dta.xyz}, run: {n_epoch: 1}}\ntest-direct:")
     first, second = str(caught.value).splitlines()
     assert "`n_epoch` is not a known key" in first
-    assert "`dta.xyz` is not a known file" in second
+    assert "there is no file `dta.xyz`" in second
 
 
 def test_binary_file_and_folder_are_refused(folder: Path) -> None:
     """What is no text is no job."""
     Path("jobs.yml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(JobError, match=r"jobs\.yml is not a text file in UTF-8"):
+    with pytest.raises(JobError, match=r"jobs\.yml: the file must be text in UTF-8, but byte 0"):
         read_job_file("jobs.yml")
-    with pytest.raises(JobError, match="is a folder but must be a job file"):
+    with pytest.raises(JobError, match="is a folder but must be a file"):
         read_job_file(folder)

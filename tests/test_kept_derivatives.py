@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from miniff import _core
+from miniff._memory import _available_on_linux, _free_in_group, free_memory
 from miniff.kernel import Cell, compute_images
 from miniff.ml import (
     Dataset,
@@ -15,7 +16,6 @@ from miniff.ml import (
 )
 from miniff.ml._kept import KeptDerivatives
 from miniff.ml_util import behler_nn, simple_energy_closure
-from miniff.ml_util._memory import _available_on_linux, _free_in_group, free_memory
 from miniff.potentials import (
     behler2_descriptor_family,
     behler4_descriptor_family,

@@ -13,11 +13,11 @@ from numpy import testing
 from silicon import labelled
 
 from miniff import ml_util
+from miniff._memory import resident_memory
 from miniff.io import write_extxyz
 from miniff.kernel import Cell, compute_images
 from miniff.ml import Processes, learn_cauldron
 from miniff.ml_util._estimate import Census, Demand, MemoryLimit, count, of_step
-from miniff.ml_util._memory import resident_memory
 from miniff.ml_util._optimizers import TrainingSizes, memory_of, options_of
 from miniff.potentials import behler2_descriptor_family, behler5_descriptor_family
 

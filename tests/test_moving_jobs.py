@@ -8,9 +8,12 @@ import ase.io
 import numpy as np
 import pytest
 from ase import Atoms, units
+from ase.build import fcc111
+from ase.optimize import BFGS
 from ase_silicon import SILICON, committee, silicon, strained
 
 from miniff import dyn, ml
+from miniff.ase import MiniffCalculator
 from miniff.kernel import Cell
 from miniff.kernel import eval as evaluate
 from miniff.ml_util import JobError, exec_workflows, run_job_file
@@ -339,8 +342,21 @@ def test_all_mistakes_of_a_job_are_told_before_it_runs(silicon_files: Path) -> N
 @pytest.mark.parametrize(
     ("prepare", "run_keys", "sentence"),
     [
-        ({"fn_cells": "reference.xyz"}, {}, "there are 3 structures: say which one by `index`"),
-        ({"fn_cells": "reference.xyz", "index": 3}, {}, r"`index` is 3 but must be in \[-3, 3\)"),
+        (
+            {"fn_cells": "reference.xyz"},
+            {},
+            "^reference.xyz: there are 3 structures: say which one by `index`",
+        ),
+        (
+            {"fn_cells": "reference.xyz", "index": 3},
+            {},
+            r"^reference.xyz: `index` is 3 but must be in \[-3, 3\)",
+        ),
+        (
+            {"fn_cells": "reference.xyz", "index": 2},
+            {"ensemble": "npt", "pressure_gpa": 0.0},
+            r"^reference.xyz, structure 2 \(counted from 0\): `pbc` is \(False, False, False\) but",
+        ),
         (MD, {"ensemble": "nvt", "temperature_k": 0.0}, "is 0 but must be above it for nvt"),
         (
             MD,
@@ -356,6 +372,42 @@ def test_wrong_structures_and_ensembles_are_refused(
     with pytest.raises(ValueError, match=sentence):
         run("md", prepare, n_steps=1, **run_keys)
     assert not Path("md.extxyz").exists()
+
+
+def test_explosions_and_atoms_at_one_place_name_the_file(silicon_files: Path) -> None:
+    """As other workflows do."""
+    (_, _, dimer) = Cell.load("reference.xyz")
+    apart = np.array(dimer.coordinates)
+    apart[1] = apart[0]
+    Cell.save(Cell(dimer.vectors, apart, dimer.values, pbc=False), "same.xyz")
+    with pytest.raises(ValueError, match=r"^same\.xyz, structure 0 \(.*\): atoms 0 and 1"):
+        run("md", {"fn_cells": "same.xyz"}, n_steps=1)
+    with pytest.raises(FloatingPointError, match=r"^rattled\.xyz, structure 0 .*: at step"):
+        run("md", {"fn_cells": "rattled.xyz"}, n_steps=9, timestep_fs=1e5)
+    Path("md.checkpoint").write_text("none")
+    with pytest.raises(ValueError, match=r"^md\.checkpoint is damaged"):
+        run("md", {"fn_cells": "rattled.xyz"}, n_steps=1)
+
+
+def test_slabs_without_a_third_vector_relax_and_move(folder: Path) -> None:
+    """As the calculator has them; they have no volume, hence no stress and no free cell."""
+    slab = fcc111("Al", (2, 2, 2))
+    slab.rattle(0.05, seed=0)
+    Cell.save(Cell.from_ase(slab), "slab.xyz")
+    lj = lj_potential_family("Al-Al", epsilon=0.1, sigma=2.5, a=2.2)
+    ml.save_potentials("potentials.pt", [lj])
+    (end,) = run("relax", {"fn_cells": "slab.xyz"}, tolerance=1e-5)
+    alone = slab.copy()
+    alone.calc = MiniffCalculator(lj)
+    BFGS(alone, logfile=None).run(fmax=1e-6)
+    assert end.meta["energy"] == pytest.approx(alone.get_potential_energy(), abs=1e-8)
+    assert "stress" not in end.meta
+    assert json.loads(Path("relax.json").read_text())["structures"][0]["volume"] is None
+    assert (ase.io.read("relax.extxyz").cell[2] == 0).all()
+    state = run("md", {"fn_cells": "slab.xyz"}, n_steps=2)
+    assert state.pressure is None
+    with pytest.raises(ValueError, match=r"^slab\.xyz, .*, which has no volume, but a free cell"):
+        run("relax", {"fn_cells": "slab.xyz"}, free="cell")
 
 
 def test_names_that_ase_does_not_know_are_refused(folder: Path) -> None:

@@ -154,7 +154,7 @@ def test_activations_are_those_that_the_caller_names(
         ({"tag": "ml potential"}, "a network's data have the keys descriptors, parameters, ptag"),
         ({**old_network(weights(2, 1)), "descriptors": None}, "`descriptors` is NoneType but must"),
         ({**LJ, "tag": "Lenard"}, "`Lenard` is not a known family"),
-        (3, "a potential is int but must be a mapping"),
+        (3, "old.pt, potential 0 (counted from 0): it is int but must be a mapping"),
     ],
 )
 def test_what_cannot_be_read_safely_is_refused(folder: Path, state: object, sentence: str) -> None:

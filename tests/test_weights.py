@@ -139,7 +139,7 @@ def test_fit_tells_of_weights(files: Path, capsys: pytest.CaptureFixture[str]) -
         ),
         (
             {"fn_cells": [{"files": "absent.xyz"}]},
-            "`fit.prepare.fn_cells`: `absent.xyz` is not a known file",
+            "`fit.prepare.fn_cells`: there is no file `absent.xyz`",
         ),
         (
             {"fn_cells": "a.xyz", "group_weights": {"melt": {"force": 1}}},

@@ -18,6 +18,7 @@ __all__ = [
     "words_for_no_number",
 ]
 
+LONGEST_SHOWN, MOST_LISTED = 200, 60
 WHY_NO_NUMBER = "atoms came too close, or the potential fails here"
 
 
@@ -79,7 +80,10 @@ def unknown_name(what: str, given: str, known: Iterable[str]) -> str:
     nearest = get_close_matches(given, names, n=1) or get_close_matches(given.lower(), spelt, n=1)
     hint = f"; did you mean `{spelt[nearest[0].lower()]}`?" if nearest else "."
     listed = ", ".join(f"`{name}`" for name in names) or "none"
-    return f"`{given}` is not a known {what}{hint} Known: {listed}"
+    if len(names) > MOST_LISTED:
+        listed = f"{len(names)} names, from `{names[0]}` to `{names[-1]}`"
+    shown = given if len(given) <= LONGEST_SHOWN else f"{given[:LONGEST_SHOWN]}..."
+    return f"`{shown}` is not a known {what}{hint} Known: {listed}"
 
 
 def words_for_no_number(energy: float, gradient: ndarray) -> tuple[str, list[int]]:

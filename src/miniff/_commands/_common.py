@@ -1,11 +1,10 @@
 """What commands share: options, sentences about errors, files that are potentials or structures."""
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -148,22 +147,24 @@ def kind_of(path: str) -> Kind:
 
 
 def _kind_of_yaml(path: Path) -> Kind:
-    import yaml
+    from miniff.io._yaml import read_yaml
 
     try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
+        content = read_yaml(path, "a file of potentials").content
+    except ValueError:
         return "potentials"  # whose reader says what is wrong
-    if isinstance(content, dict) and {"fit", "test-direct"} & content.keys():
+    if isinstance(content, dict) and {"fit", "test-direct", "relax", "md"} & content.keys():
         raise ValueError(f"{path} is a job file: run it with `python -m miniff {path}`")
     return "potentials"
 
 
 def _kind_of_json(path: Path) -> Kind:
+    from miniff.io._text import parse_json, read_text
+
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path, read_text(path))
     except ValueError:
-        return "structures"
+        return "structures"  # whose reader says what is wrong
     first = content[0] if isinstance(content, list) and content else content
     return "potentials" if isinstance(first, dict) and "family" in first else "structures"
 
@@ -211,7 +212,13 @@ def load_cells(path: str, units: Units) -> "list[Cell]":
     from miniff.kernel import Cell
 
     length, energy = units
-    return Cell.load(path, length_unit=length, energy_unit=energy)
+    try:
+        return Cell.load(path, length_unit=length, energy_unit=energy)
+    except ValueError as error:  # whose advice is for Python
+        advice = str(error).replace(
+            "`length_unit` and `energy_unit`", "--length-unit and --energy-unit"
+        )
+        raise type(error)(advice) from None
 
 
 def is_without_units(path: str) -> bool:

@@ -112,27 +112,9 @@ def _convert_structures(
         for cell in cells
     ]
     written: Units = units if target.endswith(_data_names()) else (None, None)
-    Cell.save(_named(kept, target), target, length_unit=written[0], energy_unit=written[1])
+    Cell.save(kept, target, length_unit=written[0], energy_unit=written[1])
     plural = "" if len(kept) == 1 else "s"
     console().print(f"wrote {target}: {len(kept)} structure{plural}")
-
-
-def _named(cells: "Sequence[Cell]", target: str) -> "list[Cell]":
-    """Without where they come from; that is only named where `input.data` is refused."""
-    from miniff.kernel import Cell
-
-    if target.endswith(_data_names()):
-        return list(cells)
-    return [
-        Cell(
-            cell.vectors,
-            cell.coordinates,
-            cell.values,
-            {key: value for key, value in cell.meta.items() if key != "source"},
-            pbc=cell.pbc,
-        )
-        for cell in cells
-    ]
 
 
 def _member(potentials: "list[Potential]", member: int | None) -> "list[Potential]":

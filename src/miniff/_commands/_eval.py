@@ -95,6 +95,11 @@ def _report(
     show.print(_results(cells, results))
     if len(cells) > MOST_ROWS:
         show.print(f"and {len(cells) - MOST_ROWS} more structures; --output writes all")
+    if not all(all(cell.pbc) for cell in cells):
+        show.print(
+            "no pressure where a structure does not repeat along all three vectors; --output "
+            "writes the stress of slabs, over the volume of the cell with its vacuum"
+        )
     errors = compare(Properties.known(cells), _predictions(cells, results))
     if any(errors.as_json().values()):
         show.print(_errors(errors.as_json()))
@@ -163,7 +168,7 @@ def _predictions(cells: "Sequence[Cell]", results: "Sequence[Evaluation]") -> "P
         forces=np.concatenate([result.forces for result in results]),
         stress=np.stack(
             [
-                result.stress if any(cell.pbc) else np.full(6, np.nan)
+                result.stress if cell.has_volume else np.full(6, np.nan)
                 for cell, result in zip(cells, results, strict=True)
             ]
         ),
@@ -198,7 +203,7 @@ def _doubts(
 ) -> list[str]:
     """Atoms outside of the training set, and how far members of a committee differ."""
     from miniff.ml import committee_members
-    from miniff.potentials import is_outside
+    from miniff.potentials import FunctionPotential, is_outside
 
     said = []
     total = sum(cell.size for cell in cells)
@@ -213,6 +218,14 @@ def _doubts(
         said.append(
             f"of {unknown} of {total} atoms it is not known whether they are outside of the "
             "training set: the potential does not say what it was"
+        )
+    formulas = [p for p in potentials if isinstance(p, FunctionPotential) and p.tag is None]
+    mixed = sorted({name for cell in cells if len(set(cell.values)) > 1 for name in cell.values})
+    if formulas and mixed:
+        names = ", ".join(dict.fromkeys(p.family.name for p in formulas))
+        said.append(
+            f"{names}: no `tag` is given, so it acts on all of {', '.join(mixed)}: give one if it "
+            "is for some of them"
         )
     members = committee_members(potentials)
     if len(members) > 1:
@@ -235,7 +248,7 @@ def _write(cells: "Sequence[Cell]", results: "Sequence[Evaluation]", output: str
     written = []
     for cell, result in zip(cells, results, strict=True):
         found = {"energy_pred": result.energy, "forces_pred": result.forces}
-        if any(cell.pbc):
+        if cell.has_volume:
             found["stress_pred"] = result.stress
         if not np.isnan(result.extrapolation).all():
             found["extrapolation"] = result.extrapolation

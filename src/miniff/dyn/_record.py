@@ -104,6 +104,10 @@ def open_sinks(record: Record, lengths: Mapping[str, int]) -> dict[str, Sink]:
     return sinks
 
 
+def _unwritten(path: str, why: str | None) -> OSError:
+    return OSError(f"{path}: an entry could not be written, those before it are whole: {why}")
+
+
 class _Appended:
     """A text file to which each entry is one call of the system."""
 
@@ -115,18 +119,28 @@ class _Appended:
                 "back, or delete the checkpoint to start anew"
             )
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+        self._path = path
         self._file = os.open(path, flags, 0o666)
-        os.ftruncate(self._file, cut or 0)
+        if there != (cut or 0):
+            os.ftruncate(self._file, cut or 0)
 
     def close(self) -> None:
         os.close(self._file)
 
     def add(self, text: str) -> None:
+        if not os.fstat(self._file).st_nlink:
+            raise FileNotFoundError(
+                f"{self._path} was deleted while the run wrote to it: its frames and lines until "
+                "now are lost, so delete the checkpoint too and start anew"
+            )
         data = text.encode()
-        written = os.write(self._file, data)
+        try:
+            written = os.write(self._file, data)
+        except OSError as error:
+            raise _unwritten(self._path, error.strerror) from error
         if written != len(data):  # a full disk: take back the part
             os.ftruncate(self._file, os.fstat(self._file).st_size - written)
-            raise OSError("an entry of the record could not be written: is the disk full?")
+            raise _unwritten(self._path, "is the disk full?")
 
     def length(self) -> int:
         return os.fstat(self._file).st_size
@@ -165,7 +179,12 @@ class TrajFrames(Sink):
         self._n = cut or 0
 
     def write(self, state: State) -> None:
-        self._writer.write(_frame(state, self._wrap).to_ase())
+        if not os.path.exists(self._path):
+            raise FileNotFoundError(f"{self._path} was deleted while the run wrote to it")
+        try:
+            self._writer.write(_frame(state, self._wrap).to_ase())
+        except OSError as error:
+            raise _unwritten(self._path, error.strerror) from error
         self._n += 1
 
     def length(self) -> int:

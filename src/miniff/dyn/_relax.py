@@ -200,6 +200,11 @@ def _axes_to_strain(atoms: Atoms) -> ndarray:
     repeated = atoms.cell.array[atoms.pbc]
     if not len(repeated):
         raise ValueError("the atoms repeat in no direction: there is no cell to relax")
+    if atoms.cell.rank < 3:
+        raise ValueError(
+            f"the cell is {atoms.cell.array.tolist()}, which has no volume, but a free cell must "
+            "have one: give its third vector a length, vacuum included"
+        )
     axes: ndarray = np.abs(repeated).max(axis=0) > 1e-8 * np.abs(repeated).max()
     if axes.sum() != len(repeated):
         raise ValueError(

@@ -316,7 +316,7 @@ class _Search:
         }
         if not np.isnan(result.grades[atoms]).all():
             results["extrapolation"] = larger_grade(result.grades[atoms])
-        if any(cell.pbc):
+        if cell.has_volume:
             volume = abs(np.linalg.det(vectors))
             results["stress"] = stress_from_strain_derivative(result.strain_derivative[s], volume)
         return labelled(cell, vectors, positions, results)

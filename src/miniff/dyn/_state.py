@@ -115,8 +115,8 @@ class State:
 
     @property
     def volume(self) -> float | None:
-        """Of the cell (length^3); None where nothing repeats."""
-        return float(abs(np.linalg.det(self.vectors))) if any(self.start.cell.pbc) else None
+        """Of the cell (length^3); None where nothing repeats, or it has none."""
+        return float(abs(np.linalg.det(self.vectors))) if self.start.cell.has_volume else None
 
     @property
     def stress(self) -> Float64[ndarray, " 6"] | None:

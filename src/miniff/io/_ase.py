@@ -25,6 +25,7 @@ from miniff.io._structure import (
     source_of,
     stress_from,
 )
+from miniff.io._text import read_text, write_text
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -34,14 +35,22 @@ __all__ = [
     "format_of",
     "read_any",
     "read_extxyz",
-    "read_start",
-    "read_text",
     "structure_from_ase",
     "structure_to_ase",
     "write_extxyz",
-    "write_text",
 ]
 
+REFUSED = {
+    "mysql": "is the address of a server, not a file",
+    "postgresql": "is the address of a server, not a file",
+    "octopus-in": "is an input of Octopus, which may name other files anywhere",
+    "onetep-in": "is an input of ONETEP, which may name other files anywhere",
+}
+"""Formats of ASE whose readers open more than the file that is named, and why they do."""
+ONCE = ("Lattice", "Properties", "pbc", *LABELS)
+"""Keys of extended XYZ that must not be given twice."""
+MOST_DIGITS = 18
+"""Of counts: no file has so many atoms or columns."""
 _PER_ATOM_RESULTS = ("charges", "energies", "magmoms", "stresses")
 
 
@@ -53,6 +62,7 @@ def structure_from_ase(atoms: "Atoms", source: str = "ASE structure") -> Structu
     ``virial`` is not taken for a stress. Other results go to ``info`` and ``arrays``.
     """
     try:
+        species = tuple(_symbol_of(number) for number in atoms.numbers.tolist())
         labels, info, arrays = _sort_data(atoms)
         energy = number_from("energy", labels["energy"])
         forces = array_from("forces", labels["forces"])
@@ -62,7 +72,7 @@ def structure_from_ase(atoms: "Atoms", source: str = "ASE structure") -> Structu
     return Structure(
         vectors=np.array(atoms.cell, dtype=float),
         positions=atoms.get_positions(),
-        species=tuple(atoms.get_chemical_symbols()),
+        species=species,
         periodic=(bool(atoms.pbc[0]), bool(atoms.pbc[1]), bool(atoms.pbc[2])),
         energy=energy,
         forces=forces,
@@ -71,6 +81,14 @@ def structure_from_ase(atoms: "Atoms", source: str = "ASE structure") -> Structu
         arrays=arrays,
         source=source,
     )
+
+
+def _symbol_of(number: object) -> str:
+    from ase.data import chemical_symbols
+
+    if not isinstance(number, int) or not 0 <= number < len(chemical_symbols):
+        raise ValueError(f"an atom has the number {number!r:.40}, which is of no chemical element")
+    return str(chemical_symbols[number])
 
 
 def _sort_data(
@@ -136,42 +154,22 @@ def structure_to_ase(structure: Structure) -> "Atoms":
 
 def format_of(path: Path) -> str:
     """ASE's name for the format of a file."""
-    from ase.io.formats import filetype
+    from ase.io.formats import filetype, ioformats
 
     try:
-        return str(filetype(str(path)))
+        found = str(filetype(os.path.abspath(path)))  # else the name may be taken for an address
     except Exception as error:
         raise StructureError(f"{path}: {_describe(error)}") from error
-
-
-def read_text(path: Path) -> str:
-    """All of a file, unpacked if its name ends in .gz, .bz2 or .xz."""
-    from ase.io.formats import open_with_compression
-
-    try:
-        with open_with_compression(str(path), "rt") as file:
-            return str(file.read())
-    except Exception as error:
-        raise StructureError(f"{path}: {_describe(error)}") from error
-
-
-def read_start(path: Path, n: int = 200) -> str:
-    """The first characters of a file, unpacked; none where they are no text."""
-    from ase.io.formats import open_with_compression
-
-    try:
-        with open_with_compression(str(path), "rt") as file:
-            return str(file.read(n))
-    except Exception:  # whoever reads all of it says why it cannot be read
-        return ""
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file, packed if its name ends in .gz, .bz2 or .xz."""
-    from ase.io.formats import open_with_compression
-
-    with open_with_compression(str(path), "wt") as file:
-        file.write(text)
+    if found not in ioformats:
+        raise StructureError(
+            f"{path}: no format of structures is known whose names end in .{found}: extended XYZ "
+            "ends in .xyz"
+        )
+    if found in REFUSED:
+        raise StructureError(
+            f"{path}: {REFUSED[found]}: it is not read; write its structures as extended XYZ"
+        )
+    return found
 
 
 def read_any(path: Path, file_format: str) -> list[Structure]:
@@ -191,7 +189,7 @@ def read_any(path: Path, file_format: str) -> list[Structure]:
 
 def read_extxyz(path: Path) -> list[Structure]:
     """All structures of a plain or extended XYZ file."""
-    lines = read_text(path).splitlines(keepends=True)
+    lines = read_text(path, StructureError).splitlines(keepends=True)
     return [
         structure_from_ase(_parse_frame(frame, source), source)
         for frame, source in _frames(lines, str(path))
@@ -207,7 +205,7 @@ def _frames(lines: list[str], name: str) -> Iterator[tuple[list[str], str]]:
             start += 1
             continue
         source = source_of(name, index)
-        if not header.isdecimal():
+        if not header.isdecimal() or len(header) > MOST_DIGITS:
             raise StructureError(
                 f"{source}: line {start + 1} is `{header:.40}` but must be a number of atoms"
             )
@@ -232,23 +230,55 @@ def _n_columns(comment: str) -> int:
     """Number of columns that the comment line of extended XYZ announces."""
     one = r"[\w-]+:[A-Z]:\d+"
     announced = re.search(rf"""\bProperties=["']?({one}(?::{one})*)""", comment)
-    return sum(map(int, announced[1].split(":")[2::3])) if announced else 4
+    if announced is None:
+        return 4
+    return sum(int(width[:MOST_DIGITS]) for width in announced[1].split(":")[2::3])
 
 
 def _parse_frame(lines: list[str], source: str) -> "Atoms":
     from ase.io import read
 
     try:
+        _check_comment(lines[1])
         (atoms,) = read(StringIO("".join(lines)), index=":", format="extxyz", parallel=False)
+    except StructureError as error:
+        raise StructureError(f"{source}: {error}") from None
+    except KeyError as error:
+        name = str(error.args[0])
+        if any(name in line.split() for line in lines[2:]):
+            raise StructureError(f"{source}: {name!r:.40} is no chemical element") from error
+        raise StructureError(f"{source}: not readable: there is no column {name!r}") from error
     except Exception as error:
         raise StructureError(f"{source}: not readable: {_describe(error)}") from error
     return atoms
 
 
+def _check_comment(comment: str) -> None:
+    """Refuses what ASE passes over: a key that is given twice, a stress that is lopsided."""
+    plain = re.sub(r"""(?<==)("[^"]*"|'[^']*'|{[^}]*}|\[[^]]*\])""", "", comment)
+    keys = re.findall(r"(?:^|\s)(\w+)\s*=", plain)
+    for name in ONCE:
+        if keys.count(name) > 1:
+            raise StructureError(f"`{name}` is given twice")
+    stress = re.search(r"""(?:^|\s)stress\s*=\s*["'{]([-+.\deE\s]*)["'}]""", comment)
+    if stress is None:
+        return
+    words = stress[1].split()
+    if len(words) != 9:
+        raise StructureError(
+            f"`stress` has {len(words)} numbers but must have 9 in extended XYZ: xx xy xz yx yy yz "
+            "zx zy zz"
+        )
+    try:
+        stress_from([float(word) for word in words])
+    except ValueError as error:
+        raise StructureError(str(error)) from None
+
+
 def _describe(error: Exception) -> str:
     """Someone else's exception in a few words; many have no text."""
     kind = type(error).__name__
-    return f"{kind}: {error}" if str(error) else kind
+    return f"{kind}: {error!s:.300}" if str(error) else kind
 
 
 def write_extxyz(path: str | os.PathLike[str], structures: Sequence[Structure]) -> None:

@@ -94,23 +94,16 @@ def read_setfl(
         lines.next("three lines of comment")
     names = _names(lines.with_words("the number of elements and their names", 2))
     grid = _grid(lines.with_words("Nrho, drho, Nr, dr, cutoff", 5))
-    n = len(names)
-    embedding, masses = np.empty((n, grid.n_rho)), []
-    density, r_phi = np.empty((n, n, grid.n_r)), np.empty((n, n, grid.n_r))
-    for i, name in enumerate(names):
+    masses, embedding, density = [], [], []
+    for name in names:
         head = lines.with_words(f"atomic number and mass of {name}", 2)
         masses.append(head.positive_at(1, "mass"))
-        embedding[i] = lines.numbers(f"F(rho) of {name}", grid.n_rho)
+        embedding.append(lines.numbers(f"F(rho) of {name}", grid.n_rho))
         if form == "alloy":
-            density[:, i] = lines.numbers(f"f(r) of {name}", grid.n_r)
-            continue
-        for centre, other in enumerate(names):
-            density[centre, i] = lines.numbers(f"f(r) of {name} at {other}", grid.n_r)
-    for i in range(n):
-        for j in range(i + 1):
-            r_phi[i, j] = r_phi[j, i] = lines.numbers(
-                f"r phi(r) of {names[i]} and {names[j]}", grid.n_r
-            )
+            density.append([lines.numbers(f"f(r) of {name}", grid.n_r)] * len(names))
+        else:
+            density.append([lines.numbers(f"f(r) of {name} at {o}", grid.n_r) for o in names])
+    r_phi = _symmetric(lines, names, grid.n_r)
     lines.end()
     chosen = _places(path, names, elements)
     return EmbeddedAtomTables(
@@ -120,10 +113,23 @@ def read_setfl(
         d_rho=grid.d_rho,
         dr=grid.dr,
         cutoff=grid.cutoff,
-        embedding=embedding[chosen],
-        density=density[np.ix_(chosen, chosen)],
+        embedding=np.array(embedding)[chosen],
+        density=np.array(density).swapaxes(0, 1)[np.ix_(chosen, chosen)].copy(),
         r_phi=r_phi[np.ix_(chosen, chosen)],
     )
+
+
+def _symmetric(
+    lines: Lines, names: Sequence[str], n_r: int
+) -> Float64[ndarray, "n_elements n_elements n_r"]:
+    """r phi(r) of all pairs, from those of one triangle."""
+    by_pair = {
+        (i, j): lines.numbers(f"r phi(r) of {names[i]} and {names[j]}", n_r)
+        for i in range(len(names))
+        for j in range(i + 1)
+    }
+    places = range(len(names))
+    return np.array([[by_pair[max(i, j), min(i, j)] for j in places] for i in places])
 
 
 def _names(line: Line) -> tuple[str, ...]:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from miniff.io._ase import format_of, read_any, read_extxyz, read_start
+from miniff.io._ase import format_of, read_any, read_extxyz
 from miniff.io._input_data import input_data_structures, is_input_data
 from miniff.io._json_cells import cells_from_json, load_json, structure_from_cell
 from miniff.io._structure import Structure, StructureError
+from miniff.io._text import read_start, refuse_gigantic
 
 __all__ = ["find_files", "is_input_data_file", "read_structures"]
 
@@ -108,6 +109,7 @@ def _read_file(path: Path, units: tuple[str | float | None, str | float | None])
         case "json":
             structures = _read_json(path)
         case other:
+            refuse_gigantic(path, StructureError)
             structures = read_any(path, other)
     if not structures:
         raise StructureError(f"{path}: the file holds no structure")

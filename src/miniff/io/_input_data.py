@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from numpy import ndarray
 
-from miniff.io._ase import read_text, write_text
 from miniff.io._atomic import atomic_write
-from miniff.io._potential_text import Line
+from miniff.io._potential_text import Line, PotentialFileError
 from miniff.io._structure import Structure, StructureError, source_of
+from miniff.io._text import read_text, write_text
 
 __all__ = ["input_data_structures", "is_input_data", "write_input_data"]
 
@@ -64,7 +64,7 @@ def input_data_structures(
     sizes = _Sizes.of(str(path), length_unit, energy_unit)
     return [
         _structure(lines, sizes, source_of(str(path), k))
-        for k, lines in enumerate(_blocks(path, read_text(path)))
+        for k, lines in enumerate(_blocks(path, read_text(path, StructureError)))
     ]
 
 
@@ -96,6 +96,9 @@ def _structure(lines: Sequence[Line], sizes: _Sizes, source: str) -> Structure:
         return _checked(lines, sizes, source)
     except StructureError:
         raise
+    except PotentialFileError as error:  # which begins with the file
+        said = str(error).removeprefix(str(lines[0].path))
+        raise StructureError(f"{source}{said}") from None
     except ValueError as error:
         raise StructureError(f"{source}: {error}") from None
 

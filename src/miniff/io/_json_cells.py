@@ -17,7 +17,6 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from miniff._checks import check_finite, check_shape, unknown_name
-from miniff.io._ase import read_text, write_text
 from miniff.io._atomic import atomic_write
 from miniff.io._structure import (
     Structure,
@@ -27,6 +26,7 @@ from miniff.io._structure import (
     source_of,
     stress_from,
 )
+from miniff.io._text import parse_json, read_text, write_text
 
 __all__ = [
     "CellRecord",
@@ -90,11 +90,7 @@ def write_json_cells(path: str | os.PathLike[str], cells: Sequence[CellRecord]) 
 
 def load_json(path: Path) -> object:
     """What a JSON parser makes of the file."""
-    text = read_text(path)
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise StructureError(f"{path}: not readable as json: {error}") from error
+    return parse_json(path, read_text(path, StructureError), StructureError)
 
 
 def cells_from_json(data: object, name: str) -> list[CellRecord]:
@@ -206,6 +202,8 @@ def _decode(name: str, value: object) -> object:
         raise ValueError(f"`{name}`: an array without `data`")
     array = np.asarray(value["data"])
     if value.get("complex"):
+        if array.shape[-1:] != (2,) or array.dtype.kind not in "bif":
+            raise ValueError(f"`{name}` is complex but has no pairs of numbers in `data`")
         array = array[..., 0] + 1j * array[..., 1]
     return array if array.ndim else array.item()
 

@@ -3,10 +3,10 @@
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from miniff.io._atomic import hidden_folder
 from miniff.io._n2p2 import N2p2Network, N2p2Potential, weight_file
 from miniff.io._n2p2_functions import function_text
 from miniff.io._n2p2_settings import NORMALIZATION
@@ -49,8 +49,8 @@ def write_n2p2(
     }
     for name in settings.elements:
         files[weight_file(name)] = "\n".join([*_weight_lines(potential.networks[name]), ""])
-    with TemporaryDirectory(dir=target.parent, prefix=".miniff-") as temporary:
-        made = Path(temporary) / target.name
+    with hidden_folder(target.parent) as temporary:
+        made = temporary / target.name
         made.mkdir()
         for name, text in files.items():
             (made / name).write_text(text)

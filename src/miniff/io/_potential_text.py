@@ -10,7 +10,12 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
+from miniff.io._text import read_text
+
 __all__ = ["Line", "Lines", "PotentialFileError", "split_lines"]
+
+
+LONGEST_SHOWN = 40
 
 
 class PotentialFileError(ValueError):
@@ -35,15 +40,20 @@ class Line:
         """The error that says what is wrong in this line."""
         return PotentialFileError(f"{self.path}, line {self.number}: {sentence}")
 
+    def _shown(self, place: int) -> str:
+        """A word as a message has it."""
+        word = self.words[place]
+        return word if len(word) <= LONGEST_SHOWN else f"{word[:LONGEST_SHOWN]}..."
+
     def number_at(self, place: int, name: str) -> float:
         """A word as a finite number."""
         word = self.words[place]
         try:
             value = float(word)
         except ValueError:
-            raise self.refuse(f"`{name}` is {word!r} but must be a number") from None
+            raise self.refuse(f"`{name}` is {self._shown(place)!r} but must be a number") from None
         if not isfinite(value):
-            raise self.refuse(f"`{name}` is {word} but must be finite")
+            raise self.refuse(f"`{name}` is {self._shown(place)} but must be finite")
         return value
 
     def count_at(self, place: int, name: str, least: int) -> int:
@@ -51,7 +61,7 @@ class Line:
         value = self.number_at(place, name)
         if value != int(value) or value < least:
             raise self.refuse(
-                f"`{name}` is {self.words[place]} but must be a whole number of at least {least}"
+                f"`{name}` is {self._shown(place)} but must be a whole number of at least {least}"
             )
         return int(value)
 
@@ -59,18 +69,14 @@ class Line:
         """A word as a number above zero."""
         value = self.number_at(place, name)
         if value <= 0:
-            raise self.refuse(f"`{name}` is {self.words[place]} but must be in (0, inf)")
+            raise self.refuse(f"`{name}` is {self._shown(place)} but must be in (0, inf)")
         return value
 
 
 def split_lines(path: Path, *, comments_from: int = 1, marks: str = "#") -> list[Line]:
     """The lines of a file that say something; from a line on, any of ``marks`` starts a comment."""
-    try:
-        text = path.read_text()
-    except UnicodeDecodeError as error:
-        raise PotentialFileError(f"{path}: the file must be text, but {error}") from error
     lines = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(read_text(path, PotentialFileError).split("\n"), start=1):
         said = re.split(f"[{marks}]", line)[0] if number >= comments_from else line
         lines.append(Line(path, number, tuple(said.split())))
     return [line for line in lines if line.words or line.number < comments_from]

@@ -20,6 +20,8 @@ __all__ = [
     "stress_from",
 ]
 
+FLAT = 1e-9
+"""Vectors whose volume is so small a share of that of a right-angled box span none."""
 LABELS = ("energy", "forces", "stress")
 
 
@@ -32,7 +34,8 @@ class Structure:
     """Atoms, their box, and what a reference calculation says about them.
 
     Attributes:
-        vectors: Box vectors as rows (length); zeros for a molecule without a box.
+        vectors: Box vectors as rows (length); zeros for a molecule without a box, and in place of
+            one along which nothing repeats.
         positions: Cartesian coordinates, anywhere in or out of the box (length).
         species: Name of each atom's element.
         periodic: Along which box vectors the structure repeats.
@@ -82,6 +85,15 @@ class Structure:
                 raise ValueError(f"`{name}` is a field of its own, not one of `info` or `arrays`")
         self._check_volume()
 
+    def _lacks_vectors_alone(self, lengths: Float[ndarray, " 3"]) -> bool:
+        """Whether vectors are zero along which nothing repeats, as that of a slab may be."""
+        given = self.vectors[lengths > 0] / lengths[lengths > 0, None]
+        lacking = [
+            length == 0 and not on for length, on in zip(lengths, self.periodic, strict=True)
+        ]
+        rank = int(np.linalg.matrix_rank(given, FLAT))
+        return len(given) + sum(lacking) == 3 and rank == len(given)
+
     def _check_field(self, name: str, shape: tuple[int, ...]) -> None:
         value = getattr(self, name)
         if value is not None:
@@ -90,9 +102,9 @@ class Structure:
 
     def _check_volume(self) -> None:
         lengths = np.linalg.norm(self.vectors, axis=1)
-        if abs(np.linalg.det(self.vectors)) > 1e-9 * lengths.prod():
+        if abs(np.linalg.det(self.vectors)) > FLAT * lengths.prod():
             return
-        if any(self.periodic):
+        if any(self.periodic) and not self._lacks_vectors_alone(lengths):
             axes = ", ".join(axis for axis, on in zip("abc", self.periodic, strict=True) if on)
             raise ValueError(
                 f"`vectors` span no volume but must, as the box repeats along {axes}: "
@@ -125,7 +137,7 @@ def array_from(name: str, value: object) -> ndarray | None:
         if array.dtype.kind in "bc":  # "energy" alone on a comment line reads as true
             raise refusal
         return array.astype(float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise refusal from None
 
 

@@ -7,11 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Float64
+from jaxtyping import Bool, Float, Float64
 from numpy import ndarray
 
 from miniff._checks import check_finite, check_shape
-from miniff.io import Structure, read_structures, structure_from_ase, structure_to_ase
+from miniff.io import (
+    Structure,
+    StructureError,
+    read_structures,
+    structure_from_ase,
+    structure_to_ase,
+)
 from miniff.kernel._meta import knowledge_of, meta_of
 from miniff.kernel._saving import save_cells
 
@@ -85,6 +91,15 @@ class Cell:
     def volume(self) -> float:
         """Volume of the cell (length^3), positive for left-handed vectors too."""
         return float(abs(np.linalg.det(self.vectors)))
+
+    @property
+    def has_volume(self) -> bool:
+        """Whether it has a stress: it repeats somewhere, and no vector stands in for none.
+
+        Vectors that are left out in a file, or zero in ASE, are unit vectors at right angles to
+        all others here; nothing repeats along them.
+        """
+        return any(self.pbc) and not self._stand_ins().any()
 
     def cartesian(self) -> Float64[ndarray, "n_atoms 3"]:
         """Cartesian positions (length)."""
@@ -212,13 +227,13 @@ class Cell:
         Raises:
             StructureError: Energy, forces or stress that are none.
         """
-        no_box = not any(self.pbc) and np.array_equal(self.vectors, np.eye(3))
+        stand_ins = self._stand_ins()
         return Structure(
-            vectors=np.zeros((3, 3)) if no_box else self.vectors,
+            vectors=np.where(stand_ins[:, None], 0.0, self.vectors),
             positions=self.cartesian(),
             species=self.values,
             periodic=self.pbc,
-            coordinates=None if no_box else self.coordinates,
+            coordinates=None if stand_ins.any() else self.coordinates,
             source=str(self.meta.get("source", "structure")),
             **vars(knowledge_of(self.meta, self.size)),
         )
@@ -239,6 +254,16 @@ class Cell:
     def _description(self) -> dict[str, object]:
         """What stays true of a cell that is made from this one."""
         return {key: value for key, value in self.meta.items() if isinstance(value, str)}
+
+    def _stand_ins(self) -> Bool[ndarray, " 3"]:
+        """Which vectors are there in place of none: of a molecule that is a unit cube, all."""
+        if not any(self.pbc):
+            return np.full(3, np.array_equal(self.vectors, np.eye(3)))
+        products = self.vectors @ self.vectors.T
+        lengths = np.sqrt(np.diag(products))
+        across = np.abs(products - np.diag(np.diag(products))).max(axis=1) < 1e-12 * lengths.max()
+        found: ndarray = ~np.array(self.pbc) & across & (np.abs(lengths - 1) < 1e-12)
+        return found
 
     def _is_flat(self) -> bool:
         longest = np.linalg.norm(self.vectors, axis=1).max()
@@ -262,10 +287,14 @@ def _cell(structure: Structure, meta: Mapping[str, object]) -> Cell:
     if np.linalg.matrix_rank(vectors) < 3:
         from ase.cell import Cell as AseCell
 
-        vectors = AseCell(vectors).complete()[:]
-    if coordinates is None:
-        coordinates = np.linalg.solve(vectors.T, structure.positions.T).T
-    return Cell(vectors, coordinates, structure.species, meta, pbc=structure.periodic)
+        missing = np.linalg.norm(vectors, axis=1) == 0
+        vectors = np.where(missing[:, None], AseCell(vectors).complete()[:], vectors)
+    try:
+        if coordinates is None:
+            coordinates = np.linalg.solve(vectors.T, structure.positions.T).T
+        return Cell(vectors, coordinates, structure.species, meta, pbc=structure.periodic)
+    except ValueError as error:
+        raise StructureError(f"{structure.source}: {error}") from None
 
 
 def as_directions(pbc: bool | Sequence[bool]) -> tuple[bool, bool, bool]:

@@ -36,7 +36,7 @@ class Evaluation:
         energies: Of each atom (energy).
         gradient: dE/dr (energy/length).
         strain_derivative: dE/d(strain), symmetric (energy).
-        volume: Of the cell (length^3); None where nothing repeats.
+        volume: Of the cell (length^3); None where nothing repeats, or the cell has none.
         grades: How far each atom is outside of the training set of its network, by the range of
             each descriptor, and by the distance of all together; 1 is the border, nan where it is
             not known. See :class:`miniff.potentials.TrainingSet`.
@@ -73,10 +73,12 @@ class Evaluation:
         (energy/length^3).
 
         Raises:
-            ValueError: The structure repeats in no direction.
+            ValueError: The structure repeats in no direction, or its cell has no volume.
         """
         if self.volume is None:
-            raise ValueError("a structure that repeats in no direction has no stress")
+            raise ValueError(
+                "a structure that repeats in no direction has no stress, nor has one without volume"
+            )
         return stress_from_strain_derivative(self.strain_derivative, self.volume)
 
 
@@ -110,7 +112,7 @@ def eval(
         energies=result.energies,
         gradient=result.gradient,
         strain_derivative=result.strain_derivative[0],
-        volume=images.cell.volume if any(images.cell.pbc) else None,
+        volume=images.cell.volume if images.cell.has_volume else None,
         charges=result.charges,
         grades=result.grades,
     )

@@ -140,7 +140,7 @@ def _parts(result: TableEvaluation, cells: list[Cell]) -> Iterator[Evaluation]:
             energies=result.energies[own].copy(),
             gradient=result.gradient[own].copy(),
             strain_derivative=result.strain_derivative[k].copy(),
-            volume=cell.volume if any(cell.pbc) else None,
+            volume=cell.volume if cell.has_volume else None,
             grades=result.grades[own].copy(),
         )
 

@@ -49,7 +49,7 @@ def save_cells(
         case ".json":
             write_json_cells(path, [_record(cell) for cell in cells])
         case ".xyz" | ".extxyz":
-            write_extxyz(path, [cell.to_structure() for cell in cells])
+            write_extxyz(path, [_without_source(cell) for cell in cells])
         case _:
             raise ValueError(
                 f"`path` is {str(path)!r} but must end in .json, .xyz, .extxyz or .data, packed "
@@ -75,7 +75,7 @@ def _record(cell: "Cell") -> CellRecord:
     if ENERGY in cell.meta and cell.meta.get("energy") is not None:
         raise StructureError(f"{source}: `energy` and `{ENERGY}` of `meta` have one place in .json")
     known = cell.to_structure()
-    rest = {name: value for name, value in cell.meta.items() if name not in LABELS}
+    rest = {n: value for n, value in cell.meta.items() if n not in (*LABELS, "source")}
     labels = {ENERGY: known.energy, "forces": known.forces, "stress": known.stress}
     meta = {**rest, **{name: value for name, value in labels.items() if value is not None}}
     return CellRecord(cell.vectors, cell.coordinates, cell.values, meta, source)

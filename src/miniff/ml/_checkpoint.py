@@ -1,15 +1,12 @@
 """A run that is interrupted goes on where it was: its state in a file, whole or not at all."""
 
 import json
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-import torch
-
-from miniff.io import atomic_write
+from miniff.ml._tensor_files import DamagedFileError, read_tensors, write_tensors
 
 __all__ = ["Checkpoint"]
 
@@ -45,19 +42,25 @@ class Checkpoint:
             return None
         anew = f"delete {self.path} to start anew"
         try:
-            content = torch.load(self.path, weights_only=True)
-            found, state = json.loads(content["run"]), content["state"]
-            known = content["format"] == FORMAT
-        except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
-            raise ValueError(f"{self.path} is damaged or no checkpoint: {anew}") from error
-        if not known:
+            content = read_tensors(self.path)
+        except DamagedFileError as error:
+            raise ValueError(f"{self.path} is damaged ({error}): {anew}") from error
+        if not isinstance(content, dict) or "format" not in content:
+            raise ValueError(f"{self.path} is no checkpoint: {anew}")
+        if content["format"] != FORMAT:
             raise ValueError(f"{self.path} is of another version of miniff: {anew}")
+        state = content.get("state")
+        try:
+            found = json.loads(content["run"])
+        except (ValueError, TypeError, KeyError):
+            found = None
+        if not (isinstance(found, dict) and isinstance(state, dict)):
+            raise ValueError(f"{self.path} is no checkpoint: {anew}")
         for key, there, here in _differences(found, json.loads(_text(self.run))):
             raise ValueError(
                 f"{self.path} is of a run that was interrupted, in which `{key}` was {there}, but "
                 f"here it is {here}: {anew}"
             )
-        assert isinstance(state, dict)
         return state
 
     def save_if_due(self, state: Mapping[str, object]) -> None:
@@ -73,8 +76,8 @@ class Checkpoint:
         """Writes the state."""
         if not self.writes:
             return
-        with atomic_write(self.path) as temporary:
-            torch.save({"format": FORMAT, "run": _text(self.run), "state": dict(state)}, temporary)
+        content = {"format": FORMAT, "run": _text(self.run), "state": dict(state)}
+        write_tensors(self.path, content)
         self._written = monotonic()
 
     def remove(self) -> None:

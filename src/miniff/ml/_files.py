@@ -1,12 +1,9 @@
 """Potential files: tensors and plain data, read without running any code from them."""
 
-import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import torch
-
-from miniff.io import atomic_write
 from miniff.ml._old_files import old_potential
 from miniff.ml._plain import (
     PLAIN_SUFFIXES,
@@ -16,6 +13,7 @@ from miniff.ml._plain import (
     write_plain,
 )
 from miniff.ml._potential import NN_TAG, NNPotential
+from miniff.ml._tensor_files import DamagedFileError, read_tensors, write_tensors
 from miniff.potentials import (
     FixedChargePotential,
     FunctionPotential,
@@ -57,8 +55,7 @@ def save_potentials(
         "potentials": [potential.state_dict() for potential in potentials],
         "provenance": dict(provenance or {}),
     }
-    with atomic_write(path) as temporary:
-        torch.save(content, temporary)
+    write_tensors(path, content)
 
 
 def _save_plain(
@@ -98,12 +95,34 @@ def load_potentials(path: str | Path, *, old_activation: str | None = None) -> l
     old = data if isinstance(data, list) else None
     if old_activation is not None and old is None:
         raise ValueError(f"{path} is no file of release 0.1.4: it says what its activations are")
+    if old is not None:
+        return _made(path, old, lambda state: old_potential(state, old_activation))
+    return _made(path, _of_this_format(path, data), potential_from_state)
+
+
+def _made(
+    path: str | Path, states: list[Any], make: Callable[[Mapping[str, Any]], Potential]
+) -> list[Potential]:
+    return [_one_made(path, place, state, make) for place, state in enumerate(states)]
+
+
+def _one_made(
+    path: str | Path,
+    place: int,
+    state: object,
+    make: Callable[[Mapping[str, Any]], Potential],
+) -> Potential:
+    """One potential, or the refusal of its data."""
+    where = f"{path}, potential {place} (counted from 0)"
+    if not isinstance(state, Mapping):
+        raise ValueError(f"{where}: it is {type(state).__name__} but must be a mapping")
     try:
-        if old is not None:
-            return [old_potential(state, old_activation) for state in old]
-        return [potential_from_state(state) for state in _of_this_format(path, data)]
-    except (ValueError, TypeError, KeyError, RuntimeError) as error:
-        raise ValueError(f"{path}: {error}") from error
+        return make(state)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{where}: {error}") from error
+    except (LookupError, AttributeError, ArithmeticError, RuntimeError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{where}: its data are no potential's ({what:.200})") from error
 
 
 def load_provenance(path: str | Path) -> dict[str, object]:
@@ -139,26 +158,27 @@ def _plain_potentials(path: Path) -> list[Potential]:
 def _content(path: Path) -> object:
     """What a file holds, plain data and tensors alone."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
-        if "numpy" in str(error):
+        return read_tensors(path)
+    except DamagedFileError as error:
+        if "`numpy" in str(error):
             raise ValueError(
                 f"{path} holds arrays of numpy, as files of release 0.1.4 with histograms of "
                 "descriptors do: reading them would run code from the file. Save it with that "
                 "release once more, with descriptor_fidelity_histograms=None"
             ) from error
-        raise ValueError(f"{path} is not a potential file, or it is damaged") from error
+        raise ValueError(f"{path} is not a potential file, or it is damaged: {error}") from error
 
 
 def _of_this_format(path: str | Path, data: object) -> list[Mapping[str, object]]:
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise ValueError(f"{path} is not a potential file of miniff")
-    if data.get("version") not in range(1, VERSION + 1):
+    version = data.get("version")
+    if version not in range(1, VERSION + 1):
+        is_newer = isinstance(version, int) and version > VERSION
+        advice = ": it was written by a newer one, so update miniff" if is_newer else ""
         raise ValueError(
-            f"{path} has format version {data.get('version')} but this miniff reads those up "
-            f"to {VERSION}"
+            f"{path} has format version {version!r:.40} but this miniff reads those up to "
+            f"{VERSION}{advice}"
         )
     potentials = data.get("potentials")
     if not isinstance(potentials, list):

@@ -114,7 +114,7 @@ def dataset_of(
     if not derivatives:
         references.gradient = references.stress = None
         return Dataset(references, *species)
-    volume = [cell.volume if any(cell.pbc) else np.nan for cell in cells]
+    volume = [cell.volume if cell.has_volume else np.nan for cell in cells]
     of_table = Derivatives(table, torch.tensor(volume, dtype=torch.float64))
     return Dataset(references, *species, derivatives=of_table)
 

@@ -18,7 +18,7 @@ __all__ = ["old_potential"]
 LAYER = re.compile(r"(\d+)\.(weight|bias)")
 
 
-def old_potential(state: object, between: str | None) -> Potential:
+def old_potential(state: Mapping[str, Any], between: str | None) -> Potential:
     """A potential from the data that release 0.1.4 wrote for it.
 
     Args:
@@ -28,8 +28,6 @@ def old_potential(state: object, between: str | None) -> Potential:
     Raises:
         ValueError: What is not known here, or a network whose activation is not known.
     """
-    if not isinstance(state, Mapping):
-        raise ValueError(f"a potential is {type(state).__name__} but must be a mapping")
     if state.get("tag") != NN_TAG:
         return potential_from_state_dict(state)
     wanted = {"tag", "ptag", "parameters", "descriptors"}

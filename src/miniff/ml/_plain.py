@@ -17,6 +17,8 @@ import yaml
 import miniff.potentials as all_potentials
 from miniff._checks import unknown_name
 from miniff.io import atomic_write
+from miniff.io._text import parse_json, read_text
+from miniff.io._yaml import read_yaml
 from miniff.potentials import (
     ChargeFamily,
     FixedChargePotential,
@@ -117,15 +119,9 @@ def read_plain(path: Path) -> object:
     Raises:
         ValueError: A file that is neither, or that gives a key twice.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-        if path.suffix == ".json":
-            return json.loads(text, object_pairs_hook=_unique)
-        return yaml.load(text, _Loader)
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not a text file in UTF-8") from None
-    except (json.JSONDecodeError, yaml.YAMLError, _TwiceError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from None
+    if path.suffix == ".json":
+        return parse_json(path, read_text(path), object_pairs_hook=_unique)
+    return read_yaml(path, "a file of potentials").content
 
 
 def write_plain(path: Path, plain: object) -> None:
@@ -139,27 +135,10 @@ def write_plain(path: Path, plain: object) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-class _TwiceError(Exception):
-    """A key stands in a mapping twice."""
-
-
-def _unique(pairs: Sequence[tuple[Any, Any]]) -> dict[str, object]:
+def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, object]:
     content: dict[str, object] = {}
     for name, value in pairs:
-        if not isinstance(name, str):
-            raise _TwiceError(f"the key {name!r} must be a word")
         if name in content:
-            raise _TwiceError(f"`{name}` is given twice")
+            raise ValueError(f"`{name}` is given twice")
         content[name] = value
     return content
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses what YAML would overwrite."""
-
-
-def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict[str, object]:
-    return _unique(loader.construct_pairs(node, deep=True))
-
-
-_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)

@@ -28,9 +28,10 @@ from miniff.kernel import Cell, compute_images
 from miniff.ml._dataset import Dataset
 from miniff.ml._learn import dataset_of, descriptor_tables
 from miniff.ml._plain import plain_of
+from miniff.ml._tensor_files import DamagedFileError
 from miniff.potentials import FunctionPotential
 
-__all__ = ["DamagedFileError", "stored_dataset"]
+__all__ = ["stored_dataset"]
 
 FORMAT = "miniff descriptors 2"
 ALIGNMENT = 64
@@ -49,10 +50,6 @@ TABLE = (
     "images",
 )
 """Arrays of a table of neighbours."""
-
-
-class DamagedFileError(ValueError):
-    """A file that is not what was written."""
 
 
 def stored_dataset(
@@ -166,7 +163,18 @@ def _read(path: Path) -> tuple[tuple[str, ...], dict[str, ndarray]]:
         size = file.seek(0, 2)
     if hashlib.sha256(header.strip()).hexdigest().encode() != digest:
         raise DamagedFileError(f"{path} is damaged or no file of descriptors")
-    content = json.loads(header)
+    try:
+        return _mapped(path, json.loads(header), first, size)
+    except DamagedFileError:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise DamagedFileError(f"{path} is no file of descriptors") from error
+
+
+def _mapped(
+    path: Path, content: Any, first: int, size: int
+) -> tuple[tuple[str, ...], dict[str, ndarray]]:
+    """The arrays that a header tells of, from a place on."""
     if content["format"] != FORMAT or size != first + content["size"]:
         raise DamagedFileError(f"{path} has {size} bytes but must have {first + content['size']}")
     mapped = np.asarray(np.memmap(path, np.uint8, mode="c")) if size else np.zeros(0, np.uint8)

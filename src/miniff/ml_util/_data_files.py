@@ -5,6 +5,7 @@ from math import inf
 from typing import Annotated, Any
 
 from miniff._checks import unknown_name
+from miniff.io import find_files
 from miniff.kernel import Cell
 from miniff.ml_util._data import read_cells
 from miniff.ml_util._progress import Reporter
@@ -141,6 +142,7 @@ def read_data(files: str | dict[str, Any] | list[str | dict[str, Any]]) -> list[
     """
     for at, what in _problems_of_files(files):
         raise ValueError(f"`{'.'.join(('fn_cells', *at))}`: {what}")
+    find_files(names_of(files))  # refuses one that is named twice
     cells: list[Cell] = []
     for item in files if isinstance(files, list) else [files]:
         units = (item.get(name) for name in UNIT_KEYS) if isinstance(item, Mapping) else ()

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from miniff._checks import check_positive
+from miniff._memory import free_memory, resident_memory
 from miniff.kernel import Cell, compute_images
 from miniff.ml import Dataset, Processes, derivative_bytes
-from miniff.ml_util._memory import free_memory, resident_memory
 from miniff.potentials import FunctionPotential
 
 __all__ = ["Census", "Demand", "MemoryLimit", "count", "gigabytes", "of_predictions", "of_step"]

@@ -5,12 +5,12 @@ import inspect
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import get_type_hints
 
-from miniff._checks import unknown_name
 from miniff.ml_util._jobfile import Job, Key
 from miniff.ml_util._steps import Step, advice, marks, stages
-from miniff.ml_util._types import Reads, Writes
+from miniff.ml_util._types import Reads, Writes, may_write
 
 __all__ = ["check_files"]
 
@@ -119,6 +119,8 @@ def _unwritable(name: str, reports: Mapping[str, Key]) -> str | None:
         return f"{name} is a folder but must be a file"
     if not os.path.isdir(os.path.dirname(path)):
         return f"{name} cannot be written: there is no folder {os.path.dirname(name)}"
+    if not may_write(os.path.dirname(path)):
+        return f"{name} cannot be written: the folder {os.path.dirname(name) or '.'} is read-only"
     if path in (_same(report) for report in reports):
         return f"{name} is the name of a report that the job writes"
     return None
@@ -129,9 +131,25 @@ def _same(path: str) -> str:
     return os.path.realpath(os.path.expanduser(path))
 
 
+MOST_NAMES = 5
+
+
 def _missing(pattern: str) -> str:
+    """Which files are there instead: those of like names, or the first few."""
     folder = os.path.dirname(os.path.expanduser(pattern)) or "."
-    there = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
-    names = [name if folder == "." else os.path.join(folder, name) for name in there]
-    visible = [name for name in names if not os.path.basename(name).startswith(".")]
-    return unknown_name("file", pattern, visible)
+    if not os.path.isdir(folder):
+        return f"there is no file `{pattern}`: there is no folder `{folder}`"
+    there = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    if not there:
+        return f"there is no file `{pattern}`: the folder `{folder}` is empty"
+    wanted = os.path.basename(pattern)
+    nearest = get_close_matches(wanted, there, n=1, cutoff=0.6)
+    known = get_close_matches(wanted, there, n=MOST_NAMES, cutoff=0.3) or there[:MOST_NAMES]
+    hint = f"; did you mean `{_within(folder, nearest[0])}`?" if nearest else "."
+    listed = ", ".join(f"`{_within(folder, name)}`" for name in known)
+    others = f" and {len(there) - len(known)} more" if len(there) > len(known) else ""
+    return f"there is no file `{pattern}`{hint} The folder has {listed}{others}"
+
+
+def _within(folder: str, name: str) -> str:
+    return name if folder == "." else os.path.join(folder, name)

@@ -1,6 +1,7 @@
 """The workflow `md`: molecular dynamics of one structure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -13,7 +14,7 @@ from pydantic import Field
 
 from miniff import dyn
 from miniff.kernel import Cell
-from miniff.ml_util._data_files import SetFiles
+from miniff.ml_util._data_files import SetFiles, names_of
 from miniff.ml_util._extrapolation import (
     TO_LABEL,
     ExtrapolationLimit,
@@ -106,7 +107,7 @@ class MdWorkflow:
         material = read_material_to_move(
             fn_cells, potentials, ignore_missing_species=ignore_missing_species, seed=self.seed
         )
-        cell = _chosen(material.cells, index)
+        cell = _chosen(material.cells, index, ", ".join(names_of(fn_cells)))
         if repeat != [1, 1, 1]:
             cell = cell.repeated(*repeat)
         return PreparedMd(self.log, self.seed, material, cell)
@@ -205,7 +206,8 @@ class PreparedMd:
                 see = _Seen(progress, n_steps)
                 move = _Move(n_steps, timestep_fs * fs, record, see, limits, precision)
                 try:
-                    end = keeping.run(self, move)
+                    with self._named():
+                        end = keeping.run(self, move)
                 except KeyboardInterrupt:
                     if Path(f"{NAME}.checkpoint").exists():  # a second Ctrl-C may come before it
                         reporter.warning(INTERRUPTED)
@@ -243,9 +245,23 @@ class PreparedMd:
         velocities: ndarray = np.asarray(momenta, float) / dyn.masses_of(self.cell)[:, None]
         return velocities
 
+    @property
+    def _source(self) -> str:
+        return str(self.cell.meta.get("source", "a structure"))
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """What is wrong with the structure or its motion begins with where it was read."""
+        try:
+            yield
+        except (ValueError, FloatingPointError) as error:
+            if str(error).startswith(f"{NAME}."):  # a file of the run
+                raise
+            kind = ValueError if isinstance(error, ValueError) else FloatingPointError
+            raise kind(f"{self._source}: {error}") from error
+
     def _tell(self, reporter: Reporter, goes_on: bool) -> None:
-        source = self.cell.meta.get("source", "a structure")
-        reporter.info(f"{source}: {self.cell.size} atoms")
+        reporter.info(f"{self._source}: {self.cell.size} atoms")
         if goes_on:
             reporter.info(f"goes on from {NAME}.checkpoint: delete it to start anew")
 
@@ -382,11 +398,13 @@ class _Seen:
         self._progress.update(state.step, f"step {state.step}/{self._n_steps}: {short}", short)
 
 
-def _chosen(cells: list[Cell], index: int | None) -> Cell:
-    """One structure of a file."""
+def _chosen(cells: list[Cell], index: int | None, files: str) -> Cell:
+    """One structure of the files."""
     if index is None and len(cells) > 1:
-        raise ValueError(f"there are {len(cells)} structures: say which one by `index`")
+        raise ValueError(f"{files}: there are {len(cells)} structures: say which one by `index`")
     place = 0 if index is None else index
     if not -len(cells) <= place < len(cells):
-        raise ValueError(f"`index` is {index} but must be in [{-len(cells)}, {len(cells)})")
+        raise ValueError(
+            f"{files}: `index` is {index} but must be in [{-len(cells)}, {len(cells)})"
+        )
     return cells[place]

@@ -246,7 +246,7 @@ def _predict(
     precision: Precision,
 ) -> Properties:
     result = evaluate_table(potentials, table, precision=precision)
-    volume = np.array([cell.volume if any(cell.pbc) else np.nan for cell in cells])
+    volume = np.array([cell.volume if cell.has_volume else np.nan for cell in cells])
     return Properties(
         n_atoms=np.array([cell.size for cell in cells]),
         energy=result.energy,

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
@@ -111,6 +111,7 @@ class Reporter:
         self._least = LEVELS.index(level)
         self._console = Console(highlight=False, soft_wrap=True, quiet=silent)
         path = os.devnull if silent else f"{name}.log"
+        self._path = path
         self._file = open(path, "a" if append else "w", encoding="utf-8")  # noqa: SIM115
 
     def __enter__(self) -> "Reporter":
@@ -122,9 +123,13 @@ class Reporter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is not None:
+        if error is None:
+            self._file.close()
+            return
+        with suppress(OSError):  # what stopped the run may be the disk, and is told anyway
             self.log(f"stopped: {type(error).__name__}: {error}")
-        self._file.close()
+        with suppress(OSError):
+            self._file.close()
 
     def debug(self, text: str) -> None:
         """For the curious."""
@@ -183,8 +188,11 @@ class Reporter:
     def log(self, text: str) -> None:
         """To the file only."""
         time = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
-        self._file.write(f"{time} {text}\n")
-        self._file.flush()
+        try:
+            self._file.write(f"{time} {text}\n")
+            self._file.flush()
+        except OSError as error:
+            raise OSError(f"{self._path} cannot be written: {error.strerror}") from error
 
     def print(self, text: str, level: Level = "info") -> None:
         """To the console only."""

@@ -142,8 +142,8 @@ class Relaxed:
 
     @property
     def volume_change(self) -> float | None:
-        """Relative; None where nothing repeats."""
-        return self.end.volume / self.start.volume - 1 if any(self.start.pbc) else None
+        """Relative; None where nothing repeats, or the cell has none."""
+        return self.end.volume / self.start.volume - 1 if self.start.has_volume else None
 
     @property
     def displacements(self) -> Float64[ndarray, " n_atoms"]:
@@ -163,7 +163,7 @@ class Relaxed:
             "converged": self.end.meta["converged"],
             "n_steps": self.end.meta["n_steps"],
             "energy": self.energy,
-            "volume": self.end.volume if any(self.end.pbc) else None,
+            "volume": self.end.volume if self.end.has_volume else None,
             "volume_change": self.volume_change,
             "displacement_rms": float(np.sqrt(np.mean(self.displacements**2))),
             "displacement_max": float(self.displacements.max()),

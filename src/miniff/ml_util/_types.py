@@ -22,6 +22,8 @@ __all__ = [
     "Seed",
     "Share",
     "Writes",
+    "folder_problems",
+    "may_write",
 ]
 
 Problem = tuple[tuple[str, ...], str]
@@ -59,13 +61,18 @@ class Checked:
     problems: Callable[[Any], list[Problem]]
 
 
+def may_write(folder: str) -> bool:
+    """Whether the system lets this process write there."""
+    return os.access(folder, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
 def folder_problems(name: str) -> list[Problem]:
     """Why files cannot be put into a folder of this name."""
     path = os.path.realpath(os.path.expanduser(name))
     if not name:
         return [((), "no folder is named")]
     if os.path.isdir(path):
-        return [] if os.access(path, os.W_OK) else [((), f"{name} cannot be written to")]
+        return [] if may_write(path) else [((), f"{name} cannot be written to")]
     if os.path.exists(path):
         return [((), f"{name} is a file but must be a folder")]
     above = os.path.dirname(path)

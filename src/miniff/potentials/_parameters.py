@@ -46,7 +46,10 @@ class Parameter:
         """The value as a number; one that is none or out of range is refused."""
         if isinstance(value, bool) or not isinstance(value, Real):
             raise TypeError(f"`{name}` is {value!r} but must be a number")
-        number = float(value)
+        try:
+            number = float(value)
+        except OverflowError:  # a whole number of more than 308 digits
+            number = inf
         inside = self.low < number if self.above else self.low <= number
         if not (inside and number <= self.high and isfinite(number)):  # also refuses nan
             opening = "(" if self.above or isinf(self.low) else "["
