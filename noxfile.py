@@ -1,7 +1,8 @@
 """The checks: `check` runs all in one environment, `lint`, `tests` and `docs` a part each.
 
-When asked for, `sanitize` runs the tests of the core with the compiler's sanitizers, and `how_to`
-follows the how-to of a potential in a copy of the sources, which is then built and tested.
+When asked for, `browser` opens the report of a fit in Chromium, `sanitize` runs the tests of the
+core with the compiler's sanitizers, and `how_to` follows the how-to of a potential in a copy of the
+sources, which is then built and tested.
 """
 
 import shutil
@@ -52,6 +53,15 @@ def docs(session: nox.Session) -> None:
     """The site of the documentation, in build/docs."""
     install(session, ".[docs]")
     build_site(session)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """The report in a headless Chromium, which must be there (``apt-get install chromium``)."""
+    if shutil.which("chromium") is None and shutil.which("chromium-browser") is None:
+        session.error("there is no chromium: install it by the system's package manager")
+    install(session, ".[test,browser]")
+    session.run("python", "-m", "pytest", "tests/test_report_browser.py", *session.posargs)
 
 
 @nox.session

@@ -2,6 +2,7 @@
 
 from miniff.kernel._batch import batch_adf, batch_rdf
 from miniff.kernel._cell import Cell
+from miniff.kernel._doctor import Finding
 from miniff.kernel._eval import Evaluation, atomic_virials, eval
 from miniff.kernel._images import CellImages, compute_images
 from miniff.kernel._many import eval_many
@@ -13,6 +14,7 @@ __all__ = [
     "Cell",
     "CellImages",
     "Evaluation",
+    "Finding",
     "Placement",
     "SkinList",
     "StructureFailure",

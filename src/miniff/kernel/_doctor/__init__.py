@@ -1,0 +1,5 @@
+"""What looks wrong in reference data, found before anything is learned from them."""
+
+from miniff.kernel._doctor._finding import SEVERITIES, Finding, Severity
+
+__all__ = ["SEVERITIES", "Finding", "Severity"]
