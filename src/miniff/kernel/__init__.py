@@ -2,7 +2,7 @@
 
 from miniff.kernel._batch import batch_adf, batch_rdf
 from miniff.kernel._cell import Cell
-from miniff.kernel._doctor import Finding
+from miniff.kernel._doctor import Checkup, Finding, check_data
 from miniff.kernel._eval import Evaluation, atomic_virials, eval
 from miniff.kernel._images import CellImages, compute_images
 from miniff.kernel._many import eval_many
@@ -13,6 +13,7 @@ from miniff.kernel._skin import Placement, SkinList
 __all__ = [
     "Cell",
     "CellImages",
+    "Checkup",
     "Evaluation",
     "Finding",
     "Placement",
@@ -21,6 +22,7 @@ __all__ = [
     "atomic_virials",
     "batch_adf",
     "batch_rdf",
+    "check_data",
     "compute_images",
     "eval",
     "eval_many",

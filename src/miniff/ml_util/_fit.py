@@ -30,6 +30,7 @@ from miniff.ml_util._features import (
     FeatureChoice,
     conflict_of_cutoff,
 )
+from miniff.ml_util._findings import look_through
 from miniff.ml_util._fit_page import PAGE, Preparation
 from miniff.ml_util._networks import behler_nn
 from miniff.ml_util._optimizers import conflict_of_dtype
@@ -196,6 +197,8 @@ class FitWorkflow:
             parts = replace(parts, train=weigh_groups(parts.train, group_weights or {}))
             _report_contents(reporter, parts)
             watch.lap("reading structures")
+            findings = look_through(parts.sets, reporter) if self.processes.is_first else ()
+            watch.lap("looking through the data")
             choices = {
                 "fn_cells": fn_cells,
                 "test_set": test_set,
@@ -207,7 +210,9 @@ class FitWorkflow:
             }
             prepared = self._prepare(reporter, parts, features, under, choices)
             watch.lap("descriptors")
-            before = Preparation(self.init, features.cache, watch.seconds, reporter.warnings)
+            before = Preparation(
+                self.init, features.cache, watch.seconds, reporter.warnings, findings
+            )
             return replace(prepared, preparation=before)
 
     @staticmethod

@@ -74,6 +74,7 @@ def fit_report(
 
     made = made_of(result.potentials)
     save = job["run"]["save"]  # type: ignore[index]
+    sentences = {finding.sentence for finding in told.findings}
     saved = {str(save): "the potentials"} if save is not None else {}
     return Report(
         title=f"Fit of {made}",
@@ -85,7 +86,7 @@ def fit_report(
         records=[record.as_plain() for record in result.records],
         coverage=coverage,
         seconds=told.seconds,
-        warnings=told.warnings,
+        warnings=[text for text in told.warnings if text not in sentences],
         findings=told.findings,
         job=yaml.safe_dump({NAME: job}, sort_keys=False, width=100),
         command="The job with every key. Save it as jobs.yml beside the same data, and run "

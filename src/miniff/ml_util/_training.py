@@ -205,7 +205,7 @@ class PreparedFit:
         reporter.table("Errors", result.errors)
         report_pressure(reporter, result)
         if self.processes.is_first:
-            write_fit(result, self.provenance)
+            write_fit(result, self.provenance, self.preparation.findings)
             before = self.preparation.went_on(reporter.warnings, watch.seconds)
             write_page(
                 PAGE,
