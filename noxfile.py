@@ -2,7 +2,8 @@
 
 When asked for, `sanitize` runs the tests of the core with the compiler's sanitizers, `how_to`
 follows the how-to of a potential in a copy of the sources, which is then built and tested, `fuzz`
-looks for files that a reader does not bear, and `faults` kills runs at random moments.
+looks for files that a reader does not bear, `faults` kills runs at random moments, and `browser`
+opens the report of a fit in Chromium.
 """
 
 import shutil
@@ -53,6 +54,15 @@ def docs(session: nox.Session) -> None:
     """The site of the documentation, in build/docs."""
     install(session, ".[docs]")
     build_site(session)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """The report in a headless Chromium, which must be there (``apt-get install chromium``)."""
+    if shutil.which("chromium") is None and shutil.which("chromium-browser") is None:
+        session.error("there is no chromium: install it by the system's package manager")
+    install(session, ".[test,browser]")
+    session.run("python", "-m", "pytest", "tests/test_report_browser.py", *session.posargs)
 
 
 @nox.session

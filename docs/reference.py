@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from miniff import ml_util, potentials
-from miniff.ml_util._steps import stages
+from miniff.ml_util._steps import outputs_of, stages
 from miniff.potentials import ByName, Switch, charge_families, known_families
 
 FOLDER = Path(__file__).parent / "reference"
@@ -137,7 +137,7 @@ def job_files() -> str:
     ]
     for name, workflow in ml_util.WORKFLOWS.items():
         parts += [f"## `{name}`\n", summary(workflow) + "\n"]
-        written = ", ".join(f"`{name}{ending}`" for ending in workflow.OUTPUTS)  # type: ignore[attr-defined]
+        written = ", ".join(f"`{path}`" for path in outputs_of(name, workflow))
         parts.append(f"It writes {written}, besides what its keys name.\n")
         for section, function in stages(workflow).items():
             rows = list(keys_of(function))

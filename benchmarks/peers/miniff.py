@@ -11,7 +11,7 @@ from benchmarks.workloads import ARGON, BOND_ORDER, SILICON, STEPS, TIMESTEP, Ca
 from miniff import potentials as p
 from miniff.dyn import State, nve
 from miniff.kernel import Cell, CellImages, compute_images
-from miniff.potentials import CompiledPotentials, FunctionPotential, LocalPotential, Precision
+from miniff.potentials import CompiledPotentials, FunctionPotential, Potential, Precision
 
 
 def moved(images: CellImages, positions: ndarray) -> CellImages:
@@ -117,7 +117,7 @@ def dynamics(case: Case) -> Task:
     return Task(run, lambda state: Answer(state.potential_energy, state.forces), STEPS)
 
 
-def potentials_of(case: Case) -> list[LocalPotential]:
+def potentials_of(case: Case) -> list[Potential]:
     """Pairs and triples are directed: where others count once, the prefactor is halved."""
     name = case.workload.name.removeprefix("nve-")
     if name == "lj":

@@ -86,7 +86,8 @@ def run(
     """Fit and test force fields as a job file says.
 
     Files are read and written relative to the current folder. Every workflow leaves its numbers in
-    WORKFLOW.json, its messages in WORKFLOW.log and plots in WORKFLOW-*.png.
+    WORKFLOW.json, its messages in WORKFLOW.log and plots in WORKFLOW-*.png; `fit` also leaves
+    report.html, a page with all about it.
     """
     del show_version
     if job == "version":

@@ -1,6 +1,6 @@
 """``miniff info``: what is in a potential or a data set."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["info"]
 
+STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 OF_GROUPS = ("group", "structures", "atoms", "energy (eV/atom)", "largest force (eV/Å)")
 OF_NETWORKS = (
     "species",
@@ -54,24 +55,58 @@ def info(
         typer.Option(metavar="PNG", help="Name of the picture; FILE-info.png by default."),
     ] = None,
     no_picture: Annotated[bool, typer.Option("--no-picture", help="Draw none.")] = False,
+    test: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Structures set aside, to look for copies of those of FILE in them.",
+        ),
+    ] = None,
     length_unit: LengthUnit = None,
     energy_unit: EnergyUnit = None,
 ) -> None:
-    """Say what is in a potential or a data set, as a table and a picture."""
+    """Say what is in a potential or a data set, and what looks wrong in the data."""
     with one_sentence():
         units = units_of(length_unit, energy_unit)
         kind = kind_of(file)
         if kind == "structures":
             cells = load_cells(file, units)
             tables, figure = _of_structures(file, cells), _picture_of_structures(cells, no_picture)
+            sets = {"data": cells} if test is None else _with_test(cells, test, units)
+        elif test is not None:
+            raise ValueError("--test is for structures: potentials have no copies to look for")
         else:
+            sets = {}
             potentials = load_potentials(file, units if is_without_units(file) else _none(units))
             tables = _of_potentials(file, potentials)
             figure = _picture_of_potentials(potentials, no_picture)
         for table in tables:
             console().print(table)
+        if sets:
+            _print_checkup(sets)
         if figure is not None:
             _save(figure, picture or f"{Path(file).name.replace('*', 'x')}-info.png")
+
+
+def _with_test(cells: "list[Cell]", test: str, units: Units) -> "dict[str, list[Cell]]":
+    own = units if is_without_units(test) else (None, None)
+    return {"data": cells, "test": load_cells(test, own)}
+
+
+def _print_checkup(sets: "Mapping[str, Sequence[Cell]]") -> None:
+    """What looks wrong, and what energies, forces and stresses say of each other."""
+    from rich.text import Text
+
+    from miniff.kernel import check_data
+
+    found = check_data(sets)
+    if not found.findings:
+        console().print("Nothing looks wrong, which proves nothing.")
+    for finding in found.findings:
+        marked = Text(f"{finding.severity}: ", style=STYLES[finding.severity])
+        console().print(marked + Text(finding.sentence))
+    for sentence in found.seen:
+        console().print(Text(sentence, style="dim"))
 
 
 def _none(units: Units) -> Units:

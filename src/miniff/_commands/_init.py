@@ -175,9 +175,9 @@ def _groups(cells: "Sequence[Cell]") -> list[str]:
     """Groups to weigh, where structures belong to some."""
     from collections import Counter
 
-    from miniff._commands._summary import group_of
+    from miniff.kernel._meta import group_of
 
-    groups = Counter(group for cell in cells if (group := group_of(cell)))
+    groups = Counter(group for cell in cells if (group := group_of(cell.meta)))
     if not groups:
         return []
     named = groups.most_common(MOST_GROUPS)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy import ndarray
 
 from miniff.kernel import Cell, compute_images
+from miniff.kernel._meta import GROUP_KEYS, group_of
 from miniff.ml import Affine, Mean, NNPotential, load_provenance
 from miniff.potentials import FunctionPotential, Potential
 from miniff.units import factor
@@ -16,7 +17,6 @@ __all__ = [
     "composition_of",
     "data_set_rows",
     "formula_rows",
-    "group_of",
     "group_rows",
     "network_rows",
     "provenance_rows",
@@ -26,7 +26,6 @@ __all__ = [
 Row = tuple[str, ...]
 
 LABELS = ("energy", "forces", "stress")
-GROUP_KEYS = ("config_type", "group")
 OWN_KEYS = {*LABELS, "source", *GROUP_KEYS}
 NEAR = 4.0
 """Shortest distances are looked for up to here (angstrom)."""
@@ -128,16 +127,11 @@ def shortest_distances(cells: Sequence[Cell]) -> dict[str, float]:
     return dict(sorted(found.items()))
 
 
-def group_of(cell: Cell) -> str:
-    """Its group's name; empty if it has none."""
-    return next((str(cell.meta[key]) for key in GROUP_KEYS if key in cell.meta), "")
-
-
 def group_rows(cells: Sequence[Cell]) -> list[Row]:
     """A row for each group of structures; none where structures say none."""
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
-        groups.setdefault(group_of(cell), []).append(cell)
+        groups.setdefault(group_of(cell.meta), []).append(cell)
     if set(groups) == {""}:
         return []
     return [_group_row(name or "(none)", own) for name, own in sorted(groups.items())]

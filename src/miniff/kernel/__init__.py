@@ -2,6 +2,7 @@
 
 from miniff.kernel._batch import batch_adf, batch_rdf
 from miniff.kernel._cell import Cell
+from miniff.kernel._doctor import Checkup, Finding, check_data
 from miniff.kernel._eval import Evaluation, atomic_virials, eval
 from miniff.kernel._extrapolation import (
     Episodes,
@@ -18,16 +19,19 @@ from miniff.kernel._skin import Placement, SkinList
 __all__ = [
     "Cell",
     "CellImages",
+    "Checkup",
     "Episodes",
     "Evaluation",
     "ExtrapolationError",
     "ExtrapolationWarning",
+    "Finding",
     "Placement",
     "SkinList",
     "StructureFailure",
     "atomic_virials",
     "batch_adf",
     "batch_rdf",
+    "check_data",
     "compute_images",
     "eval",
     "eval_many",

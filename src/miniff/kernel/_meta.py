@@ -12,9 +12,11 @@ from numpy import ndarray
 
 from miniff.io import Structure
 
-__all__ = ["Knowledge", "knowledge_of", "meta_of"]
+__all__ = ["GROUP_KEYS", "Knowledge", "group_of", "knowledge_of", "meta_of"]
 
 LABELS = ("energy", "forces", "stress")
+GROUP_KEYS = ("config_type", "group")
+"""Where structures say which group they belong to."""
 PER_ATOM = ("charges", "partial-energy", "initial_charges", "magmoms", "masses", "momenta", "tags")
 OF_THE_WHOLE = ((3,), (6,), (9,), (3, 3))
 """Shapes of vectors and tensors of the whole structure, whatever the number of atoms is."""
@@ -91,3 +93,8 @@ def _is_of_atoms(name: str, value: object, n_atoms: int) -> bool:
 
 def _floats(value: object) -> ndarray | None:
     return None if value is None else np.asarray(value, float)
+
+
+def group_of(meta: Mapping[str, object]) -> str:
+    """The group that a structure belongs to, by its own words; empty if it has none."""
+    return next((str(meta[key]) for key in GROUP_KEYS if key in meta), "")

@@ -6,6 +6,7 @@ A network is kept as weights and constants of linear layers at even places, ``0.
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor, nn
 

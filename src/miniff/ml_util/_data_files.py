@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from miniff._checks import unknown_name
 from miniff.io import find_files
 from miniff.kernel import Cell
+from miniff.kernel._meta import group_of
 from miniff.ml_util._data import read_cells
 from miniff.ml_util._progress import Reporter
 from miniff.ml_util._types import Checked, Problem, Reads
@@ -29,8 +30,6 @@ WEIGHTS = {"weight": "config_weight"} | {
 """Keys of a job, and the ones of a structure that they multiply."""
 UNIT_KEYS = {"length_unit": "length", "energy_unit": "energy"}
 """Keys of a job that say the units of files without any, and what they are units of."""
-GROUP_KEYS = ("config_type", "group")
-"""Where structures say which group they belong to."""
 
 
 def _problems_of_files(given: object, known: Sequence[str] = ("files", *WEIGHTS)) -> list[Problem]:
@@ -162,7 +161,7 @@ def weigh_groups(cells: Sequence[Cell], groups: Mapping[str, Any]) -> list[Cell]
     """
     for at, what in _problems_of_groups(groups):
         raise ValueError(f"`{'.'.join(('group_weights', *at))}`: {what}")
-    own = [_group(cell) for cell in cells]
+    own = [group_of(cell.meta) for cell in cells]
     for name in groups:
         if name not in own:
             there = sorted(set(own) - {""})
@@ -186,11 +185,6 @@ def report_weights(cells: Sequence[Cell], reporter: Reporter) -> None:
                 f"{changed} of {len(cells)} structures for training have a `{key}` other than 1, "
                 f"all are from {min(weights):g} to {max(weights):g}"
             )
-
-
-def _group(cell: Cell) -> str:
-    """Its group's name; empty if it has none."""
-    return next((str(cell.meta[key]) for key in GROUP_KEYS if key in cell.meta), "")
 
 
 def _weights_of(weight: float | Mapping[str, float]) -> dict[str, float]:

@@ -30,9 +30,11 @@ from miniff.ml_util._features import (
     FeatureChoice,
     conflict_of_cutoff,
 )
+from miniff.ml_util._findings import look_through
+from miniff.ml_util._fit_page import PAGE, Preparation
 from miniff.ml_util._networks import behler_nn
 from miniff.ml_util._optimizers import conflict_of_dtype
-from miniff.ml_util._progress import Level, Reporter
+from miniff.ml_util._progress import Level, Reporter, Stopwatch
 from miniff.ml_util._quality import QUALITIES, QualityName
 from miniff.ml_util._settings import NumberType, set_threads, versions
 from miniff.ml_util._training import PreparedFit
@@ -57,7 +59,7 @@ LABELS = ("energy", "forces", "stress")
 class FitWorkflow:
     """Trains networks on energies, forces and stresses."""
 
-    OUTPUTS: ClassVar = (".json", ".log", "-convergence.png", "-parity.png")
+    OUTPUTS: ClassVar = (".json", ".log", "-convergence.png", "-parity.png", PAGE)
     """What it writes, after its name, besides what `save` names."""
 
     def __init__(
@@ -87,6 +89,14 @@ class FitWorkflow:
             log: What to tell: the least important kind of message.
         """
         set_threads(threads)
+        self.init = {
+            "seed": seed,
+            "dtype": dtype,
+            "device": device,
+            "threads": threads,
+            "memory_gb": memory_gb,
+            "log": log,
+        }
         self.seed = seed
         self.dtype = dtype
         self.log = log
@@ -177,6 +187,7 @@ class FitWorkflow:
             raise ValueError(f"`forces_fraction` is {forces_fraction} but must be in (0, 1]")
         under = baseline_potentials(baseline)
         with Reporter("fit", level=self.log, silent=not self.processes.is_first) as reporter:
+            watch = Stopwatch()
             parts = split(
                 read_data(fn_cells),
                 validation=_fraction_or_cells(validation_set),
@@ -185,6 +196,9 @@ class FitWorkflow:
             )
             parts = replace(parts, train=weigh_groups(parts.train, group_weights or {}))
             _report_contents(reporter, parts)
+            watch.lap("reading structures")
+            findings = look_through(parts.sets, reporter) if self.processes.is_first else ()
+            watch.lap("looking through the data")
             choices = {
                 "fn_cells": fn_cells,
                 "test_set": test_set,
@@ -194,7 +208,12 @@ class FitWorkflow:
                 "n_models": n_models,
                 "quality": quality,
             }
-            return self._prepare(reporter, parts, features, under, choices)
+            prepared = self._prepare(reporter, parts, features, under, choices)
+            watch.lap("descriptors")
+            before = Preparation(
+                self.init, features.cache, watch.seconds, reporter.warnings, findings
+            )
+            return replace(prepared, preparation=before)
 
     @staticmethod
     def conflicts(prepare: Mapping[str, object]) -> list[Problem]:

@@ -1,8 +1,9 @@
 """What a fit leaves behind."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from miniff.kernel import Finding
 from miniff.ml_util._errors import Errors, Properties, compare
 from miniff.ml_util._outputs import write_learning_curve, write_parities, write_report
 from miniff.ml_util._progress import EpochRecord
@@ -45,11 +46,14 @@ class FitResult:
         }
 
 
-def write_fit(result: FitResult, provenance: Mapping[str, object]) -> None:
+def write_fit(
+    result: FitResult, provenance: Mapping[str, object], findings: Sequence[Finding]
+) -> None:
     """`fit.json`, where no validation set is null, `fit-convergence.png` and `fit-parity.png`."""
     errors: dict[str, object] = {"train": None, "validation": None}
     errors |= {part: error.as_json() for part, error in result.errors.items()}
-    more = {**provenance, "stress_offset": result.pressure}
+    found = [finding.as_json() for finding in findings]
+    more = {**provenance, "stress_offset": result.pressure, "findings": found}
     write_report(NAME, errors, result.wall_time_s, more, result.records)
     write_learning_curve(NAME, result.records)
     write_parities(NAME, result.reference, result.predicted)

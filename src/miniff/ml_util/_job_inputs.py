@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import get_type_hints
 
 from miniff.ml_util._jobfile import Job, Key
-from miniff.ml_util._steps import Step, advice, marks, stages
+from miniff.ml_util._steps import Step, advice, marks, outputs_of, stages
 from miniff.ml_util._types import Reads, Writes, may_write
 
 __all__ = ["check_files"]
@@ -20,7 +20,7 @@ def check_files(job: Job, steps: list[Step], problems: list[str]) -> None:
     written: set[str] = set()
     read = {_same(job.source): "the job file"} if job.lines else {}
     reports = {
-        f"{step.name}{ending}": (step.name,) for step in steps for ending in step.workflow.OUTPUTS
+        path: (step.name,) for step in steps for path in outputs_of(step.name, step.workflow)
     }
     for step in steps:
         files = _files(step)

@@ -1,9 +1,9 @@
 """The workflow `test-direct`: potentials against reference values, structure by structure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float64
@@ -28,6 +28,7 @@ from miniff.ml_util._outputs import (
     write_predictions,
     write_report,
 )
+from miniff.ml_util._page import made_of, write_page
 from miniff.ml_util._progress import Level, Reporter
 from miniff.ml_util._settings import PRECISIONS, NumberType, set_threads
 from miniff.ml_util._types import Count, InputFile, Seed
@@ -39,6 +40,9 @@ from miniff.potentials import (
     larger_grade,
 )
 
+if TYPE_CHECKING:
+    from miniff.presentation._report import Report
+
 __all__ = ["OneShotResult", "OneShotWorkflow", "PreparedOneShot"]
 
 NAME = "test-direct"
@@ -48,7 +52,7 @@ NO_PROPERTIES = Properties(np.zeros(0, np.int64), np.zeros(0), np.zeros((0, 3)),
 class OneShotWorkflow:
     """Compares potentials with reference structures without moving an atom."""
 
-    OUTPUTS: ClassVar = (".json", ".log", ".extxyz", "-parity.png")
+    OUTPUTS: ClassVar = (".json", ".log", ".extxyz", ".html", "-parity.png")
     """What it writes, after its name."""
 
     def __init__(
@@ -175,6 +179,23 @@ class PreparedOneShot:
             larger_grade(result.grades),
         )
         write_parities(NAME, {"test": result.reference}, {"test": result.predicted})
+        write_page(f"{NAME}.html", NAME, lambda: self._page(result, reporter, provenance), reporter)
+
+    def _page(
+        self, result: "OneShotResult", reporter: Reporter, provenance: Mapping[str, object]
+    ) -> "Report":
+        from miniff.presentation._report import Report, ReportedSet
+
+        made = made_of(self.material.potentials)
+        return Report(
+            title=f"Test of {made}",
+            made=made,
+            sets=[ReportedSet("test", result.cells, result.reference, result.predicted)],
+            warnings=reporter.warnings,
+            seconds={"evaluation": result.wall_time_s},
+            origin=provenance,
+            files={f"{NAME}.json": "the numbers", f"{NAME}.extxyz": "structures and predictions"},
+        )
 
 
 @dataclass(frozen=True)

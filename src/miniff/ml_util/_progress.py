@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from time import monotonic
+from time import monotonic, perf_counter
 from types import TracebackType
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ __all__ = [
     "EpochRecord",
     "Level",
     "Reporter",
+    "Stopwatch",
     "TrainingProgress",
     "error_text",
     "show",
@@ -89,10 +90,31 @@ def show(text: str) -> None:
     Console(highlight=False, soft_wrap=True).print(text, markup=False)
 
 
+class Stopwatch:
+    """Tells how long each stage of some work takes.
+
+    Attributes:
+        seconds: Of each stage, by name, in their order.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = perf_counter()
+
+    def lap(self, name: str) -> None:
+        """A stage ends, and the next begins."""
+        now = perf_counter()
+        self.seconds[name] = self.seconds.get(name, 0.0) + now - self._last
+        self._last = now
+
+
 class Reporter:
     """Writes to the console what its level asks for, and all of it, with times, to `<name>.log`.
 
     Use it as a context manager.
+
+    Attributes:
+        warnings: Those that were said.
     """
 
     def __init__(
@@ -108,6 +130,7 @@ class Reporter:
             silent: Write nothing at all: another process does.
         """
         self.name = name
+        self.warnings: list[str] = []
         self._least = LEVELS.index(level)
         self._console = Console(highlight=False, soft_wrap=True, quiet=silent)
         path = os.devnull if silent else f"{name}.log"
@@ -140,7 +163,8 @@ class Reporter:
         self._say("info", text)
 
     def warning(self, text: str) -> None:
-        """What the user should look at."""
+        """What the user should look at; kept for reports."""
+        self.warnings.append(text)
         self._say("warning", text)
 
     def show_table(self, table: Table) -> None:

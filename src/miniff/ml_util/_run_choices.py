@@ -102,3 +102,9 @@ class RunChoices:
             "patience": self.patience,
             **{f"w_{name}": weight for name, weight in asdict(self.weights).items()},
         }
+
+    def as_plain(self) -> dict[str, object]:
+        """The arguments, as plain data."""
+        weights = {f"w_{name}": weight for name, weight in asdict(self.weights).items()}
+        rest = {name: value for name, value in vars(self).items() if name != "weights"}
+        return {**rest, **weights, "optimizer_kwargs": dict(self.optimizer_kwargs)}

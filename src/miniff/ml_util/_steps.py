@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_args, get_type_hints
 
-__all__ = ["Step", "advice", "marks", "owners", "stages"]
+__all__ = ["Step", "advice", "marks", "outputs_of", "owners", "stages"]
 
 Mark = TypeVar("Mark")
 NUMBER_AS_TEXT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
@@ -26,6 +26,14 @@ class Step:
     init: dict[str, object]
     prepare: dict[str, object]
     run: dict[str, object]
+
+
+def outputs_of(name: str, workflow: Any) -> list[str]:
+    """The files that a workflow writes besides those that its arguments name.
+
+    In its ``OUTPUTS`` endings begin with a dot or a dash and follow its name; others are whole.
+    """
+    return [name + own if own[0] in ".-" else own for own in workflow.OUTPUTS]
 
 
 def owners(workflow: type) -> dict[str, Any]:

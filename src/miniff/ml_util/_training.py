@@ -1,7 +1,7 @@
 """The workflow `fit`, second half: networks are trained, the best are kept and reported."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from miniff.ml_util._estimate import (
     of_predictions,
     tables_of,
 )
+from miniff.ml_util._fit_page import PAGE, Preparation, coverage_of, fit_report
 from miniff.ml_util._fit_result import NAME, FitResult, write_fit
 from miniff.ml_util._loss import LossWeights
 from miniff.ml_util._objective import Objective
@@ -46,7 +47,8 @@ from miniff.ml_util._optimizers import (
     memory_of,
     options_of,
 )
-from miniff.ml_util._progress import Level, Reporter
+from miniff.ml_util._page import write_page
+from miniff.ml_util._progress import Level, Reporter, Stopwatch
 from miniff.ml_util._run_choices import RunChoices
 from miniff.ml_util._settings import PRECISIONS, NumberType
 from miniff.ml_util._stress import energies_tell_pressure, report_pressure, typical_stress
@@ -78,6 +80,7 @@ class PreparedFit:
         baseline: Potentials whose part is taken from the references in ``datasets``.
         settings: What :meth:`FitWorkflow.prepare` was called with.
         provenance: Seed, versions and hash of the data.
+        preparation: What happened until now, for the report.
     """
 
     log: Level
@@ -95,6 +98,7 @@ class PreparedFit:
     baseline: Baseline
     settings: Mapping[str, object]
     provenance: Mapping[str, object]
+    preparation: Preparation = field(default_factory=Preparation)
 
     def run(
         self,
@@ -172,6 +176,7 @@ class PreparedFit:
 
     def _train(self, choices: RunChoices, course: Course, reporter: Reporter) -> "FitResult":
         """From the first epoch, or a checkpoint, to the files that are left behind."""
+        watch = Stopwatch()
         options = options_of(choices.optimizer, choices.optimizer_kwargs)
         objective = self._objective(choices.weights, choices.free_pressure)
         settings = choices.settings() | course.settings(choices.optimizer)
@@ -180,6 +185,7 @@ class PreparedFit:
         demand.refuse_above(self.limit)
         self._keep_derivatives(demand, reporter, is_kept=objective.weights.needs_gradient)
         predictor = Predictor(objective, self.datasets, self.baseline, self.deals)
+        watch.lap("derivatives of descriptors")
         said = {"n_epochs": choices.n_epochs, **settings}
         trainer = Trainer(
             make_minimizer(choices.optimizer, options, objective, self.members, course),
@@ -193,17 +199,38 @@ class PreparedFit:
         except FloatingPointError as error:
             cause = self._cause(predictor, [best.point for best in trainer.best])
             raise FloatingPointError(f"{error}: {cause}") from error
+        watch.lap("training")
         for part in self._parts():
             part.keep_derivatives(0)
         result = self._finish(trainer, predictor)
+        watch.lap("predictions")
         reporter.table("Errors", result.errors)
         report_pressure(reporter, result)
         if self.processes.is_first:
-            write_fit(result, self.provenance)
+            write_fit(result, self.provenance, self.preparation.findings)
+            before = self.preparation.went_on(reporter.warnings, watch.seconds)
+            write_page(
+                PAGE,
+                NAME,
+                lambda: fit_report(
+                    result,
+                    self.cells,
+                    before,
+                    self._job(choices),
+                    self.provenance,
+                    coverage_of(self.datasets, self.ranges),
+                ),
+                reporter,
+            )
         if choices.save is not None:
             reporter.info(f"potentials: {choices.save}")
         checkpoint.remove()
         return result
+
+    def _job(self, choices: RunChoices) -> dict[str, object]:
+        """All arguments, as a job has them."""
+        prepare = {**self.settings, "cache": self.preparation.cache}
+        return {"init": dict(self.preparation.init), "prepare": prepare, "run": choices.as_plain()}
 
     @property
     def processes(self) -> Processes:

@@ -127,7 +127,8 @@ def _check_section(
         new = [one for one in error.errors() if str(one["loc"][0]) not in refused]
         problems += _sentences(job, key, new, values, hints)
         refused |= {str(one["loc"][0]) for one in new}
-    for name in [name for name in values if name in hints and name not in refused]:
+    given = [name for name in values if name in hints and values[name] is not None]
+    for name in [name for name in given if name not in refused]:
         for mark in marks(hints[name], Checked):
             for at, what in mark.problems(values[name]):
                 where = (*key, name, *at)

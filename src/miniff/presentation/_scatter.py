@@ -12,6 +12,7 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from numpy import ndarray
 
 from miniff.presentation._style import GREY, LINES, frame
+from miniff.presentation._units import three_digits
 
 __all__ = ["Series", "draw_distribution", "draw_errors", "draw_points"]
 
@@ -82,7 +83,9 @@ def draw_errors(ax: Axes, series: Sequence[Series], scale: float, unit: str) -> 
     several = 1 < len(series) <= MOST_DISTRIBUTIONS
     for s, dashes in zip(series, cycle(LINES)):
         off = scale * (s.y - s.x)
-        text = f"{_number(np.abs(off).mean())} / {_number(np.sqrt(np.square(off).mean()))}"
+        text = (
+            f"{three_digits(np.abs(off).mean())} / {three_digits(np.sqrt(np.square(off).mean()))}"
+        )
         label = f"{s.name}: {text}" if s.name else text
         form: dict[str, Any] = {"lw": 0.8, "linestyle": dashes if several else "none"}
         handles += ax.plot([], [], s.marker, color=s.color, ms=3.5, label=label, **form)
@@ -95,11 +98,6 @@ def draw_errors(ax: Axes, series: Sequence[Series], scale: float, unit: str) -> 
         handlelength=2.2 if several else 0.8,
         borderaxespad=0.1,
     )
-
-
-def _number(value: float) -> str:
-    """Three digits, never in powers of ten."""
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def draw_distribution(ax: Axes, series: Sequence[Series], scale: float, unit: str) -> None:

@@ -1,0 +1,6 @@
+"""What looks wrong in reference data, found before anything is learned from them."""
+
+from miniff.kernel._doctor._checkup import Checkup, check_data
+from miniff.kernel._doctor._finding import SEVERITIES, Finding, Severity
+
+__all__ = ["SEVERITIES", "Checkup", "Finding", "Severity", "check_data"]

@@ -1,0 +1,139 @@
+"""What the page of a fit says."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import yaml
+from numpy import ndarray
+
+from miniff.kernel import Finding
+from miniff.ml import Dataset
+from miniff.ml_util._data import Split
+from miniff.ml_util._fit_result import NAME, FitResult
+from miniff.ml_util._page import made_of
+
+if TYPE_CHECKING:
+    from miniff.presentation._report import Coverage, Report
+
+__all__ = ["PAGE", "Preparation", "coverage_of", "fit_report"]
+
+PAGE = "report.html"
+QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+MOST_ATOMS = 20000
+"""Of each species and set, evenly, for quantiles; the least and greatest values are of all."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What happened before training.
+
+    Attributes:
+        init: Arguments of the workflow.
+        cache: Folder for descriptors, if there is one.
+        seconds: That each stage took.
+        warnings: That were said.
+        findings: What looks wrong in the data.
+    """
+
+    init: Mapping[str, object] = field(default_factory=dict)
+    cache: str | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+    findings: Sequence[Finding] = ()
+
+    def went_on(self, warnings: Sequence[str], seconds: Mapping[str, float]) -> "Preparation":
+        """With what happened in the training."""
+        return replace(
+            self,
+            warnings=[*self.warnings, *warnings],
+            seconds={**self.seconds, **seconds},
+        )
+
+
+def fit_report(
+    result: FitResult,
+    cells: Split,
+    told: Preparation,
+    job: Mapping[str, object],
+    provenance: Mapping[str, object],
+    coverage: "Sequence[Coverage]",
+) -> "Report":
+    """All that a page says of a fit.
+
+    Args:
+        result: Of the fit.
+        cells: Its structures.
+        told: What happened.
+        job: All arguments.
+        provenance: Seed, versions and hash of the data.
+        coverage: Of the descriptors.
+    """
+    from miniff.presentation._report import Report, ReportedSet
+
+    made = made_of(result.potentials)
+    save = job["run"]["save"]  # type: ignore[index]
+    sentences = {finding.sentence for finding in told.findings}
+    saved = {str(save): "the potentials"} if save is not None else {}
+    return Report(
+        title=f"Fit of {made}",
+        made=made,
+        sets=[
+            ReportedSet(name, own, result.reference[name], result.predicted[name])
+            for name, own in cells.sets.items()
+        ],
+        records=[record.as_plain() for record in result.records],
+        coverage=coverage,
+        seconds=told.seconds,
+        warnings=[text for text in told.warnings if text not in sentences],
+        findings=told.findings,
+        job=yaml.safe_dump({NAME: job}, sort_keys=False, width=100),
+        command="The job with every key. Save it as jobs.yml beside the same data, and run "
+        "python -m miniff jobs.yml: the same versions, machine and number of threads give the "
+        "same numbers.",
+        origin=provenance,
+        files={**saved, f"{NAME}.json": "the numbers", f"{NAME}.log": "all messages"},
+    )
+
+
+def coverage_of(
+    datasets: Mapping[str, Sequence[Dataset]], ranges: Sequence[ndarray]
+) -> "list[Coverage]":
+    """How atoms fill the ranges of their descriptors, by species: those that this process has."""
+    from miniff.presentation._report import Coverage
+
+    found = []
+    for s, (low, high) in enumerate(ranges):
+        points = {
+            name: [part.per_point_datasets[s] for part in own] for name, own in datasets.items()
+        }
+        values = {
+            name: np.concatenate([one.features.detach().numpy() for one in own])
+            for name, own in points.items()
+        }
+        values = {name: own for name, own in values.items() if len(own)}
+        first = points["train"][0]
+        named = first.functions.potentials if first.functions is not None else []
+        found.append(
+            Coverage(
+                species=str(first.tag),
+                descriptors=[str(one) for one in named] or [""] * len(low),
+                low=low,
+                high=high,
+                quantiles={name: _quantiles(own) for name, own in values.items()},
+                n_atoms={name: len(own) for name, own in values.items()},
+                n_outside={
+                    name: int(((own < low) | (own > high)).any(axis=1).sum())
+                    for name, own in values.items()
+                },
+            )
+        )
+    return found
+
+
+def _quantiles(values: ndarray) -> ndarray:
+    some = values[:: -(-len(values) // MOST_ATOMS)]
+    found: ndarray = np.quantile(some, QUANTILES, axis=0).astype(float)
+    found[0], found[-1] = values.min(axis=0), values.max(axis=0)
+    return found
