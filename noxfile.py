@@ -142,8 +142,15 @@ def how_to(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Every reader for ten minutes; `-- --seconds 60 extxyz job` for some of them, and shorter."""
+    """Every reader for ten minutes; `-- --seconds 60 extxyz job` for some of them, and shorter.
+
+    `-- --parameters` draws parameters, cells and species for every potential instead.
+    """
     install(session, ".[test]", "atheris; sys_platform == 'linux'")
+    if session.posargs == ["--parameters"]:
+        search = ("--hypothesis-profile", "search", "tests/test_any_parameters.py")
+        session.run("python", "-m", "pytest", *search)
+        return
     session.run("python", "tests/fuzz.py", *session.posargs)
 
 

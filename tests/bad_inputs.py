@@ -161,7 +161,7 @@ cells("forces of too few atoms", meta={"forces": [[0, 0, 0]]})
 cells("a stress of five numbers", meta={"stress": [1, 1, 1, 0, 0]})
 cells("too few coordinates", coordinates=[[0, 0, 0]])
 cells("an array with units", vectors={"_type": "numpy", "data": [1], "units": "bohr"})
-cells("a key that is none", vektors=[])
+cells("a key that is none", vecters=[])
 structures("JSON that is cut off", '[{"vectors": [[9, 0', "a.json")
 structures("JSON nested without end", "[" * 100_000, "a.json")
 
