@@ -1,6 +1,7 @@
 """Every family keeps its contract for parameters, cells, species and cutoffs drawn at random.
 
-A few draws of each here; `nox -s fuzz -- --parameters` makes fifty times as many, other ones each time.
+A few draws of each here; `nox -s fuzz -- --parameters` makes fifty times as many, other ones each
+time.
 """
 
 from contextlib import suppress
