@@ -295,7 +295,7 @@ class Evil:
 KNOWN = {"format": "miniff potentials", "version": 1}
 potentials("a text in place of a potential file", "hello\n", "p.pt")
 potentials("an empty potential file", "", "p.pt")
-saved("a potential file of a newer version", {**KNOWN, "version": 2, "potentials": []})
+saved("a potential file of a newer version", {**KNOWN, "version": 99, "potentials": []})
 saved("a file of another program", {"state_dict": {}})
 saved("a potential file with code", {**KNOWN, "potentials": [Evil()]})
 saved(
