@@ -203,7 +203,9 @@ def run_linters(session: nox.Session) -> None:
     """Fail at the first complaint."""
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
-    sources = sorted(str(path) for path in Path("cpp").rglob("*.[ch]pp"))
+    sources = sorted(
+        str(path) for folder in ("cpp", "tests") for path in Path(folder).rglob("*.[ch]pp")
+    )
     session.run("clang-format", "--dry-run", "-Werror", *sources)
     session.run("codespell")
     session.run("lint-imports")
