@@ -88,7 +88,7 @@ def rows() -> list[Saved]:
 def with_baseline() -> list[LocalPotential]:
     """A network on top of formulas, as `fit` makes it with `baseline`."""
     zbl = zbl_potential_family("Si-Si", z1=14, z2=14, a_inner=2.0, a=2.8)
-    return [*silicon.SILICON, zbl, trained.trained()]
+    return [*silicon.SILICON, zbl, trained.trained(weight=0.1)]
 
 
 def of_torch_alone() -> list[LocalPotential]:
