@@ -13,7 +13,7 @@ import trained
 
 from miniff import ml
 from miniff.kernel import Cell
-from miniff.potentials import LocalPotential, Precision, zbl_potential_family
+from miniff.potentials import Potential, Precision, zbl_potential_family
 
 N2P2 = Path(__file__).parents[1] / "data" / "n2p2_golden"
 PLAIN = {"length_unit": "1", "energy_unit": "1"}
@@ -33,13 +33,13 @@ class Saved:
     """
 
     name: str
-    make: Callable[[], list[LocalPotential]]
+    make: Callable[[], list[Potential]]
     perfect: Callable[[], Cell]
     file: str = "potentials.pt"
     precision: Precision = "double"
     is_smooth: bool = True
 
-    def potentials(self, folder: Path) -> list[LocalPotential]:
+    def potentials(self, folder: Path) -> list[Potential]:
         """As they come back from the file."""
         ml.save_potentials(folder / self.file, self.make())
         return ml.load_potentials(folder / self.file)
@@ -85,13 +85,13 @@ def rows() -> list[Saved]:
     ]
 
 
-def with_baseline() -> list[LocalPotential]:
+def with_baseline() -> list[Potential]:
     """A network on top of formulas, as `fit` makes it with `baseline`."""
     zbl = zbl_potential_family("Si-Si", z1=14, z2=14, a_inner=2.0, a=2.8)
     return [*silicon.SILICON, zbl, trained.trained(weight=0.1)]
 
 
-def of_torch_alone() -> list[LocalPotential]:
+def of_torch_alone() -> list[Potential]:
     """An activation that the core does not have; its energies have no bound."""
     return [trained.trained(activation="gelu", weight=0.01)]
 

@@ -15,7 +15,7 @@ from miniff import dyn
 from miniff.ase import MiniffCalculator
 from miniff.kernel import Cell
 from miniff.lammps import attach
-from miniff.potentials import LocalPotential
+from miniff.potentials import Potential
 
 pytestmark = pytest.mark.filterwarnings("ignore::miniff.kernel.ExtrapolationWarning")
 moving = pytest.mark.parametrize("saved", MOVING, ids=lambda one: one.name)
@@ -30,7 +30,7 @@ def start(saved: Saved, *, pbc: bool = True) -> tuple[Cell, np.ndarray]:
 
 
 def states_of(
-    saved: Saved, potentials: list[LocalPotential], n_steps: int, timestep: float, **keys
+    saved: Saved, potentials: list[Potential], n_steps: int, timestep: float, **keys
 ) -> list[dyn.State]:
     """Of a run at constant energy; also those in between."""
     cell, velocities = start(saved, **keys)
