@@ -13,7 +13,14 @@ import trained
 
 from miniff import ml
 from miniff.kernel import Cell
-from miniff.potentials import Potential, Precision, zbl_potential_family
+from miniff.potentials import (
+    Potential,
+    Precision,
+    buckingham_potential_family,
+    counted_once,
+    ewald_total_potential_family,
+    zbl_potential_family,
+)
 
 N2P2 = Path(__file__).parents[1] / "data" / "n2p2_golden"
 PLAIN = {"length_unit": "1", "energy_unit": "1"}
@@ -30,6 +37,7 @@ class Saved:
         file: Where they are saved.
         precision: In which they are evaluated.
         is_smooth: Whether energies have no steps in value and slope at the cutoff.
+        rounding: Of numbers that should be the same, relative.
     """
 
     name: str
@@ -38,6 +46,7 @@ class Saved:
     file: str = "potentials.pt"
     precision: Precision = "double"
     is_smooth: bool = True
+    rounding: float = 1e-11
 
     def potentials(self, folder: Path) -> list[Potential]:
         """As they come back from the file."""
@@ -91,6 +100,24 @@ def with_baseline() -> list[Potential]:
     return [*silicon.SILICON, zbl, trained.trained(weight=0.1)]
 
 
+def salt() -> Cell:
+    """Eight ions."""
+    base = np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
+    coordinates = np.concatenate([base, (base + 0.5) % 1])
+    return Cell(5.64 * np.eye(3), coordinates, ["Na"] * 4 + ["Cl"] * 4)
+
+
+def ions() -> list[Potential]:
+    """Charges under Ewald's sum, and what holds them apart."""
+    charges = {"Na": 1.0, "Cl": -1.0}
+    repulsion = {"amplitude": 1226.84, "rho": 0.3065, "c": 0.0, "a": 7.5}
+    pairs = {"Na-Na": None, "Cl-Na": repulsion, "Cl-Cl": repulsion}
+    return [
+        ewald_total_potential_family(a=6.0, charges=charges, accuracy=1e-10),
+        *counted_once(buckingham_potential_family, pairs),
+    ]
+
+
 def of_torch_alone() -> list[Potential]:
     """An activation that the core does not have; its energies have no bound."""
     return [trained.trained(activation="gelu", weight=0.01)]
@@ -102,7 +129,14 @@ KINDS = [
     Saved("committee", lambda: [trained.trained(n_members=3)], diamond),
     Saved("network of torch alone", of_torch_alone, diamond),
     Saved("network on formulas", with_baseline, diamond),
-    Saved("network in float32", lambda: [trained.trained()], diamond, precision="single"),
+    Saved(
+        "network in float32",
+        lambda: [trained.trained()],
+        diamond,
+        precision="single",
+        rounding=1e-5,
+    ),
+    Saved("ions", ions, salt, file="potentials.json", rounding=1e-8),
     *(
         Saved(
             f"n2p2 {name}",

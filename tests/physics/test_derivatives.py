@@ -89,7 +89,7 @@ def test_stress_is_the_slope_of_a_strain(saved: Saved, pbc: tuple, tmp_path: Pat
 @seeds
 def test_nothing_pushes_or_turns_itself(saved: Saved, seed: int, tmp_path: Path) -> None:
     """Forces add up to none; those of a cluster have no torque either."""
-    rounding = 1e-11 if saved.precision == "double" else 2e-5
+    rounding = 2 * saved.rounding
     for pbc in (True, False):
         cell = saved.cell(seed, pbc=pbc)
         forces = result(saved, tmp_path, cell).forces
@@ -120,7 +120,7 @@ def test_energy_is_the_same_however_the_structure_is_told(
         ),
         "of other images": Cell(cell.vectors, images, cell.values),
     }
-    rtol = 1e-11 if saved.precision == "double" else 1e-5
+    rtol = saved.rounding
     energies = {
         name: evaluate(potentials, there, precision=saved.precision).energy
         for name, there in same.items()
@@ -149,7 +149,7 @@ def test_ase_and_lammps_agree_with_the_kernel(saved: Saved, seed: int, tmp_path:
     """Energy, forces and stress of the same structure, whoever asks."""
     potentials, cell = saved.potentials(tmp_path), saved.cell(seed)
     own = evaluate(potentials, cell, precision=saved.precision)
-    rtol = 1e-10 if saved.precision == "double" else 1e-5
+    rtol = 10 * saved.rounding
     scale = {name: max(np.abs(getattr(own, name)).max(), 1e-6) for name in ("forces", "stress")}
     energy_scale = max(np.abs(own.energies).sum(), 1e-3)
     atoms = cell.to_ase()
