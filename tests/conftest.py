@@ -12,6 +12,7 @@ CHECKER = "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 jaxtyping.install_import_hook(["miniff"], CHECKER)
 
 settings.register_profile("miniff", deadline=None, derandomize=True, database=None)
+settings.register_profile("search", deadline=None, database=None, max_examples=5000)
 settings.load_profile("miniff")
 
 

@@ -40,7 +40,7 @@ def test_job_of_the_manual_runs_from_data_to_errors(silicon: Path) -> None:
     job = {"fit": JOB, "test-direct": {"prepare": {"fn_cells": "test.xyz"}}}
     fit, _ = ml_util.exec_workflows(job)
     report = json.loads(Path("fit.json").read_text())
-    keys = {"errors", "wall_time_s", "versions", "seed", "data_sha256", "stress_offset"}
+    keys = {"errors", "wall_time_s", "versions", "seed", "data_sha256", "stress_offset", "findings"}
     assert set(report) == keys | {"records"}
     assert report["records"] == [record.as_plain() for record in fit.records]
     assert set(report["errors"]) == {"train", "validation"}

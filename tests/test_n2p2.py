@@ -112,6 +112,16 @@ def test_published_networks_give_their_published_predictions(element, shared_dat
         np.testing.assert_allclose(result.forces, forces, atol=5e-7)
 
 
+def test_published_ranges_are_those_of_the_published_training_set(shared_data):
+    """n2p2 noted the ranges when it trained: our grades of that set end at 1, to 8 digits."""
+    folder = shared_data / "mlearn"
+    potentials = ml.load_n2p2(folder / "models" / "nnp" / "Mo", **CODATA_2018)
+    results = kernel.eval_many(potentials, Cell.load(folder / "Mo_train.xyz.gz"))
+    grades = np.concatenate([result.grades for result in results])
+    assert grades[:, 0].max() == pytest.approx(1, abs=5e-6)
+    assert np.isnan(grades[:, 1]).all()
+
+
 def test_dynamics_are_those_of_lammps_with_n2p2(shared_data):
     """n2p2's deck for copper sulfide: energies after 100 steps of 1 fs from rest.
 

@@ -2,10 +2,15 @@
 
 import contextlib
 import io
+import os
 import re
 import shutil
 from pathlib import Path
 
+import yaml
+from typer.testing import CliRunner
+
+from miniff.cli import app
 from miniff.ml_util import WORKFLOWS
 from miniff.ml_util._jobfile import read_job_file
 from miniff.ml_util._validation import check_job
@@ -47,3 +52,19 @@ def test_job_of_the_example_is_valid(folder: Path) -> None:
         "fit",
         "test-direct",
     ]
+
+
+def test_the_example_runs(folder: Path) -> None:
+    """By the README's command, for fewer epochs: it ends with the table of errors."""
+    shutil.copytree(ROOT / "examples" / "silicon", folder / "silicon")
+    (command,) = re.findall(r"cd examples/silicon && python -m miniff (.*)", README)
+    os.chdir(folder / "silicon")
+    job = yaml.safe_load(Path(command).read_text())
+    job["fit"]["prepare"] |= {"quality": "fast", "cutoff": 4.0}
+    job["fit"]["run"]["n_epochs"] = 1
+    Path(command).write_text(yaml.safe_dump(job, sort_keys=False))
+    result = CliRunner().invoke(app, [command])
+    assert result.exit_code == 0, result.output
+    (table,) = re.findall(r"┃ set .*\n", README)
+    assert " ".join(table.split()) in " ".join(result.output.split())
+    assert {"report.html", "potentials.pt", "test-direct.extxyz"} <= set(os.listdir())

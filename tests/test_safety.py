@@ -22,7 +22,7 @@ from miniff.io import StructureError, read_structures
 from miniff.io._ase import REFUSED
 from miniff.kernel import Cell
 from miniff.ml._checkpoint import Checkpoint
-from miniff.ml._stored import _read
+from miniff.ml._stored import FORMAT, _read
 from miniff.ml._tensor_files import DamagedFileError
 from miniff.ml_util import run_job_file
 from miniff.potentials import lj_potential_family
@@ -204,9 +204,7 @@ def test_one_bit_of_a_potential_file_matters() -> None:
 def test_caches_hold_numbers(dtype: str) -> None:
     """Objects of Python are no arrays."""
     place = {"dtype": dtype, "shape": [1], "start": 0, "checksum": 0}
-    header = json.dumps(
-        {"format": "miniff descriptors 1", "species": [], "arrays": {"a": place}, "size": 64}
-    )
+    header = json.dumps({"format": FORMAT, "species": [], "arrays": {"a": place}, "size": 64})
     text = f"{sha256(header.encode()).hexdigest()}\n{header}\n".encode()
     Path("x.descriptors").write_bytes(text + bytes(-len(text) % 64) + bytes(64))
     with pytest.raises(DamagedFileError, match=r"x\.descriptors is "):

@@ -48,6 +48,7 @@ def trained(
     *,
     activation: str = "tanh",
     n_members: int = 1,
+    weight: float = 1.0,
     is_zero: bool = False,
 ) -> NNPotential:
     """A network with the training set of these structures.
@@ -57,6 +58,7 @@ def trained(
         descriptors: Of silicon.
         activation: Of the hidden layers.
         n_members: Of a committee.
+        weight: Factor of all energies.
         is_zero: Whether all energies are 0: formulas beside it then are all of the energy.
     """
     images = [compute_images(c, CUTOFF) for c in (training_cells() if cells is None else cells)]
@@ -65,6 +67,9 @@ def trained(
     members = [behler_nn(len(descriptors), 5, activation=activation) for _ in range(n_members)]
     for parameters in [p for m in members for p in m.parameters()] if is_zero else []:
         nn.init.zeros_(parameters)
+    for member in members:
+        with torch.no_grad():
+            list(member.parameters())[-2].mul_(weight)
     network = members[0] if n_members == 1 else nn.Sequential(Mean(members))
     if is_zero:
         (ranges,) = feature_ranges([dataset])

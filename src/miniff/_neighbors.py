@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 from jaxtyping import Float
@@ -10,7 +11,14 @@ from numpy import ndarray
 from miniff import _core
 from miniff._charges import GivenCharges
 from miniff._checks import check_not_negative
-from miniff._pair_table import PairTable, contiguous, join, make_table, table_from_arrays
+from miniff._pair_table import (
+    MOST_IMAGES,
+    PairTable,
+    contiguous,
+    join,
+    make_table,
+    table_from_arrays,
+)
 from miniff._vesin import search
 
 __all__ = [
@@ -150,6 +158,7 @@ def _refuse_absurd(
             f"a cell vector has the component {longest:g} but it must be in "
             f"[-{limit:g}, {limit:g}], {FARTHEST:g} cutoffs"
         )
+    _refuse_far(positions, cell, periodic)
     if all(periodic):
         expected = len(positions) ** 2 * 4.19 * cutoff**3 / abs(np.linalg.det(cell))
         if expected > MOST_PAIRS:
@@ -157,6 +166,20 @@ def _refuse_absurd(
                 f"`cutoff` is {cutoff}, within which these atoms would have about {expected:.1g} "
                 f"pairs of neighbours but must have less than {MOST_PAIRS:.0g}"
             )
+
+
+def _refuse_far(positions: ndarray, cell: ndarray, periodic: Sequence[bool]) -> None:
+    """Shifts between atoms must be countable."""
+    repeated = np.linalg.norm(cell[np.asarray(periodic, bool)], axis=1)
+    shortest = repeated.min(initial=inf)
+    farthest = np.abs(positions).max(initial=0.0)
+    if shortest > 0 and 2 * farthest / shortest >= MOST_IMAGES:
+        atom = int(np.abs(positions).max(axis=1).argmax())
+        raise AtomsError(
+            f"atom {atom} (counted from 0) is {farthest / shortest:.1g} cell vectors away from the "
+            f"origin but must be less than {MOST_IMAGES / 2:.1g}: put it into the cell",
+            [atom],
+        )
 
 
 def _refuse_coincident(table: PairTable) -> None:

@@ -20,6 +20,9 @@ from miniff import _core
 
 __all__ = ["PairTable", "contiguous", "join", "make_table", "table_from_arrays"]
 
+MOST_IMAGES = 2**31
+"""Numbers of images, and of cell vectors between an image and its atom, have 32 bits."""
+
 
 @dataclass(frozen=True)
 class PairTable:
@@ -165,6 +168,12 @@ class PairTable:
 
 def join(tables: Sequence[PairTable]) -> PairTable:
     """One table of many structures, in their order; the cutoff is the smallest of theirs."""
+    n_images = sum(int(table.n_images) for table in tables)
+    if n_images >= MOST_IMAGES:
+        raise ValueError(
+            f"the structures have {n_images} atoms and images together but a table must have less "
+            f"than {MOST_IMAGES}: evaluate fewer at once"
+        )
     names = tuple(sorted({name for table in tables for name in table.names}))
     first_atom = np.cumsum([0, *(table.n_atoms for table in tables)])
     first_pair = np.cumsum([0, *(table.n_pairs for table in tables)])

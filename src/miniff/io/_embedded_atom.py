@@ -17,6 +17,7 @@ __all__ = ["EmbeddedAtomTables", "read_funcfl", "read_setfl"]
 HARTREE_BOHR = 27.2 * 0.529
 """e^2/(4 pi eps0) in eV angstrom, with the digits that funcfl files are made with."""
 
+LONGEST_NAME = 40
 LEAST = 5
 """Fewest points of a table."""
 
@@ -136,6 +137,9 @@ def _names(line: Line) -> tuple[str, ...]:
     n, names = line.count_at(0, "number of elements", 1), line.words[1:]
     if len(names) != n:
         raise line.refuse(f"there are {len(names)} names of elements but must be {n}")
+    for place, name in enumerate(names, start=1):
+        if len(name) > LONGEST_NAME:
+            raise line.refuse(f"name {place} has {len(name)} letters: it is none of an element")
     if len(set(names)) < n:
         raise line.refuse("an element is named twice")
     return names

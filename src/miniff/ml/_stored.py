@@ -175,7 +175,9 @@ def _mapped(
     path: Path, content: Any, first: int, size: int
 ) -> tuple[tuple[str, ...], dict[str, ndarray]]:
     """The arrays that a header tells of, from a place on."""
-    if content["format"] != FORMAT or size != first + content["size"]:
+    if content["format"] != FORMAT:
+        raise DamagedFileError(f"{path} is of another version of miniff")
+    if size != first + content["size"]:
         raise DamagedFileError(f"{path} has {size} bytes but must have {first + content['size']}")
     mapped = np.asarray(np.memmap(path, np.uint8, mode="c")) if size else np.zeros(0, np.uint8)
     arrays = {}

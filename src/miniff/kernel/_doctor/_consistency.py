@@ -1,5 +1,6 @@
 """Energies, forces and stresses against each other, by steps between neighbouring structures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -25,8 +26,9 @@ CLEAR = 5.0
 """Standard errors."""
 AGREES = (0.67, 1.5)
 """Slopes that are taken for 1: steps are not infinitely short."""
-OFFSET, BETTER = 2e-3, 0.75
-"""A pressure worth telling (energy/length^3), and what must be left of errors with it."""
+OFFSET, ALIKE = 2e-3, 0.4
+"""A pressure worth telling (energy/length^3), and how far, beside it, the middle half of the steps
+may lie apart."""
 TINY = 1e-8
 """Work per atom that is none (energy)."""
 LONG = 4.0
@@ -78,10 +80,12 @@ def consistency(survey: Survey, steps: Steps) -> tuple[list[Finding], list[str]]
             told.append(f"{name}: too few neighbouring structures to tell signs and units by")
             continue
         volume = float(np.median([survey.cells[k].volume for k in steps.first[own]]))
-        found += _of_forces(name, slopes) + _of_stress(name, slopes, volume)
-        if not found:
-            found += _of_offset(name, slopes, steps, own) + _of_shear(name, steps, own)
-            found += _of_outliers(survey, steps, own, slopes)
+        shear = _of_shear(name, steps, own)
+        wrong = _of_forces(name, slopes) + (shear or _of_stress(name, slopes, volume))
+        if not wrong:
+            wrong += _of_offset(name, slopes, steps, own)
+            wrong += _of_outliers(survey, steps, own, slopes)
+        found += wrong
         told += _said(name, slopes)
     return found, told
 
@@ -206,17 +210,15 @@ def _seen(what: str, slopes: _Slopes, column: int) -> str:
 
 
 def _of_offset(name: str, slopes: _Slopes, steps: Steps, own: ndarray) -> list[Finding]:
-    """A pressure between stress and energies that explains a good part of the differences."""
-    offset = slopes.slopes[2]
-    if not slopes.is_clear(2) or abs(offset) < OFFSET:
-        return []
+    """A pressure between stress and energies, alike in most of the steps that change the volume."""
     columns, known = _columns(steps, own, (3, 4, 5))
-    used = np.isfinite(slopes.slopes)
-    used[2] = False
-    strained = np.abs(columns[:, 2]) > 0
-    without = steps.energy[own][known] - columns[:, used] @ slopes.slopes[used]
-    rest = without - columns[:, 2] * offset
-    if np.median(np.abs(rest[strained])) > BETTER * np.median(np.abs(without[strained])):
+    swells = np.abs(columns[:, 2]) > TINY
+    volume = columns[swells, 2]
+    if not slopes.is_clear(1) or len(volume) < LEAST:
+        return []
+    left = (steps.energy[own][known] - columns[:, 0] - columns[:, 1])[swells] / volume
+    low, offset, high = _quantiles(left, np.abs(volume), (0.25, 0.5, 0.75))
+    if abs(offset) < OFFSET or high - low > ALIKE * abs(offset):
         return []
     size = -offset / factor("GPa")
     return [
@@ -224,12 +226,20 @@ def _of_offset(name: str, slopes: _Slopes, steps: Steps, own: ndarray) -> list[F
             "note",
             "offset of stress",
             f"the diagonal of the stress in {name} lies {size:+.2g} GPa beside the derivative of "
-            f"the energies by the strain ({slopes.n} steps between neighbouring structures), as "
+            f"the energies by the strain ({len(volume)} steps between neighbouring structures), as "
             "cut-off plane waves leave it: no potential can follow both; a fit lets a pressure "
             "free where it sees it, or raise the cutoff of the plane waves",
             (name,),
         )
     ]
+
+
+def _quantiles(values: ndarray, weights: ndarray, shares: Sequence[float]) -> list[float]:
+    """Values below which are such shares of the weight."""
+    order = np.argsort(values)
+    sums = np.cumsum(weights[order]) / weights.sum()
+    places = np.minimum(np.searchsorted(sums, shares), len(values) - 1)
+    return [float(value) for value in values[order][places]]
 
 
 def _of_shear(name: str, steps: Steps, own: ndarray) -> list[Finding]:

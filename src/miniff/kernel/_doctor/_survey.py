@@ -18,7 +18,7 @@ from miniff._neighbors import AtomsError, PairTable, find_pairs
 from miniff.kernel._cell import Cell
 from miniff.kernel._meta import group_of
 
-__all__ = ["Shortest", "Surroundings", "Survey", "source_of"]
+__all__ = ["Shortest", "Surroundings", "Survey"]
 
 CUTOFF = 5.0
 """R, how far neighbours are looked for (length)."""
@@ -26,11 +26,6 @@ SHELLS = np.linspace(0.8, 4.4, 7)
 """r_k (length)."""
 WIDTH = 0.6
 """w (length)."""
-
-
-def source_of(cell: Cell, number: int) -> str:
-    """Where a structure is from, in words."""
-    return str(cell.meta.get("source", f"structure {number} (counted from 0)"))
 
 
 @dataclass(frozen=True)
@@ -123,7 +118,9 @@ class Survey:
     @cached_property
     def files(self) -> list[str]:
         """The file of each structure, by its own words."""
-        return [source_of(cell, 0).rsplit(", structure ", 1)[0] for cell in self.cells]
+        named = zip(self.cells, self.part, strict=True)
+        sources = [str(cell.meta.get("source", f"the {part} set")) for cell, part in named]
+        return [source.rsplit(", structure ", 1)[0] for source in sources]
 
     @cached_property
     def groups(self) -> list[str]:
@@ -137,8 +134,11 @@ class Survey:
         return [_surroundings(cell, place) for cell in self.cells]
 
     def source(self, number: int) -> str:
-        """Where a structure is from."""
-        return source_of(self.cells[number], number)
+        """Where a structure is from, in words."""
+        part = self.part[number]
+        place = number - list(self.part).index(part)
+        unknown = f"structure {place} of the {part} set (counted from 0)"
+        return str(self.cells[number].meta.get("source", unknown))
 
 
 def _number(value: object) -> float:

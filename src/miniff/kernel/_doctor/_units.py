@@ -39,9 +39,9 @@ def unit_of_stress(slope: float, volume: float) -> str | None:
     known["it were in Hartree/bohr^3"] = factor("Hartree") / bohr**3
     known["it were in Ry/bohr^3"] = factor("Ry") / bohr**3
     known |= {f"the energies were in {name}": 1 / factor(name) for name in ENERGIES}
-    return _nearest(slope, known) or _nearest(
-        slope, {"it were a virial, in eV, which is the stress times the volume": 1 / volume}
-    )
+    virial = {"it were a virial, in eV, which is the stress times the volume": 1 / volume}
+    found = [_nearest(slope, known), _nearest(slope, virial)]
+    return ", or as if ".join(name for name in found if name is not None) or None
 
 
 def _nearest(size: float, known: dict[str, float]) -> str | None:

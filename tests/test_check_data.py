@@ -1,0 +1,476 @@
+"""Data sets that are sound, and the same spoiled in one way: each is found, and nothing else is."""
+
+import json
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy import ndarray
+from silicon import DIAMOND, SILICON
+from typer.testing import CliRunner
+
+from miniff import ml_util
+from miniff.cli import app
+from miniff.kernel import Cell, Finding, check_data
+from miniff.kernel import eval as evaluate
+from miniff.kernel._doctor._survey import Survey
+from miniff.kernel._doctor._work import steps_between
+from miniff.units import factor
+
+GPA = factor("GPa")
+HARTREE, BOHR = factor("Hartree"), factor("bohr")
+
+
+def changed(cell: Cell, **meta: object) -> Cell:
+    """Other labels."""
+    return Cell(cell.vectors, cell.coordinates, cell.values, {**cell.meta, **meta}, pbc=cell.pbc)
+
+
+def own(cell: Cell, name: str) -> ndarray:
+    return np.asarray(cell.meta[name], float)
+
+
+@cache
+def _silicon() -> tuple[Cell, ...]:
+    """Thirty cells that are strained most, and thirty whose atoms are moved most."""
+    rng = np.random.default_rng(0)
+    cells = []
+    for k in range(60):
+        strain, move = (0.02, 0.001) if k < 30 else (0.002, 0.012)
+        vectors = 5.43 * (np.eye(3) + rng.normal(scale=strain, size=(3, 3)))
+        coordinates = DIAMOND + rng.normal(scale=move, size=(8, 3))
+        source = f"train.xyz, structure {k} (counted from 0)"
+        cells.append(with_labels(Cell(vectors, coordinates, ["Si"] * 8, {"source": source})))
+    return tuple(cells)
+
+
+def with_labels(cell: Cell) -> Cell:
+    """Those of Stillinger and Weber's potential."""
+    found = evaluate(SILICON, cell)
+    return changed(cell, energy=found.energy, forces=found.forces, stress=found.stress)
+
+
+def silicon() -> list[Cell]:
+    """Sound: Stillinger and Weber's energies, forces and stresses."""
+    return list(_silicon())
+
+
+def kinds(cells: list[Cell]) -> dict[str, Finding]:
+    """What is found, by its kind."""
+    found = check_data({"data": cells}).findings
+    assert len({(one.kind, one.sentence) for one in found}) == len(found)
+    return {one.kind: one for one in found}
+
+
+def test_sound_data_have_no_findings() -> None:
+    """Of a potential's own labels nothing looks wrong, and the slopes are those of a gradient."""
+    checkup = check_data({"data": silicon()})
+    assert checkup.findings == ()
+    (said,) = checkup.seen
+    slopes = [float(slope) for slope in re.findall(r"([\d.]+) times the work", said)]
+    assert slopes == pytest.approx([1.0, 1.0], abs=0.05)
+
+
+def all_of(change: Callable[[Cell], Cell]) -> Callable[[], list[Cell]]:
+    return lambda: [change(cell) for cell in silicon()]
+
+
+def some_of(change: Callable[[Cell], Cell], *numbers: int) -> Callable[[], list[Cell]]:
+    return lambda: [change(c) if k in numbers else c for k, c in enumerate(silicon())]
+
+
+def energy(scale: float, shift: float = 0.0) -> Callable[[Cell], Cell]:
+    return lambda cell: changed(cell, energy=float(own(cell, "energy")) * scale + shift * cell.size)
+
+
+def forces(scale: float) -> Callable[[Cell], Cell]:
+    return lambda cell: changed(cell, forces=own(cell, "forces") * scale)
+
+
+def stress(scale: float) -> Callable[[Cell], Cell]:
+    return lambda cell: changed(cell, stress=own(cell, "stress") * scale)
+
+
+def close(cell: Cell) -> Cell:
+    positions = cell.cartesian()
+    positions[1] = positions[0] + [0.3, 0, 0]
+    coordinates = cell.transform_from_cartesian(positions)
+    return Cell(cell.vectors, coordinates, cell.values, cell.meta, pbc=cell.pbc)
+
+
+def in_atomic_units(cell: Cell) -> Cell:
+    meta = {
+        **cell.meta,
+        "energy": float(own(cell, "energy")) / HARTREE,
+        "forces": own(cell, "forces") * BOHR / HARTREE,
+        "stress": own(cell, "stress") * BOHR**3 / HARTREE,
+    }
+    return Cell(cell.vectors / BOHR, cell.coordinates, cell.values, meta, pbc=cell.pbc)
+
+
+def other_file(change: Callable[[Cell], Cell]) -> list[Cell]:
+    """Every third structure is in a file of its own, changed."""
+    moved = [changed(c, source=str(c.meta["source"]).replace("train", "b")) for c in silicon()]
+    return [change(moved[k]) if k % 3 == 0 else c for k, c in enumerate(silicon())]
+
+
+def shear_of_vasp(cell: Cell) -> Cell:
+    return changed(cell, stress=own(cell, "stress")[[0, 1, 2, 5, 3, 4]])
+
+
+def net(cell: Cell) -> Cell:
+    return changed(cell, forces=own(cell, "forces") + np.array([0.1, 0, 0]))
+
+
+SPOILED = {
+    "forces negated": (all_of(forces(-1)), "error", "sign of forces", "train.xyz look like grad"),
+    "forces in Ha/bohr": (
+        all_of(forces(BOHR / HARTREE)),
+        "error",
+        "unit of forces",
+        "as if the forces were in Hartree/bohr",
+    ),
+    "energies in Ha": (
+        all_of(energy(1 / HARTREE)),
+        "error",
+        "unit of forces",
+        "as if the energies were in Hartree",
+    ),
+    "stress negated": (
+        all_of(stress(-1)),
+        "error",
+        "sign of stress",
+        "the opposite sign, positive under compression",
+    ),
+    "stress in GPa": (all_of(stress(1 / GPA)), "error", "unit of stress", "as if it were in GPa"),
+    "stress in kbar, negated": (
+        all_of(stress(-10 / GPA)),
+        "error",
+        "unit of stress",
+        "as if it were in kbar, and positive under compression",
+    ),
+    "virial": (
+        all_of(lambda c: stress(c.volume)(c)),
+        "error",
+        "unit of stress",
+        "as if it were in GPa, or as if it were a virial, in eV, which is the stress times the vol",
+    ),
+    "shear in VASP's order": (
+        all_of(shear_of_vasp),
+        "warning",
+        "order of shear",
+        "with the energies in the order xy yz xz",
+    ),
+    "one file in Ha": (
+        lambda: other_file(energy(1 / HARTREE)),
+        "error",
+        "unit of energy",
+        r"energies in b\.xyz are typically .* in train\.xyz .* as if they were in Hartree",
+    ),
+    "one file of total energies": (
+        lambda: other_file(energy(1, -107.0)),
+        "warning",
+        "offset of energies",
+        "as total energies do beside cohesive ones",
+    ),
+    "one energy in Ha": (
+        some_of(energy(1 / HARTREE), 7),
+        "error",
+        "unit of energy",
+        "1 structure has an energy that would go .* in Hartree .*structure 7 ",
+    ),
+    "some energies in Ha": (
+        some_of(energy(1 / HARTREE), *range(0, 60, 6)),
+        "error",
+        "unit of energy",
+        "10 structures have energies that would go with the others",
+    ),
+    "an energy off": (
+        some_of(energy(1, 0.3), 20),
+        "warning",
+        "energy against neighbours",
+        r"structure 20 \(counted from 0\) is (29\d|30\d|3..) meV/atom too high for the forces",
+    ),
+    "atoms too close": (
+        some_of(close, 4),
+        "error",
+        "atoms too close",
+        r"atoms 0 and 1 .* Si-Si, of train\.xyz, structure 4 .* are 0\.3 angstrom apart",
+    ),
+    "bohr": (all_of(in_atomic_units), "error", "unit of length", "as if they were in bohr"),
+    "forces that are zero": (
+        some_of(forces(0), 43, 45),
+        "warning",
+        "forces of zero",
+        "all forces are exactly 0 in 2 of 60 structures",
+    ),
+    "a large force": (
+        some_of(forces(40), 41),
+        "warning",
+        "large forces",
+        r"the force on atom \d .* of train\.xyz, structure 41 .* where 95 % of the structures",
+    ),
+    "net forces": (all_of(net), "warning", "net forces", "by up to 0.8 eV/angstrom in train"),
+    "missing stress": (
+        some_of(lambda c: changed(c, stress=None), 2, 9),
+        "note",
+        "missing",
+        "2 of 60 structures have no stress",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SPOILED)
+def test_spoiled_data_are_found(name: str) -> None:
+    """What is wrong is named, with where it is and what to do."""
+    spoil, severity, kind, sentence = SPOILED[name]
+    found = kinds(spoil())
+    assert kind in found, list(found)
+    assert found[kind].severity == severity
+    assert re.search(sentence, found[kind].sentence), found[kind].sentence
+    graver = {k for k, one in found.items() if one.severity == "error"} - {kind}
+    assert graver <= {"unit of forces", "unit of stress"}
+    wholly_sound = {"order of shear", "offset of stress", "missing", "net forces"}
+    assert found.keys() == {kind} or kind not in wholly_sound
+
+
+def test_one_wrong_structure_does_not_convict_all() -> None:
+    """A single force field of another size leaves the slopes of the file where they are."""
+    found = kinds(some_of(forces(40), 41)())
+    assert not {"sign of forces", "unit of forces"} & found.keys()
+    assert found["large forces"].where == ("train.xyz, structure 41 (counted from 0)",)
+
+
+def test_offset_of_stress_is_measured() -> None:
+    """A pressure added to all stresses comes back with its sign, in GPa."""
+    added = all_of(lambda c: changed(c, stress=own(c, "stress") + 0.02 * (np.arange(6) < 3)))()
+    found = kinds(added)["offset of stress"]
+    size = re.search(r"lies ([-+\d.]+) GPa beside", found.sentence)
+    assert size is not None
+    assert float(size[1]) == pytest.approx(0.02 / GPA, rel=0.1)
+
+
+def test_work_is_the_energy_difference_to_third_order() -> None:
+    """Half the step, an eighth of the difference between work and energy."""
+    rng = np.random.default_rng(0)
+    move, strain = rng.normal(size=(8, 3)), rng.normal(size=(3, 3))
+    off = []
+    for size in (0.008, 0.004):
+        ends = []
+        for sign in (-1, 1):
+            vectors = 5.43 * (np.eye(3) + sign * size * strain)
+            coordinates = DIAMOND + 0.01 + sign * size * move / 5.43
+            coordinates[0] += 0.03
+            ends.append(with_labels(Cell(vectors, coordinates, ["Si"] * 8)))
+        steps = steps_between(Survey.of({"ends": ends}))
+        assert len(steps) == 1
+        off.append(float(steps.of_forces[0] + steps.of_stress[0] - steps.energy[0]))
+        assert abs(off[-1]) < 0.05 * steps.gross[0]
+    assert off[0] / off[1] == pytest.approx(8, rel=0.1)
+
+
+def test_work_ignores_how_molecules_are_turned() -> None:
+    """A molecule that is turned and moved on the way has done the same work."""
+    rng = np.random.default_rng(1)
+    start = rng.normal(size=(5, 3)) * 2
+    end = start + rng.normal(scale=0.05, size=(5, 3))
+    pull = [rng.normal(size=(5, 3)) for _ in range(2)]
+    pull = [f - f.mean(axis=0) for f in pull]
+    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    turn *= np.linalg.det(turn)
+    works = []
+    for q, shift in ((np.eye(3), 0.0), (turn, 3.0)):
+        ends = [
+            Cell(np.eye(3), x, ["C"] * 5, {"energy": 0.0, "forces": f}, pbc=False)
+            for x, f in ((start, pull[0]), (end @ q + shift, pull[1] @ q))
+        ]
+        works.append(float(steps_between(Survey.of({"x": ends})).of_forces[0]))
+    assert works[0] != 0
+    assert works[0] == pytest.approx(works[1], rel=1e-9)
+
+
+def copies_of(cell: Cell) -> dict[str, Cell]:
+    """The same structure in other words."""
+    turn, _ = np.linalg.qr(np.random.default_rng(2).normal(size=(3, 3)))
+    order = np.random.default_rng(3).permutation(cell.size)
+    names = [cell.values[k] for k in order]
+    other_cell = np.array([[1, 1, 0], [0, 1, 0], [0, 1, 1]])
+    positions = cell.cartesian()
+    return {
+        "turned or mirrored": Cell(cell.vectors @ turn, cell.coordinates, cell.values),
+        "moved": Cell(cell.vectors, cell.coordinates + np.array([0.3, -0.2, 1.7]), cell.values),
+        "in another order": Cell(cell.vectors, cell.coordinates[order], names),
+        "in another cell": Cell(
+            other_cell @ cell.vectors,
+            np.linalg.solve((other_cell @ cell.vectors).T, positions.T).T,
+            cell.values,
+        ),
+    }
+
+
+@pytest.mark.parametrize("how", copies_of(silicon()[0]))
+def test_symmetry_copies_are_found(how: str) -> None:
+    """Between sets it is a warning, inside of one a note; all else is no copy of anything."""
+    copy = changed(copies_of(silicon()[5])[how], energy=own(silicon()[5], "energy"))
+    found = {f.kind: f for f in check_data({"train": silicon(), "test": [copy]}).findings}
+    between = found["copies between sets"]
+    assert between.severity == "warning"
+    assert between.sentence.startswith(
+        "1 of 1 structure of the test set is a symmetry copy of structures in the train set "
+        "(1 of them with the same energy)"
+    )
+    assert "train.xyz, structure 5 (counted from 0)" in between.sentence
+    assert kinds([*silicon(), copy])["copies"].severity == "note"
+
+
+def test_almost_the_same_is_no_copy() -> None:
+    """An atom that moved by a hundredth of an angstrom makes another structure."""
+    cell = silicon()[5]
+    coordinates = cell.coordinates + 0.01 / 5.43 * np.eye(8)[:, :1] * [1, 0, 0]
+    assert "copies" not in kinds([*silicon(), Cell(cell.vectors, coordinates, cell.values)])
+
+
+def test_copies_with_other_energies_contradict_each_other() -> None:
+    copy = changed(copies_of(silicon()[5])["moved"], energy=own(silicon()[5], "energy") + 0.16)
+    found = kinds([*silicon(), copy])["contradicting copies"]
+    assert "by up to 20 meV/atom" in found.sentence
+
+
+def test_atoms_at_one_place_are_an_error() -> None:
+    """No neighbour list can be made; all the rest is looked at all the same."""
+    broken = Cell(np.eye(3) * 5, [[0, 0, 0], [0, 0, 0]], ["Si", "Si"], {"energy": -1.0})
+    found = kinds([*silicon(), broken])
+    assert found["structure"].severity == "error"
+    assert "nothing can be learned from it" in found["structure"].sentence
+
+
+def test_nothing_to_look_at_is_refused(as_installed: None) -> None:
+    with pytest.raises(ValueError, match="`sets` have no structure to look at"):
+        check_data({"data": []})
+    with pytest.raises(ValueError, match="severity"):
+        Finding("fatal", "x", "y")  # type: ignore[arg-type]
+
+
+REAL = {
+    "mlearn/Ni_train": {"offset of stress": "note", "copies": "note"},
+    "mlearn/Cu_train": {"offset of stress": "note", "copies": "note"},
+    "mlearn/Li_train": {"copies": "note"},
+    "mlearn/Mo_train": {},
+    "mlearn/Si_train": {"copies": "note"},
+    "mlearn/Ge_train": {"copies": "note"},
+    "ta_fitsnap/Ta_363": {"copies": "note"},
+    "tio2_aenet/TiO2_train": {},
+    "acac/train_300K": {},
+    "water_deepmd/data_1": {"net forces": "note"},
+    "pbte_gpumd/PbTe_train": {},
+    "n2p2/datasets/Cu2S_PBE_20": {},
+    "n2p2/datasets/DMABN_SCAN_21": {"net forces": "note"},
+    "n2p2/datasets/H2O_RPBE-D3_20": {},
+    "n2p2/datasets/Carbon_chain_4G_128": {},
+}
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_data_raise_no_false_alarm(shared_data: Path, name: str) -> None:
+    """What the notes beside the data say of them is found, and nothing else."""
+    cells = Cell.load(shared_data / f"{name}.xyz.gz")
+    found = {one.kind: one.severity for one in check_data({"data": cells}).findings}
+    assert found == REAL[name]
+
+
+@pytest.mark.parametrize(("element", "kbar"), [("Ni", 29), ("Cu", 24)])
+def test_offset_of_published_stress(shared_data: Path, element: str, kbar: float) -> None:
+    """The notes beside the data say how large it is."""
+    cells = Cell.load(shared_data / f"mlearn/{element}_train.xyz.gz")
+    size = re.search(r"lies ([-+\d.]+) GPa", kinds(cells)["offset of stress"].sentence)
+    assert size is not None
+    assert float(size[1]) == pytest.approx(kbar / 10, rel=0.1)
+
+
+@pytest.mark.parametrize(("element", "n", "n_same"), [("Cu", 13, 9), ("Si", 3, 3), ("Mo", 0, 0)])
+def test_copies_in_published_test_sets(
+    shared_data: Path, element: str, n: int, n_same: int
+) -> None:
+    """The notes beside the data count those with the same energy."""
+    sets = {
+        part: Cell.load(shared_data / f"mlearn/{element}_{part}.xyz.gz")
+        for part in ("train", "test")
+    }
+    found = {one.kind: one for one in check_data(sets).findings}
+    assert ("copies between sets" in found) == bool(n)
+    if n:
+        sentence = found["copies between sets"].sentence
+        assert sentence.startswith(f"{n} of {len(sets['test'])} structures of the test set are")
+        assert f"({n_same} of them with the same energy)" in sentence
+
+
+def test_bonds_of_half_their_length_are_another_unit(shared_data: Path) -> None:
+    """In this copy of QM9 the bonds of C and H are 0.58 angstrom long: 1.09 times the bohr."""
+    cells = Cell.load(shared_data / "n2p2/datasets/QM9_100.xyz.gz")
+    found = kinds(cells)["unit of length"]
+    assert "lengths look too short, as if they had been taken for bohr" in found.sentence
+
+
+def fit_of(cells: list[Cell], **prepare: object) -> dict[str, object]:
+    Cell.save(cells, "train.extxyz")
+    given = {"fn_cells": "train.extxyz", "cutoff": 3.0, "n_models": 1, **prepare}
+    job = {"init": {"threads": 1}, "prepare": given, "run": {"n_epochs": 1}}
+    ml_util.exec_workflows({"fit": job})
+    return dict(json.loads(Path("fit.json").read_text()))
+
+
+def without_source(cells: list[Cell]) -> list[Cell]:
+    meta = [{k: v for k, v in cell.meta.items() if k != "source"} for cell in cells]
+    return [
+        Cell(c.vectors, c.coordinates, c.values, own_meta, pbc=c.pbc)
+        for c, own_meta in zip(cells, meta, strict=True)
+    ]
+
+
+def test_fit_tells_what_looks_wrong(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On the terminal, in the log, in `fit.json`, and once in the page."""
+    report = fit_of(without_source(all_of(stress(-1))()[::3]))
+    (found,) = report["findings"]  # type: ignore[misc]
+    assert (found["severity"], found["kind"]) == ("error", "sign of stress")
+    assert "the opposite sign, positive under compression" in capsys.readouterr().out
+    assert (
+        "warning: the stress in train.extxyz has the opposite sign" in Path("fit.log").read_text()
+    )
+    assert Path("report.html").read_text().count("has the opposite sign") == 1
+
+
+def test_check_that_fails_stops_no_fit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told, and the fit goes on."""
+
+    def broken(_: object) -> None:
+        raise ZeroDivisionError("no light")
+
+    monkeypatch.setattr("miniff.ml_util._findings.check_data", broken)
+    assert fit_of(without_source(silicon()[:12]))["findings"] == []
+    said = "the data could not be looked through: ZeroDivisionError: no light"
+    assert said in Path("fit.log").read_text()
+
+
+def info(*arguments: str) -> str:
+    result = CliRunner().invoke(app, ["info", "--no-picture", *arguments])
+    assert result.exit_code == 0, result.output
+    return re.sub(r"\s+", " ", result.output)
+
+
+def test_info_tells_what_looks_wrong(folder: Path) -> None:
+    """And with a test set beside it, what both share."""
+    cells = without_source(silicon())
+    Cell.save(cells, "train.xyz")
+    Cell.save(cells[3:5], "test.xyz")
+    Cell.save([forces(-1)(cell) for cell in cells], "gradients.xyz")
+    assert "Nothing looks wrong, which proves nothing." in info("train.xyz")
+    assert "error: forces in gradients.xyz look like gradients" in info("gradients.xyz")
+    shared = info("train.xyz", "--test", "test.xyz")
+    assert "warning: 2 of 2 structures of the test set are symmetry copies" in shared
+    Path("lj.yml").write_text("- {family: lj, tag: Ar-Ar, epsilon: 0.01, sigma: 3.4, a: 2.5}\n")
+    refused = CliRunner().invoke(app, ["info", "lj.yml", "--test", "test.xyz"])
+    assert refused.exit_code == 2
+    assert "--test is for structures" in refused.output
