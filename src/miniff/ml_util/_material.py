@@ -32,7 +32,7 @@ class Material:
 
     def potentials_for(self, cell: Cell) -> list[Potential]:
         """Those that can act in a structure: others name elements that it does not have."""
-        return [p for p in self.potentials if set(p.species) <= set(cell.values)]
+        return [p for p in self.potentials if p.acts_in(cell.values)]
 
 
 def read_material(
