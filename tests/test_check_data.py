@@ -201,6 +201,12 @@ SPOILED = {
         r"atoms 0 and 1 .* Si-Si, of train\.xyz, structure 4 .* are 0\.3 angstrom apart",
     ),
     "bohr": (all_of(in_atomic_units), "error", "unit of length", "as if they were in bohr"),
+    "one file in bohr": (
+        lambda: other_file(in_atomic_units),
+        "error",
+        "unit of length",
+        r"in b\.xyz is typically 1\.[89]\d of .* as if they were in bohr",
+    ),
     "forces that are zero": (
         some_of(forces(0), 43, 45),
         "warning",
@@ -232,9 +238,15 @@ def test_spoiled_data_are_found(name: str) -> None:
     assert found[kind].severity == severity
     assert re.search(sentence, found[kind].sentence), found[kind].sentence
     graver = {k for k, one in found.items() if one.severity == "error"} - {kind}
-    assert graver <= {"unit of forces", "unit of stress"}
+    assert graver <= {"unit of forces", "unit of stress", "unit of energy"}
     wholly_sound = {"order of shear", "offset of stress", "missing", "net forces"}
     assert found.keys() == {kind} or kind not in wholly_sound
+
+
+def test_dimer_that_is_pulled_apart_is_no_other_unit() -> None:
+    """Two atoms may be as far from each other as one likes."""
+    pulled = [Cell(np.eye(3), [[0, 0, 0], [r, 0, 0]], ["C"] * 2, pbc=False) for r in (2.5, 3, 4)]
+    assert "unit of length" not in kinds(pulled)
 
 
 def test_one_wrong_structure_does_not_convict_all() -> None:

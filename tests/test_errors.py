@@ -42,6 +42,7 @@ def test_missing_references_take_no_part() -> None:
         "forces": None,
         "stress": None,
         "stress_shear": None,
+        "charges": None,
     }
 
 

@@ -219,7 +219,9 @@ def test_labels_of_cells():
     np.testing.assert_array_equal(predicted.forces, [[1] * 3, [1] * 3, [np.nan] * 3])
     with pytest.raises(ValueError, match="`cells` are empty"):
         labels_of([])
-    with pytest.raises(ValueError, match="no cell has energy_ml, forces_ml or stress_ml in its"):
+    with pytest.raises(
+        ValueError, match="no cell has energy_ml, forces_ml, stress_ml or charges_ml in its"
+    ):
         labels_of(cells, "_ml")
     bad = Cell(np.eye(3), sites, ["a"] * 2, {"forces": np.ones((1, 3))})
     sentence = r"`forces` of cell 1 \(counted from 0\) has shape \(1, 3\) but must be \(2, 3\)"
@@ -290,7 +292,9 @@ def test_learning_curves_refuse():
     """Nothing to draw, unknown words, and axes that do not fit."""
     with pytest.raises(ValueError, match="`records` are empty"):
         plot_convergence([])
-    with pytest.raises(ValueError, match="`records` have no errors of energy, forces or stress"):
+    with pytest.raises(
+        ValueError, match="`records` have no errors of energy, forces, stress or charges"
+    ):
         plot_convergence([{"epoch": 1, "train": None}])
     with pytest.raises(ValueError, match=r"record 0 \(counted from 0\) has no `n_evaluations`"):
         plot_convergence([{"epoch": 1}], against="n_evaluations")

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Float64
 from numpy import ndarray
 
-__all__ = ["GivenCharges"]
+__all__ = ["IN_TOTAL", "OF_ATOMS", "GivenCharges"]
 
 OF_ATOMS, IN_TOTAL = ("charges", "initial_charges"), ("total_charge", "charge")
 """How ``meta`` of a structure calls them."""

@@ -42,9 +42,11 @@ UNITS: dict[str, dict[str, float]] = {
         "MPa": 1e6 * _PASCAL,
         "kbar": 1e8 * _PASCAL,
     },
+    "charge": {"e": 1.0},
     "time": {"fs": 1e-15 * _SECOND, "ps": 1e-12 * _SECOND, "ns": 1e-9 * _SECOND},
 }
-"""Size of each unit in electronvolt, angstrom and ASE's time, by the kind of quantity."""
+"""Size of each unit in electronvolt, angstrom, elementary charge and ASE's time, by the kind of
+quantity."""
 
 
 def factor(unit: str) -> float:

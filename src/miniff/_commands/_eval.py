@@ -46,7 +46,7 @@ def evaluate(
             "-o",
             "--output",
             metavar="FILE",
-            help="Write the structures with energy_pred, forces_pred, stress_pred, "
+            help="Write the structures with energy_pred, forces_pred, stress_pred, charges_pred, "
             "extrapolation (.xyz, .json).",
         ),
     ] = None,
@@ -172,6 +172,12 @@ def _predictions(cells: "Sequence[Cell]", results: "Sequence[Evaluation]") -> "P
                 for cell, result in zip(cells, results, strict=True)
             ]
         ),
+        charges=np.concatenate(
+            [
+                np.full(cell.size, np.nan) if result.charges is None else result.charges
+                for cell, result in zip(cells, results, strict=True)
+            ]
+        ),
     )
 
 
@@ -184,6 +190,7 @@ def _errors(errors: dict[str, dict[str, float] | None]) -> "Table":
         "energy": ("energy (meV/atom)", MEV),
         "forces": ("forces (meV/Å)", MEV),
         "stress": ("stress (MPa)", 1e3 * GPA),
+        "charges": ("charges (e)", 1.0),
     }
     table = Table(title="Errors against the references", title_justify="left")
     for head in ("", "mean absolute", "root mean square", "numbers"):
@@ -250,6 +257,8 @@ def _write(cells: "Sequence[Cell]", results: "Sequence[Evaluation]", output: str
         found = {"energy_pred": result.energy, "forces_pred": result.forces}
         if cell.has_volume:
             found["stress_pred"] = result.stress
+        if result.charges is not None:
+            found["charges_pred"] = result.charges
         if not np.isnan(result.extrapolation).all():
             found["extrapolation"] = result.extrapolation
         meta = {**cell.meta, **found}

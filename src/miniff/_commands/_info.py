@@ -137,12 +137,20 @@ def _of_structures(file: str, cells: "Sequence[Cell]") -> "list[Table]":
 
 
 def _of_potentials(file: str, potentials: "Sequence[Potential]") -> "list[Table]":
-    from miniff._commands._summary import formula_rows, network_rows, provenance_rows
+    from miniff._commands._summary import (
+        charge_rows,
+        formula_rows,
+        network_rows,
+        provenance_rows,
+    )
 
     tables = []
     networks, formulas = network_rows(potentials), formula_rows(potentials)
     if networks:
         tables.append(_table(f"{file}: networks", OF_NETWORKS, networks))
+    charges = charge_rows(potentials)
+    if charges:
+        tables.append(_table(f"{file}: charges", ("", ""), charges))
     if formulas:
         tables.append(_table(f"{file}: formulas", OF_FORMULAS, formulas))
     origin = provenance_rows(file)

@@ -1,19 +1,29 @@
 """Data sets and potentials in a few rows of text."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy import ndarray
 
+from miniff._charges import IN_TOTAL, GivenCharges
 from miniff.kernel import Cell, compute_images
 from miniff.kernel._meta import GROUP_KEYS, group_of
-from miniff.ml import Affine, Mean, NNPotential, load_provenance
+from miniff.ml import (
+    Affine,
+    ChargedNetwork,
+    ChargePotential,
+    Equilibrate,
+    Mean,
+    NNPotential,
+    load_provenance,
+)
 from miniff.potentials import FunctionPotential, Potential
 from miniff.units import factor
 
 __all__ = [
+    "charge_rows",
     "composition_of",
     "data_set_rows",
     "formula_rows",
@@ -26,7 +36,7 @@ __all__ = [
 Row = tuple[str, ...]
 
 LABELS = ("energy", "forces", "stress")
-OWN_KEYS = {*LABELS, "source", *GROUP_KEYS}
+OWN_KEYS = {*LABELS, "charges", *IN_TOTAL, "source", *GROUP_KEYS}
 NEAR = 4.0
 """Shortest distances are looked for up to here (angstrom)."""
 MOST = 6
@@ -78,6 +88,23 @@ def _label_rows(cells: Sequence[Cell]) -> list[Row]:
     if has["stress"]:
         pressure = np.array([-_array(c, "stress")[:3].mean() * GPA for c in has["stress"]])
         rows[2] = ("stress", f"{rows[2][1]}; pressure {_range(pressure, '{:.2f}')} GPa")
+    return rows + _charge_rows(cells)
+
+
+def _charge_rows(cells: Sequence[Cell]) -> list[Row]:
+    """Nothing where structures say nothing of charges."""
+    rows: list[Row] = []
+    own = [cell for cell in cells if cell.meta.get("charges") is not None]
+    if own:
+        found: dict[str, list[float]] = {}
+        for cell in own:
+            for name, charge in zip(cell.values, _array(cell, "charges").ravel(), strict=True):
+                found.setdefault(name, []).append(float(charge))
+        ranges = [f"{n} {_range(np.array(q), '{:.3f}')}" for n, q in sorted(found.items())]
+        rows.append(("charges", f"{_known(own, len(cells))}; {', '.join(ranges)} e"))
+    totals = np.array([GivenCharges.from_meta(c.meta, c.size).total for c in cells]) + 0.0
+    if totals.any():
+        rows.append(("total charge", f"{_range(totals, '{:g}')} e"))
     return rows
 
 
@@ -157,17 +184,47 @@ def _group_row(name: str, cells: Sequence[Cell]) -> Row:
 
 def network_rows(potentials: Iterable[Potential]) -> list[Row]:
     """A row for each network."""
-    return [_network_row(one) for one in potentials if isinstance(one, NNPotential)]
+    rows = []
+    for one in potentials:
+        if isinstance(one, NNPotential):
+            rows.append(_network_row(one, str(one.tag)))
+        elif isinstance(one, ChargePotential):
+            given = "χ" if isinstance(one.rule, Equilibrate) else "charge"
+            rows += [_network_row(n, f"{n.tag}: {given}") for n in one.charge_networks]
+            rows += [_network_row(n, f"{n.tag}: energy") for n in one.energy_networks]
+    return rows
 
 
-def _network_row(potential: NNPotential) -> Row:
+def charge_rows(potentials: Iterable[Potential]) -> list[Row]:
+    """How learned charges are made, and what they do to each other."""
+    rows: list[Row] = []
+    for one in potentials:
+        if not isinstance(one, ChargePotential):
+            continue
+        rows.append(("rule", repr(one.rule)))
+        if isinstance(one.rule, Equilibrate):
+            rows.append(("hardness", f"{_of_species(one.rule.hardness)} eV/e²"))
+        widths = one.coulomb.widths
+        rows.append(("widths", f"{_of_species(widths)} Å" if widths else "points"))
+        rows.append(("cutoff of the sum", f"{one.coulomb.a:.3f} Å, where structures repeat"))
+        rows.append(("accuracy", f"{one.coulomb.accuracy:g}"))
+        charged = "allowed, with a uniform background" if one.coulomb.background else "refused"
+        rows.append(("charged crystals", charged))
+    return rows
+
+
+def _of_species(numbers: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in sorted(numbers.items()))
+
+
+def _network_row(potential: NNPotential | ChargedNetwork, title: str) -> Row:
     members = potential.members()
     families = Counter(d.family.name for d in potential.descriptors)
     listed = ", ".join(f"{n} {name}" for name, n in families.items())
     (first, *_) = members
     n_numbers = sum(p.numel() for p in first.network.parameters())
     return (
-        str(potential.tag),
+        title,
         f"{len(potential.descriptors)}: {listed}",
         f"{potential.cutoff:.3f}",
         layout_of(first),
@@ -177,18 +234,19 @@ def _network_row(potential: NNPotential) -> Row:
     )
 
 
-def _training_set(potential: NNPotential) -> str:
+def _training_set(potential: NNPotential | ChargedNetwork) -> str:
     """What is known of it."""
-    if potential.moments is not None:
+    if isinstance(potential, NNPotential) and potential.moments is not None:
         return f"{potential.moments.n_atoms} atoms"
     return "unknown" if potential.ranges is None else "ranges"
 
 
-def layout_of(potential: NNPotential) -> str:
+def layout_of(potential: NNPotential | ChargedNetwork) -> str:
     """Numbers of nodes, and activations."""
     from torch import nn
 
-    widths, between = [len(potential.descriptors)], []
+    n_inputs = len(potential.descriptors) + isinstance(potential, ChargedNetwork)
+    widths, between = [n_inputs], []
     for layer in potential.network.modules():
         if isinstance(layer, nn.Linear):
             widths.append(layer.out_features)

@@ -21,12 +21,18 @@ from numpy import ndarray
 from miniff._checks import WHY_NO_NUMBER, words_for_no_number
 from miniff._neighbors import PairTable
 from miniff._stress import stress_from_strain_derivative
-from miniff.ase._engine import Engine, volume_of
+from miniff.ase._engine import Engine, charges_of, volume_of
 from miniff.ase._given import AnyPotentials, Given
 from miniff.kernel import Episodes, ExtrapolationWarning, Placement
 from miniff.ml import committee_spread
 from miniff.ml._files import potential_from_state
-from miniff.potentials import Potential, Precision, TableEvaluation, larger_grade
+from miniff.potentials import (
+    LongRangePotential,
+    Potential,
+    Precision,
+    TableEvaluation,
+    larger_grade,
+)
 
 __all__ = ["MiniffCalculator"]
 
@@ -149,7 +155,9 @@ class MiniffCalculator(Calculator):
         }
         if self._given.has_charges:
             then, now = (one.arrays.get("initial_charges") for one in (before, atoms))
+            totals = [charges_of(one).total for one in (before, atoms)]
             pairs["initial_charges"] = (then, now)
+            pairs["total_charge"] = (totals[0], totals[1])
         return [name for name, (then, now) in pairs.items() if not np.array_equal(then, now)]
 
     def calculate(
@@ -260,8 +268,11 @@ class MiniffCalculator(Calculator):
         self._episodes, self._n_calculations = Episodes(given.listed, _tell), 0
         self.parameters.update(given.as_parameters())
         spread = SPREAD if self._engine.n_members > 1 else ()
+        charges = (
+            ("charges",) if any(isinstance(p, LongRangePotential) for p in given.listed) else ()
+        )
         known = () if self._episodes.is_blind else (EXTRAPOLATION,)
-        self.implemented_properties = [*STANDARD, *spread, *known]
+        self.implemented_properties = [*STANDARD, *charges, *spread, *known]
         self.reset()  # type: ignore[no-untyped-call]
 
 
@@ -276,6 +287,8 @@ def _results(found: TableEvaluation, volume: float | None) -> dict[str, object]:
         "energies": found.energies,
         "forces": -found.gradient,
     }
+    if found.charges is not None:
+        results["charges"] = found.charges
     if volume is not None:
         results["stress"] = stress_from_strain_derivative(found.strain_derivative[0], volume)
     return results

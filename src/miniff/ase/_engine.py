@@ -20,7 +20,7 @@ from miniff.potentials import (
     refuse_uncovered_species,
 )
 
-__all__ = ["Engine", "volume_of"]
+__all__ = ["Engine", "charges_of", "volume_of"]
 
 SMALLEST = 1e-10
 """Cells flatter than this, relative to their longest vector, span no volume."""
@@ -116,7 +116,8 @@ class Engine:
             charges=charges_of(atoms) if self._given.has_charges else None,
         )
         charges = _initial_charges(atoms) if self._given.has_charges else None
-        return _Listed(atoms.numbers.copy(), atoms.pbc.copy(), charges, pairs)
+        total = charges_of(atoms).total if self._given.has_charges else 0.0
+        return _Listed(atoms.numbers.copy(), atoms.pbc.copy(), charges, total, pairs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,14 +127,19 @@ class _Listed:
     numbers: ndarray
     pbc: ndarray
     charges: ndarray | None
+    total: float
     pairs: SkinList
 
     def is_of(self, atoms: Atoms, has_charges: bool) -> bool:
         return (
             np.array_equal(self.numbers, atoms.numbers)
             and np.array_equal(self.pbc, atoms.pbc)
-            and (not has_charges or _are_same(self.charges, atoms.arrays.get("initial_charges")))
+            and (not has_charges or self._has_charges_of(atoms))
         )
+
+    def _has_charges_of(self, atoms: Atoms) -> bool:
+        same = _are_same(self.charges, atoms.arrays.get("initial_charges"))
+        return same and self.total == charges_of(atoms).total
 
 
 def charges_of(atoms: Atoms) -> GivenCharges:

@@ -14,8 +14,10 @@ from ase.filters import FrechetCellFilter
 from ase.optimize import BFGS, FIRE, LBFGS
 from numpy import ndarray
 
+from miniff._charges import GivenCharges
 from miniff._checks import WHY_NO_NUMBER, check_at_least, check_positive, unknown_name
 from miniff.ase import MiniffCalculator
+from miniff.ase._engine import charges_of
 from miniff.dyn._guard import Guard, Limits
 from miniff.dyn._integrator import explosion
 from miniff.dyn._state import words_of
@@ -150,12 +152,19 @@ def check_relaxation(free: Free, pressure: float, tolerance: float, max_steps: i
 
 
 def _atoms_of(cell: Cell | Atoms) -> tuple[Atoms, dict[str, object]]:
-    """Atoms to be moved, and what is said of the structure in words."""
+    """Atoms to be moved, and what stays true of the structure."""
     if isinstance(cell, Atoms):
-        return cell.copy(), words_of(cell.info)
+        charges = {"initial_charges": cell.arrays.get("initial_charges")}
+        own = {name: value for name, value in charges.items() if value is not None}
+        total = {"total_charge": charges_of(cell).total} if own else {}
+        return cell.copy(), {**words_of(cell.info), **own, **total}
     if not isinstance(cell, Cell):
         raise TypeError(f"`cell` is {type(cell).__name__} but must be a Cell, or ASE's Atoms")
     atoms = Cell(cell.vectors, cell.coordinates, cell.values, pbc=cell.pbc).to_ase()
+    given = GivenCharges.from_meta(cell.meta, cell.size)
+    atoms.info["total_charge"] = given.total
+    if given.of_atoms is not None:
+        atoms.set_initial_charges(given.of_atoms)
     return atoms, words_of(cell.meta)
 
 

@@ -11,6 +11,7 @@ from ase.units import kB
 from jaxtyping import Float64
 from numpy import ndarray
 
+from miniff._charges import IN_TOTAL, OF_ATOMS
 from miniff._checks import check_finite, check_not_negative, check_shape, unknown_name
 from miniff._stress import stress_from_strain_derivative
 from miniff.kernel import Cell
@@ -146,8 +147,9 @@ class State:
 
 
 def words_of(meta: Mapping[str, object]) -> dict[str, object]:
-    """What is said of a structure in words, and stays true when its atoms move."""
-    return {key: value for key, value in meta.items() if isinstance(value, str)}
+    """What is said of a structure in words, and of its charges: it stays when its atoms move."""
+    given = (*OF_ATOMS, *IN_TOTAL)
+    return {key: value for key, value in meta.items() if isinstance(value, str) or key in given}
 
 
 def labelled(

@@ -117,7 +117,8 @@ def _of_pairs(
     place = i * n + j
 
     def gathered(numbers: ndarray) -> ndarray:
-        return np.bincount(place, numbers, minlength=n * n).reshape(n, n)
+        sums = np.bincount(place, numbers, minlength=n * n).astype(np.float64)
+        return sums.reshape(n, n)  # integers where there is no pair at all
 
     along = (slope / r)[:, None] * vectors
     return CoulombMatrix(

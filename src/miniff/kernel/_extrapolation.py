@@ -109,11 +109,7 @@ def words_of_farthest(
     larger = larger_grade(grades)
     atom = int(np.nanargmax(larger))
     species = table.names[table.species[atom]]
-    found = [
-        p.training.farthest(table, atom)
-        for p in potentials
-        if p.training is not None and p.species == (species,)
-    ]
+    found = [known.farthest(table, atom) for p in potentials for known in p.training_sets(species)]
     worst = max(found, key=lambda one: one.grade)
     others = int((larger > OUTSIDE).sum()) - 1
     more = f", as {others} more" if others > 0 else ""

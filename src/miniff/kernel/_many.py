@@ -11,6 +11,7 @@ from typing import get_args
 
 import numpy as np
 
+from miniff._charges import IN_TOTAL, OF_ATOMS
 from miniff._checks import WHY_NO_NUMBER, unknown_name, words_for_no_number
 from miniff._neighbors import PairTable, join
 from miniff.kernel._cell import Cell
@@ -142,6 +143,7 @@ def _parts(result: TableEvaluation, cells: list[Cell]) -> Iterator[Evaluation]:
             strain_derivative=result.strain_derivative[k].copy(),
             volume=cell.volume if cell.has_volume else None,
             grades=result.grades[own].copy(),
+            charges=None if result.charges is None else result.charges[own].copy(),
         )
 
 
@@ -159,8 +161,9 @@ def _moved(outcome: Outcome, place: int) -> Outcome:
 
 
 def _bare(cell: Cell) -> Cell:
-    """What is sent: of ``meta`` only where the structure comes from."""
-    known = {key: cell.meta[key] for key in ("source",) if key in cell.meta}
+    """What is sent: of ``meta`` only where the structure comes from, and its charges."""
+    sent = ("source", *OF_ATOMS, *IN_TOTAL)
+    known = {key: cell.meta[key] for key in sent if key in cell.meta}
     return Cell(cell.vectors, cell.coordinates, cell.values, known, pbc=cell.pbc)
 
 

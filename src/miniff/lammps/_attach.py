@@ -44,6 +44,7 @@ def attach(
     precision: Precision = "double",
     atomic_virial: bool = False,
     ignore_missing_species: bool = False,
+    total_charge: float = 0.0,
 ) -> Coupling:
     """Lets potentials act on the atoms of a LAMMPS, on top of its own pair style if it has one.
 
@@ -67,6 +68,7 @@ def attach(
         atomic_virial: Compute the virial of each atom, as :func:`miniff.kernel.atomic_virials`, for
             ``compute stress/atom`` and others, at each step. Without it they give nan.
         ignore_missing_species: Let atoms that no potential is for have no energy.
+        total_charge: Of all atoms, for potentials with learned charges (elementary charges).
 
     Raises:
         TypeError: No LAMMPS, or something else in place of a potential.
@@ -83,7 +85,8 @@ def attach(
     if not ignore_missing_species:
         refuse_uncovered_species(listed, sorted(set(names)), where="the list `species`")
     _refuse_several_processes(lmp)
-    settings = Settings(listed, names, units_of(lmp), skin, precision, atomic_virial)
+    own = (skin, precision, atomic_virial, total_charge)
+    settings = Settings(listed, names, units_of(lmp), *own)
     _refuse_fixes(lmp)
     return Coupling(lmp, settings, stop_of(lmp))
 

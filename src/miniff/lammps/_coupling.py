@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Float64, Int64
 from numpy import ndarray
 
+from miniff._charges import GivenCharges
 from miniff._checks import check_not_negative, unknown_name, words_for_no_number
 from miniff._neighbors import AtomsError, PairTable
 from miniff.kernel import Episodes, ExtrapolationWarning, Placement, SkinList
@@ -37,6 +38,7 @@ class Settings:
         skin: Beyond the cutoff (angstrom).
         precision: Of descriptors and networks.
         atomic_virial: Whether to compute the virial of each atom.
+        total_charge: Of all atoms (charge).
     """
 
     potentials: list[Potential]
@@ -45,6 +47,7 @@ class Settings:
     skin: float
     precision: Precision
     atomic_virial: bool
+    total_charge: float = 0.0
 
     def __post_init__(self) -> None:
         check_not_negative("skin", self.skin)
@@ -154,6 +157,7 @@ class Coupling:
             pbc=pbc,
             cutoff=self._settings.cutoff,
             skin=self._settings.skin,
+            charges=GivenCharges(total=self._settings.total_charge),
         )
         return _Atoms(tag.copy(), types.copy(), flags.copy(), pairs)
 

@@ -2,6 +2,11 @@
 
 from miniff.ml._activations import ACTIVATIONS, activation
 from miniff.ml._auto_recipe import auto_behler_descriptors, auto_cutoff
+from miniff.ml._charge_data import ChargeData, Interaction, interactions_of
+from miniff.ml._charge_forward import ForwardCharges, ForwardWithCharges, Hardness
+from miniff.ml._charge_potential import ChargePotential
+from miniff.ml._charge_rules import ChargeRule, Equilibrate, Shift
+from miniff.ml._charged_network import ChargedNetwork
 from miniff.ml._committee import (
     CommitteeEvaluation,
     committee_members,
@@ -42,6 +47,7 @@ from miniff.ml._points import PerCellDataset, PerPointDataset
 from miniff.ml._potential import NNPotential, potentials_from_ml_data
 from miniff.ml._processes import ProcessError, Processes, processes_of_torchrun
 from miniff.ml._recipe import default_behler_descriptors
+from miniff.ml._seen_charges import response_bytes, seeing_charges
 from miniff.ml._simple_nn import load_simple_nn
 from miniff.ml._stored import stored_dataset
 
@@ -49,6 +55,10 @@ __all__ = [
     "ACTIVATIONS",
     "RECIPES",
     "Affine",
+    "ChargeData",
+    "ChargePotential",
+    "ChargeRule",
+    "ChargedNetwork",
     "CommitteeEvaluation",
     "ComponentChoice",
     "Dataset",
@@ -56,7 +66,12 @@ __all__ = [
     "DescriptorChoice",
     "DescriptorPlan",
     "Environment",
+    "Equilibrate",
     "FilteredDescriptors",
+    "ForwardCharges",
+    "ForwardWithCharges",
+    "Hardness",
+    "Interaction",
     "Mean",
     "NNPotential",
     "Normalization",
@@ -67,6 +82,7 @@ __all__ = [
     "ProcessError",
     "Processes",
     "SequentialSoleEnergyNN",
+    "Shift",
     "activation",
     "auto_behler_descriptors",
     "auto_cutoff",
@@ -87,6 +103,7 @@ __all__ = [
     "gather",
     "image_gradient",
     "image_positions",
+    "interactions_of",
     "learn_cauldron",
     "load_descriptors",
     "load_n2p2",
@@ -99,8 +116,10 @@ __all__ = [
     "potential_from_plain",
     "potentials_from_ml_data",
     "processes_of_torchrun",
+    "response_bytes",
     "save_descriptors",
     "save_n2p2",
     "save_potentials",
+    "seeing_charges",
     "stored_dataset",
 ]

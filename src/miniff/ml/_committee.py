@@ -12,6 +12,7 @@ from numpy import ndarray
 
 from miniff.kernel import Cell, CellImages, Evaluation
 from miniff.kernel import eval as evaluate
+from miniff.ml._charge_potential import ChargePotential
 from miniff.ml._potential import NNPotential
 from miniff.potentials import Potential
 
@@ -44,7 +45,9 @@ def committee_members(potentials: Sequence[Potential]) -> list[list[Potential]]:
     Raises:
         ValueError: Committees of different sizes.
     """
-    parts = [p.members() if isinstance(p, NNPotential) else [p] for p in potentials]
+    parts: list[Sequence[Potential]] = [
+        p.members() if isinstance(p, NNPotential | ChargePotential) else [p] for p in potentials
+    ]
     sizes = sorted({len(p) for p in parts if len(p) > 1})
     if len(sizes) > 1:
         raise ValueError(

@@ -41,7 +41,10 @@ def _piece(dataset: Dataset, first: int, last: int) -> Dataset:
     whole = dataset.derivatives
     derivatives = None
     if whole is not None:
-        derivatives = Derivatives(_table(whole.table, first, last), whole.volume[first:last])
+        atom = int(np.searchsorted(whole.table.structure, first))
+        seen = None if whole.charges is None else whole.charges.cut(first, last, atom)
+        table = _table(whole.table, first, last)
+        derivatives = Derivatives(table, whole.volume[first:last], seen)
     species = [_points(p, first, last, derivatives) for p in dataset.per_point_datasets]
     cells = dataset.per_cell_dataset
     inside = _rows(cells.structure, first, last)
@@ -52,7 +55,8 @@ def _piece(dataset: Dataset, first: int, last: int) -> Dataset:
         stress=None if cells.stress is None else cells.stress[first:last],
         weight=cells.weight[first:last],
     )
-    return Dataset(references, *species, derivatives=derivatives)
+    charges = None if dataset.charges is None else dataset.charges.cut(first, last)
+    return Dataset(references, *species, derivatives=derivatives, charges=charges)
 
 
 def _points(

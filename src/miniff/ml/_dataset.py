@@ -10,6 +10,7 @@ from numpy import ndarray
 from torch import Tensor
 
 from miniff._neighbors import PairTable
+from miniff.ml._charge_data import ChargeData, ChargeResponse
 from miniff.ml._kept import KeptDerivatives
 from miniff.ml._points import PerCellDataset, PerPointDataset
 from miniff.ml._processes import Processes
@@ -25,10 +26,13 @@ class Derivatives:
     Attributes:
         table: All structures of the data set.
         volume: Of each structure (length^3); nan where nothing repeats.
+        charges: How charges change that are the last feature of every species; None where there
+            are no such features.
     """
 
     table: PairTable
     volume: Float[Tensor, " n_structures"]
+    charges: ChargeResponse | None = None
 
     @property
     def images(self) -> Float[Tensor, "n_images 3"]:
@@ -44,17 +48,20 @@ class Dataset:
         per_cell_dataset: Energies and, where known, gradients and stress.
         per_point_datasets: One per species, in the order of the networks.
         derivatives: What forces and stress are predicted from; None if only energies can be.
+        charges: What charges are learned from; None if none are.
     """
 
     per_cell_dataset: PerCellDataset
     per_point_datasets: tuple[PerPointDataset, ...]
     derivatives: Derivatives | None = field(default=None)
+    charges: ChargeData | None = field(default=None)
 
     def __init__(
         self,
         per_cell: PerCellDataset,
         *per_points: PerPointDataset,
         derivatives: Derivatives | None = None,
+        charges: ChargeData | None = None,
     ) -> None:
         """Checks that the pieces fit.
 
@@ -75,9 +82,19 @@ class Dataset:
         object.__setattr__(self, "per_cell_dataset", per_cell)
         object.__setattr__(self, "per_point_datasets", per_points)
         object.__setattr__(self, "derivatives", derivatives)
+        object.__setattr__(self, "charges", charges)
 
     def __len__(self) -> int:
         return len(self.per_cell_dataset)
+
+    def with_charges(self, charges: ChargeData) -> "Dataset":
+        """The same data with what charges are learned from."""
+        return Dataset(
+            self.per_cell_dataset,
+            *self.per_point_datasets,
+            derivatives=self.derivatives,
+            charges=charges,
+        )
 
     @staticmethod
     def join(parts: "Sequence[Dataset]") -> "Dataset":

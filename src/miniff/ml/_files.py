@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from miniff.ml._charge_potential import CHARGE_TAG, ChargePotential
 from miniff.ml._old_files import old_potential
 from miniff.ml._plain import (
     PLAIN_SUFFIXES,
@@ -190,4 +191,6 @@ def potential_from_state(state: Mapping[str, object]) -> Potential:
     """The potential, a formula or a network, whose ``state_dict`` this is."""
     if state.get("tag") == NN_TAG:
         return NNPotential.from_state_dict(state)
+    if state.get("tag") == CHARGE_TAG:
+        return ChargePotential.from_state_dict(state)
     return potential_from_state_dict(state)

@@ -14,7 +14,14 @@ from miniff.ml._normalization import Normalization, unnormalized
 from miniff.ml._ops import Environment, gather, image_gradient
 from miniff.potentials import Precision
 
-__all__ = ["Prediction", "forward_cauldron", "forward_committee"]
+__all__ = [
+    "Prediction",
+    "derivatives_of",
+    "forward_cauldron",
+    "forward_committee",
+    "network_energies",
+    "refuse_other_species",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,11 +33,13 @@ class Prediction:
         gradient: dE/dr (energy/length); None if it was not asked for.
         stress: Positive under tension, xx yy zz yz xz xy (energy/length^3); nan where nothing
             repeats; None if it was not asked for.
+        charges: Of the atoms, structure by structure (charge); None if none are learned.
     """
 
     energy: Float[Tensor, "n_structures 1"]
     gradient: Float[Tensor, "n_atoms 3"] | None = None
     stress: Float[Tensor, "n_structures 6"] | None = None
+    charges: Float[Tensor, " n_atoms"] | None = None
 
 
 def forward_cauldron(
@@ -78,15 +87,15 @@ def forward_committee(
     """
     species = dataset.per_point_datasets
     for modules in members:
-        if len(modules) != len(species):
-            raise ValueError(
-                f"{len(modules)} networks are given but there are {len(species)} species"
-            )
+        refuse_other_species(modules, dataset)
     if normalization is None:
         sizes = [points.features.shape[1] for points in species]
         normalization = unnormalized(sizes, dataset.per_cell_dataset.dtype)
     if not grad:
-        return [Prediction(_energy(m, dataset, normalization)) for m in members]
+        return [
+            Prediction(sum_by_structure(network_energies(m, dataset, normalization), dataset))
+            for m in members
+        ]
     if dataset.derivatives is None:
         raise ValueError("the data set has only the values of its features, no derivatives")
     dtype = torch.float32 if precision == "single" else torch.float64
@@ -98,29 +107,57 @@ def forward_committee(
     energies = [
         sum_by_structure([parts[k] for parts, _ in found], dataset) for k in range(len(members))
     ]
-    gradient, stress = _derivatives([slopes for _, slopes in found], dataset, dataset.derivatives)
+    gradient, stress = derivatives_of([slopes for _, slopes in found], dataset, dataset.derivatives)
     return [Prediction(*parts) for parts in zip(energies, gradient, stress, strict=True)]
 
 
-def _energy(modules: Sequence[nn.Module], dataset: Dataset, normalization: Normalization) -> Tensor:
+def refuse_other_species(modules: Sequence[nn.Module], dataset: Dataset) -> None:
+    """Refuse another number of networks than species."""
+    n = len(dataset.per_point_datasets)
+    if len(modules) != n:
+        raise ValueError(f"{len(modules)} networks are given but there are {n} species")
+
+
+def network_energies(
+    modules: Sequence[nn.Module], dataset: Dataset, normalization: Normalization
+) -> list[Float[Tensor, " _"]]:
+    """Of the atoms of each species (energy)."""
     energies = []
     for s, (module, points) in enumerate(zip(modules, dataset.per_point_datasets, strict=True)):
         output = module(normalization.features(s, points.features))[:, 0]
         energies.append(points.weight * normalization.energies(s, output))
-    return sum_by_structure(energies, dataset)
+    return energies
 
 
-def _derivatives(
-    weights: Sequence[Float[Tensor, "n_models _ _"]], dataset: Dataset, derivatives: Derivatives
+def derivatives_of(
+    weights: Sequence[Float[Tensor, "n_models _ _"]],
+    dataset: Dataset,
+    derivatives: Derivatives,
+    more: tuple[Tensor, Tensor] | None = None,
 ) -> tuple[Float[Tensor, "n_models n_atoms 3"], Float[Tensor, "n_models n_structures 6"]]:
-    """Gradient and stress of each model from dE/dF."""
-    table = derivatives.table
-    by_image = image_gradient(derivatives.images, table, _environments(dataset), weights)
+    """Gradient and stress of each model from dE/dF.
+
+    Args:
+        weights: dE/dF of each species.
+        dataset: Whose atoms.
+        derivatives: Those of the data set.
+        more: What is added to the gradient, [n_models, n_atoms, 3], and to dE/d(strain), in the
+            order of stress, [n_models, n_structures, 6].
+    """
+    table, environments = derivatives.table, _environments(dataset)
+    local = [w[..., : len(e.functions)] for w, e in zip(weights, environments, strict=True)]
+    by_image = image_gradient(derivatives.images, table, environments, local)
     gradient, strain = gather(by_image, table)
+    symmetric = ((strain + strain.transpose(2, 3)) / 2)[..., VOIGT[0], VOIGT[1]]
+    if derivatives.charges is not None:
+        by_charge = [w[..., -1] for w in weights]
+        of_charges = derivatives.charges.pulled(by_charge, [e.centres for e in environments])
+        gradient, symmetric = gradient + of_charges[0], symmetric + of_charges[1]
+    if more is not None:
+        gradient, symmetric = gradient + more[0], symmetric + more[1]
     no_volume = torch.isnan(derivatives.volume)
     volume = torch.where(no_volume, 1.0, derivatives.volume)
-    symmetric = (strain + strain.transpose(2, 3)) / 2 / volume[:, None, None]
-    stress = symmetric[..., VOIGT[0], VOIGT[1]].masked_fill(no_volume[:, None], torch.nan)
+    stress = (symmetric / volume[:, None]).masked_fill(no_volume[:, None], torch.nan)
     return gradient, stress
 
 

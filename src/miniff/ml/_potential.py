@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -286,9 +287,34 @@ def potentials_from_ml_data(
     Raises:
         ValueError: A data set without descriptor functions.
     """
+    return [
+        NNPotential(one.network, one.descriptors, one.tag, ranges=one.ranges, moments=one.moments)
+        for one in physical_networks(networks, dataset, normalization, ranges, moments)
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class PhysicalNetwork:
+    """A network of features as they are, for one species; see :class:`NNPotential`."""
+
+    network: nn.Sequential
+    descriptors: tuple[FunctionPotential, ...]
+    tag: str
+    ranges: Float64[ndarray, "2 _"]
+    moments: TrainingMoments
+
+
+def physical_networks(
+    networks: Sequence[nn.Module],
+    dataset: Dataset,
+    normalization: Normalization,
+    ranges: Sequence[Float64[ndarray, "2 _"]] | None = None,
+    moments: Sequence[TrainingMoments] | None = None,
+) -> list[PhysicalNetwork]:
+    """What :func:`potentials_from_ml_data` makes potentials of; the same arguments."""
     ranges = feature_ranges([dataset]) if ranges is None else ranges
     moments = feature_moments([dataset], ranges) if moments is None else moments
-    potentials = []
+    made = []
     for s, (network, points) in enumerate(zip(networks, dataset.per_point_datasets, strict=True)):
         if points.functions is None:
             raise ValueError("the data set has values of features but no descriptor functions")
@@ -300,16 +326,9 @@ def potentials_from_ml_data(
             *network_from_state(network_state(network)),
             Affine(out_scale, normalization.energy_offsets[s : s + 1]),
         )
-        potentials.append(
-            NNPotential(
-                whole,
-                points.functions.potentials,
-                str(points.tag),
-                ranges=ranges[s],
-                moments=moments[s],
-            )
-        )
-    return potentials
+        functions, tag = points.functions.potentials, str(points.tag)
+        made.append(PhysicalNetwork(whole, functions, tag, ranges[s], moments[s]))
+    return made
 
 
 def _projection(normalization: Normalization, species: int) -> list[nn.Linear]:

@@ -1,6 +1,7 @@
 """Recipes, workflows and job files."""
 
 from miniff.ml import default_behler_descriptors, load_potentials, save_potentials
+from miniff.ml_util._charge_fit import ChargeFitWorkflow, PreparedChargeFit
 from miniff.ml_util._closure import LossResult, SimpleClosure, simple_energy_closure
 from miniff.ml_util._errors import Errors, Properties, PropertyError, compare
 from miniff.ml_util._fit import FitWorkflow
@@ -18,6 +19,7 @@ from miniff.ml_util._training import PreparedFit
 
 __all__ = [
     "WORKFLOWS",
+    "ChargeFitWorkflow",
     "EpochRecord",
     "Errors",
     "FitResult",
@@ -28,6 +30,7 @@ __all__ = [
     "MdWorkflow",
     "OneShotResult",
     "OneShotWorkflow",
+    "PreparedChargeFit",
     "PreparedFit",
     "PreparedMd",
     "PreparedOneShot",

@@ -1,10 +1,11 @@
 """Potentials under the networks, which then learn what is left: E = E_baseline + E_networks."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 import numpy as np
+from numpy import ndarray
 
 import miniff.potentials as all_potentials
 from miniff.kernel import Cell, Evaluation
@@ -95,10 +96,17 @@ class Baseline:
     Attributes:
         potentials: None at all, if there is no baseline.
         properties: Of the structures of each set, by its name.
+        known_charges: Those that the structures have, by the name of the set.
     """
 
     potentials: tuple[Potential, ...]
     properties: Mapping[str, Properties]
+    known_charges: Mapping[str, ndarray] = field(default_factory=dict)
+
+    def restored(self, name: str, rest: Properties) -> Properties:
+        """The references of a set, from what was left of them."""
+        whole = self.added(name, rest)
+        return replace(whole, charges=self.known_charges[name]) if self.potentials else whole
 
     def added(self, name: str, rest: Properties) -> Properties:
         """What is left of a set, with the baseline's part."""
@@ -110,6 +118,7 @@ class Baseline:
             energy=rest.energy + part.energy,
             forces=rest.forces + part.forces,
             stress=rest.stress + part.stress,
+            charges=np.where(np.isnan(part.charges), rest.charges, part.charges),
         )
 
     def as_plain(self) -> list[object] | None:
@@ -143,7 +152,8 @@ def subtract_baseline(
         for name, cells in sets.items()
     }
     properties = {name: _properties(some) for name, some in parts.items()}
-    return Baseline(tuple(potentials), properties), left
+    charges = {name: Properties.known(cells).charges for name, cells in sets.items()}
+    return Baseline(tuple(potentials), properties, charges), left
 
 
 def _evaluated(potentials: Sequence[Potential], cell: Cell) -> Evaluation:
@@ -179,4 +189,9 @@ def _properties(parts: Sequence[Evaluation]) -> Properties:
         energy=np.array([part.energy for part in parts]),
         forces=np.concatenate([part.forces for part in parts]),
         stress=np.stack([_stress(part) for part in parts]),
+        charges=np.concatenate([_charges(part) for part in parts]),
     )
+
+
+def _charges(part: Evaluation) -> np.ndarray:
+    return np.full(len(part.energies), np.nan) if part.charges is None else part.charges

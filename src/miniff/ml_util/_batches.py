@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from math import log2
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -55,7 +56,8 @@ class Batches:
             batch_size: Structures in a step, about: pieces where the data set ends are smaller.
             seed: Of the generator.
         """
-        counts = enumerate(objective.counts.tolist())
+        both = np.column_stack([objective.counts.numpy(), objective.charge_counts])
+        counts = enumerate(both.tolist())
         self._parts = [k for k, own in counts if _teaches(objective, own)]
         self.n_steps = -(-len(self._parts) // _pieces_of_batch(batch_size))
         self.generator = torch.Generator().manual_seed(seed)
@@ -84,5 +86,6 @@ def _pieces_of_batch(batch_size: int) -> int:
 def _teaches(objective: Objective, counts: Sequence[float]) -> bool:
     own = objective.weights
     return any(
-        w > 0 and n > 0 for w, n in zip((own.energy, own.forces, own.stress), counts, strict=True)
+        w > 0 and n > 0
+        for w, n in zip((own.energy, own.forces, own.stress, own.charges), counts, strict=True)
     )

@@ -1,7 +1,7 @@
 """From files to cells, and which of them are for training, validation and test."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -47,6 +47,10 @@ class Split:
     train: list[Cell]
     validation: list[Cell]
     test: list[Cell]
+
+    def changed(self, change: Callable[[list[Cell]], list[Cell]]) -> "Split":
+        """With structures that something made of these, as many in each set."""
+        return Split(change(self.train), change(self.validation), change(self.test))
 
     @property
     def sets(self) -> dict[str, list[Cell]]:

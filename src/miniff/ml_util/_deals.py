@@ -112,7 +112,7 @@ def gathered(own: Properties, deals: Sequence[Deal], processes: Processes) -> Pr
         return own
     n_atoms, energy, *rest = (
         processes.gather(np.asarray(getattr(own, name), float))
-        for name in ("n_atoms", "energy", "forces", "stress")
+        for name in ("n_atoms", "energy", "forces", "stress", "charges")
     )
     everyone = Properties(n_atoms.astype(np.int64), energy, *rest)
     return everyone.taken(_places(deals, processes))

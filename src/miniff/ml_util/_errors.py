@@ -1,7 +1,7 @@
 """How far predictions are from references: mean absolute and root mean square errors."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -11,7 +11,7 @@ from miniff.kernel import Cell
 
 __all__ = ["PROPERTIES", "Errors", "Properties", "PropertyError", "compare"]
 
-PROPERTIES = ("energy", "forces", "stress", "stress_shear")
+PROPERTIES = ("energy", "forces", "stress", "stress_shear", "charges")
 SHEAR = (3, 4, 5)
 """Where yz, xz and xy stand among the six components of a stress."""
 
@@ -40,12 +40,14 @@ class Errors:
         forces: Per component (energy/length).
         stress: Per component, over all six (energy/length^3).
         stress_shear: Per component, over yz, xz and xy.
+        charges: Of each atom (charge); None also where nothing predicts charges.
     """
 
     energy: PropertyError | None
     forces: PropertyError | None
     stress: PropertyError | None
     stress_shear: PropertyError | None
+    charges: PropertyError | None = None
 
     def as_json(self) -> dict[str, dict[str, float] | None]:
         """Plain data; a property that is absent is null."""
@@ -58,7 +60,7 @@ class Errors:
     @staticmethod
     def from_json(data: Mapping[str, Mapping[str, float] | None]) -> "Errors":
         """The errors whose ``as_json`` this is."""
-        own = {name: data[name] for name in PROPERTIES}
+        own = {name: data.get(name) for name in PROPERTIES}
         return Errors(
             **{
                 name: None
@@ -78,12 +80,18 @@ class Properties:
         energy: Total (energy).
         forces: Of the atoms of all structures one after the other (energy/length).
         stress: xx yy zz yz xz xy, positive under tension (energy/length^3).
+        charges: Of the atoms of all structures (charge); none at all stands for nan.
     """
 
     n_atoms: Int[ndarray, " n_structures"]
     energy: Float[ndarray, " n_structures"]
     forces: Float[ndarray, "n_all_atoms 3"]
     stress: Float[ndarray, "n_structures 6"]
+    charges: Float[ndarray, " n_charges"] = field(default_factory=lambda: np.zeros(0))
+
+    def __post_init__(self) -> None:
+        if len(self.charges) == 0:
+            object.__setattr__(self, "charges", np.full(len(self.forces), np.nan))
 
     @staticmethod
     def known(cells: Sequence[Cell]) -> "Properties":
@@ -93,11 +101,15 @@ class Properties:
             value = cell.meta.get(name)
             return np.full(shape, np.nan) if value is None else np.asarray(value, float)
 
+        def charges(cell: Cell) -> ndarray:
+            return label(cell, "charges", (cell.size,)).reshape(cell.size)
+
         return Properties(
             n_atoms=np.array([cell.size for cell in cells]),
             energy=np.array([label(cell, "energy", ()) for cell in cells], float),
             forces=np.concatenate([label(cell, "forces", (cell.size, 3)) for cell in cells]),
             stress=np.stack([label(cell, "stress", (6,)) for cell in cells]),
+            charges=np.concatenate([charges(cell) for cell in cells]),
         )
 
     @staticmethod
@@ -134,11 +146,13 @@ class Properties:
         """Of some structures, in the given order."""
         first = np.cumsum([0, *self.n_atoms])
         atoms = [np.arange(first[s], first[s + 1]) for s in structures]
+        own = np.concatenate([np.zeros(0, np.int64), *atoms])
         return Properties(
             self.n_atoms[structures],
             self.energy[structures],
-            self.forces[np.concatenate([np.zeros(0, np.int64), *atoms])],
+            self.forces[own],
             self.stress[structures],
+            self.charges[own],
         )
 
     @property
@@ -148,12 +162,13 @@ class Properties:
         return per_atom
 
 
-def _arrays(properties: Properties) -> tuple[ndarray, ndarray, ndarray, ndarray]:
-    return properties.n_atoms, properties.energy, properties.forces, properties.stress
+def _arrays(properties: Properties) -> tuple[ndarray, ...]:
+    own = properties.energy, properties.forces, properties.stress, properties.charges
+    return properties.n_atoms, *own
 
 
 def compare(reference: Properties, predicted: Properties) -> Errors:
-    """Errors of a prediction over all references that are there.
+    """Errors of a prediction over all references that are there; charges only if it has some.
 
     Raises:
         ValueError: Different structures, or a reference without a prediction.
@@ -168,6 +183,8 @@ def compare(reference: Properties, predicted: Properties) -> Errors:
         "stress": (reference.stress, predicted.stress, structure),
         "stress_shear": (reference.stress[:, SHEAR], predicted.stress[:, SHEAR], structure),
     }
+    if not np.isnan(predicted.charges).all():
+        pairs["charges"] = (reference.charges, predicted.charges, of_atom)
     return Errors(**{name: _error(name, *pair) for name, pair in pairs.items()})
 
 

@@ -44,6 +44,7 @@ ADVICE = {
     "levenberg": "another `optimizer`, a smaller `n_models`, or smaller networks",
     "kalman": "`blocks: species` in `optimizer_kwargs`, another `optimizer`, a smaller `n_models`, "
     "or smaller networks",
+    "charges": "smaller structures: it grows with the square of their atoms",
     "pieces for batches": "`optimizer: lbfgs`, which needs none",
 }
 """What takes less, by what takes most."""

@@ -23,6 +23,7 @@ from miniff.ml import (
     filter_descriptors,
     load_descriptors,
 )
+from miniff.ml_util._charge_use import ChargeUse, SeenCharges
 from miniff.ml_util._deals import Deal
 from miniff.ml_util._estimate import Demand, MemoryLimit
 from miniff.ml_util._learning import Learning
@@ -119,6 +120,7 @@ class FeatureChoice:
         n_with_forces: int,
         limit: MemoryLimit,
         n_models: int,
+        charges: ChargeUse | None = None,
     ) -> "LearnedSets":
         """Descriptors chosen from the training set and computed for all sets, and their scales.
 
@@ -131,6 +133,7 @@ class FeatureChoice:
             n_with_forces: So many of the first structures for training have their forces used.
             limit: Of the memory; its processes learn a share each.
             n_models: So many are trained side by side.
+            charges: What is done with charges, if anything.
 
         Raises:
             ValueError: A species that the training set lacks, or more memory than the limit.
@@ -138,7 +141,7 @@ class FeatureChoice:
         processes = limit.processes
         trained = _species_of_training(sets)
         functions = processes.from_first(lambda: self._chosen(sets["train"], trained, reporter))
-        learning = Learning(functions, processes, self.cache)
+        learning = Learning(functions, processes, self.cache, charges)
         demand = learning.demand(sets, n_with_forces, n_models)
         demand.refuse_above(limit)
         learned = {name: learning.of(cells) for name, cells in sets.items() if name != "train"}
@@ -151,10 +154,11 @@ class FeatureChoice:
             datasets["train"], pca_features=self.pca_features, processes=processes
         )
         for s, (name, members) in enumerate(sorted(functions.items())):
-            seen = normalization.n_inputs(s)
-            of = f"{seen} principal components of " if self.pca_features is not None else ""
+            n_inputs = normalization.n_inputs(s)
+            of = f"{n_inputs} principal components of " if self.pca_features is not None else ""
             cutoff = f"{learning.cutoff:.4g} angstrom"
-            reporter.info(f"{name}: {of}{len(members)} descriptors up to {cutoff}")
+            seen = ", and the charge" if isinstance(charges, SeenCharges) else ""
+            reporter.info(f"{name}: {of}{len(members)} descriptors up to {cutoff}{seen}")
         ranges = feature_ranges(datasets["train"], processes)
         return LearnedSets(
             datasets=datasets,

@@ -6,13 +6,18 @@ from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
-from torch import nn
 
 from miniff._checks import check_at_least
 from miniff.kernel import Cell
-from miniff.ml import Normalization, plan_descriptors, processes_of_torchrun
+from miniff.ml import plan_descriptors, processes_of_torchrun
 from miniff.ml_util._baseline import BaselineArgument, baseline_potentials, subtract_baseline
+from miniff.ml_util._charge_choice import (
+    ChargesArgument,
+    charges_of_argument,
+    conflict_of_charges,
+    is_learned,
+)
+from miniff.ml_util._charge_use import SeenCharges, labelled_by
 from miniff.ml_util._data import Split, hash_of_files, split
 from miniff.ml_util._data_files import (
     DataFiles,
@@ -31,8 +36,9 @@ from miniff.ml_util._features import (
     conflict_of_cutoff,
 )
 from miniff.ml_util._findings import look_through
+from miniff.ml_util._fit_model import FIT
 from miniff.ml_util._fit_page import PAGE, Preparation
-from miniff.ml_util._networks import behler_nn
+from miniff.ml_util._fresh import Beginning
 from miniff.ml_util._optimizers import conflict_of_dtype
 from miniff.ml_util._progress import Level, Reporter, Stopwatch
 from miniff.ml_util._quality import QUALITIES, QualityName
@@ -51,7 +57,7 @@ from miniff.ml_util._types import (
 )
 from miniff.potentials import Potential
 
-__all__ = ["FitWorkflow"]
+__all__ = ["FitWorkflow", "fraction_or_cells"]
 
 LABELS = ("energy", "forces", "stress")
 
@@ -116,6 +122,8 @@ class FitWorkflow:
         min_independence: Fraction = 0.0,
         pca_features: ComponentArgument | None = None,
         baseline: BaselineArgument | None = None,
+        charges: ChargesArgument | None = None,
+        charges_key: str = "charges",
         forces_fraction: Share = 1.0,
         n_models: Count | None = None,
         quality: QualityName = "default",
@@ -152,6 +160,16 @@ class FitWorkflow:
             baseline: Potentials under the networks, which then learn the difference and start from
                 none: one (``{family: lj, tag: Si-Si, epsilon: 0.1, sigma: 2.0, a: 2.5}``), a list,
                 or a file. What is saved, reported and compared is the sum.
+            charges: Charges beside the networks. A file that `charge-fit` saved: the energy of its
+                charges is subtracted, and the networks see the charge of each atom (the fourth
+                generation; as ``baseline`` the same file is only subtracted, the third). Or
+                ``learned``: networks for charges are trained beside those for energies, on
+                energies, forces and stress alone or, with ``w_charges``, on charges too. A mapping
+                learns them with ``a`` (cutoff of the sum over neighbours in crystals), its
+                ``accuracy``, ``widths`` of Gaussian charges of each species, ``background: true``
+                where crystals are charged. The total charge of a structure is its
+                ``total_charge``, or 0.
+            charges_key: What structures call the charges of their atoms.
             forces_fraction: Share of the structures for training, drawn by chance, whose forces and
                 stress are used; of the others only energies are, which is far cheaper.
             n_models: Networks for each species that are trained side by side from different first
@@ -167,7 +185,8 @@ class FitWorkflow:
             ValueError: Arguments or data that cannot be used; the message names the file and the
                 structure.
         """
-        for at, what in self.conflicts({"descriptors": descriptors, "cutoff": cutoff}):
+        given = {"descriptors": descriptors, "cutoff": cutoff}
+        for at, what in self.conflicts({**given, "charges": charges, "n_models": n_models}):
             raise ValueError(f"`{'.'.join(at)}` {what}")
         for _, what in folder_problems(cache) if cache is not None else []:
             raise ValueError(f"`cache`: {what}")
@@ -181,20 +200,19 @@ class FitWorkflow:
             chosen.n_functions,
             None if cache is None else os.path.expanduser(cache),
         )
-        n_models = chosen.n_models if n_models is None else n_models
-        check_at_least("n_models", n_models, 1)
+        n_models = _number_of(n_models, charges, chosen.n_models)
         if not 0 < forces_fraction <= 1:
             raise ValueError(f"`forces_fraction` is {forces_fraction} but must be in (0, 1]")
-        under = baseline_potentials(baseline)
         with Reporter("fit", level=self.log, silent=not self.processes.is_first) as reporter:
             watch = Stopwatch()
             parts = split(
                 read_data(fn_cells),
-                validation=_fraction_or_cells(validation_set),
-                test=_fraction_or_cells(test_set or 0.0),
+                validation=fraction_or_cells(validation_set),
+                test=fraction_or_cells(test_set or 0.0),
                 seed=self.seed,
             )
             parts = replace(parts, train=weigh_groups(parts.train, group_weights or {}))
+            parts = parts.changed(lambda cells: labelled_by(cells, charges_key))
             _report_contents(reporter, parts)
             watch.lap("reading structures")
             findings = look_through(parts.sets, reporter) if self.processes.is_first else ()
@@ -207,28 +225,32 @@ class FitWorkflow:
                 "forces_fraction": forces_fraction,
                 "n_models": n_models,
                 "quality": quality,
+                "charges": charges,
+                "charges_key": charges_key,
             }
-            prepared = self._prepare(reporter, parts, features, under, choices)
+            prepared = self._prepare(
+                reporter, parts, features, baseline_potentials(baseline), choices
+            )
             watch.lap("descriptors")
             before = Preparation(
-                self.init, features.cache, watch.seconds, reporter.warnings, findings
+                FIT, self.init, features.cache, watch.seconds, reporter.warnings, findings
             )
             return replace(prepared, preparation=before)
 
     @staticmethod
     def conflicts(prepare: Mapping[str, object]) -> list[Problem]:
         """What is wrong with arguments of ``prepare`` only beside each other."""
-        return conflict_of_cutoff(prepare)
+        found = conflict_of_charges(prepare.get("charges"), None, n_models=prepare.get("n_models"))
+        return conflict_of_cutoff(prepare) + [(at[1:], what) for at, what in found]
 
     @staticmethod
     def conflicts_of_sections(job: Mapping[str, Mapping[str, object]]) -> list[Problem]:
         """What is wrong with arguments of different sections beside each other."""
-        return [
-            (("init", *at), what)
-            for at, what in conflict_of_dtype(
-                job["init"].get("dtype", "float64"), job["run"].get("optimizer", "lbfgs")
-            )
-        ]
+        optimizer = job["run"].get("optimizer", "lbfgs")
+        of_dtype = conflict_of_dtype(job["init"].get("dtype", "float64"), optimizer)
+        charges, w_charges = job["prepare"].get("charges"), job["run"].get("w_charges", 0.0)
+        of_charges = conflict_of_charges(charges, optimizer, w_charges)
+        return [*((("init", *at), what) for at, what in of_dtype), *of_charges]
 
     def _prepare(
         self,
@@ -244,15 +266,18 @@ class FitWorkflow:
                 "energy, forces or a stress: there is nothing to learn from"
             )
         parts, n_with_forces = self._with_forces_first(parts, choices["forces_fraction"])
+        names = sorted({value for cell in parts.train for value in cell.values})
+        use = charges_of_argument(choices["charges"], names)
+        if isinstance(use, SeenCharges):
+            under = [*under, use.potential]
         baseline, left = subtract_baseline(under, parts.sets)
         for potential in baseline.potentials:
             reporter.info(f"baseline: {potential}")
         n_models = choices["n_models"]
-        learned = features.learn(left, reporter, n_with_forces, self.limit, n_models)
+        learned = features.learn(left, reporter, n_with_forces, self.limit, n_models, use)
         chosen = QUALITIES[choices["quality"]]
-        members = self._members(learned.normalization, n_models, chosen.n_nodes)
-        if under:
-            _start_from_zero(members)
+        beginning = Beginning(names, n_models, chosen.n_nodes, self.seed, bool(under))
+        members, model = beginning.networks(learned.normalization, use)
         return PreparedFit(
             log=self.log,
             dtype=self.dtype,
@@ -267,6 +292,7 @@ class FitWorkflow:
             members=members,
             default_n_epochs=chosen.n_epochs,
             baseline=baseline,
+            model=model,
             settings={**choices, **features.settings(), "baseline": baseline.as_plain()},
             provenance={
                 "seed": self.seed,
@@ -283,26 +309,21 @@ class FitWorkflow:
         first, rest = sorted(order[:drawn].tolist()), sorted(order[drawn:].tolist())
         return replace(parts, train=[parts.train[i] for i in first + rest]), drawn
 
-    def _members(
-        self, normalization: Normalization, n_models: int, n_nodes: int
-    ) -> list[list[nn.Sequential]]:
-        """Fresh networks, the same for the same seed whatever was drawn before."""
-        n_species = len(normalization.features_scale)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
-            return [
-                [behler_nn(normalization.n_inputs(s), n_nodes) for s in range(n_species)]
-                for _ in range(n_models)
-            ]
+
+def _number_of(n_models: int | None, charges: object, of_quality: int) -> int:
+    """Models to train.
+
+    Raises:
+        ValueError: Fewer than one.
+    """
+    if n_models is None:
+        return 1 if is_learned(charges) else of_quality
+    check_at_least("n_models", n_models, 1)
+    return n_models
 
 
-def _start_from_zero(members: Sequence[Sequence[nn.Sequential]]) -> None:
-    """The sum starts as the baseline, and stays so where that is exact."""
-    for network in [network for member in members for network in member]:
-        nn.init.zeros_(list(network.parameters())[-2])
-
-
-def _fraction_or_cells(given: float | SetFiles) -> float | list[Cell]:
+def fraction_or_cells(given: float | SetFiles) -> float | list[Cell]:
+    """A share of what is read, or what files hold."""
     return given if isinstance(given, int | float) else read_data(given)
 
 

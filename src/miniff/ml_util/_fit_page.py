@@ -11,7 +11,8 @@ from numpy import ndarray
 from miniff.kernel import Finding
 from miniff.ml import Dataset
 from miniff.ml_util._data import Split
-from miniff.ml_util._fit_result import NAME, FitResult
+from miniff.ml_util._fit_model import FIT
+from miniff.ml_util._fit_result import FitResult
 from miniff.ml_util._page import made_of
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Preparation:
     """What happened before training.
 
     Attributes:
+        workflow: Its name.
         init: Arguments of the workflow.
         cache: Folder for descriptors, if there is one.
         seconds: That each stage took.
@@ -37,6 +39,7 @@ class Preparation:
         findings: What looks wrong in the data.
     """
 
+    workflow: str = FIT
     init: Mapping[str, object] = field(default_factory=dict)
     cache: str | None = None
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -88,12 +91,16 @@ def fit_report(
         seconds=told.seconds,
         warnings=[text for text in told.warnings if text not in sentences],
         findings=told.findings,
-        job=yaml.safe_dump({NAME: job}, sort_keys=False, width=100),
+        job=yaml.safe_dump({told.workflow: job}, sort_keys=False, width=100),
         command="The job with every key. Save it as jobs.yml beside the same data, and run "
         "python -m miniff jobs.yml: the same versions, machine and number of threads give the "
         "same numbers.",
         origin=provenance,
-        files={**saved, f"{NAME}.json": "the numbers", f"{NAME}.log": "all messages"},
+        files={
+            **saved,
+            f"{told.workflow}.json": "the numbers",
+            f"{told.workflow}.log": "all messages",
+        },
     )
 
 
@@ -118,7 +125,7 @@ def coverage_of(
         found.append(
             Coverage(
                 species=str(first.tag),
-                descriptors=[str(one) for one in named] or [""] * len(low),
+                descriptors=_names(named, len(low)),
                 low=low,
                 high=high,
                 quantiles={name: _quantiles(own) for name, own in values.items()},
@@ -130,6 +137,12 @@ def coverage_of(
             )
         )
     return found
+
+
+def _names(functions: Sequence[object], n: int) -> list[str]:
+    """Of features, of which the charge may be the last; empty where they are not known."""
+    names = [str(one) for one in functions]
+    return [*names, "charge"][:n] if names else [""] * n
 
 
 def _quantiles(values: ndarray) -> ndarray:

@@ -9,9 +9,7 @@ from miniff.ml_util._outputs import write_learning_curve, write_parities, write_
 from miniff.ml_util._progress import EpochRecord
 from miniff.potentials import Potential
 
-__all__ = ["NAME", "FitResult", "write_fit"]
-
-NAME = "fit"
+__all__ = ["FitResult", "write_fit"]
 
 
 @dataclass(frozen=True)
@@ -47,13 +45,16 @@ class FitResult:
 
 
 def write_fit(
-    result: FitResult, provenance: Mapping[str, object], findings: Sequence[Finding]
+    name: str,
+    result: FitResult,
+    provenance: Mapping[str, object],
+    findings: Sequence[Finding],
 ) -> None:
-    """`fit.json`, where no validation set is null, `fit-convergence.png` and `fit-parity.png`."""
+    """`<name>.json`, where no validation set is null, and plots of convergence and parity."""
     errors: dict[str, object] = {"train": None, "validation": None}
     errors |= {part: error.as_json() for part, error in result.errors.items()}
     found = [finding.as_json() for finding in findings]
     more = {**provenance, "stress_offset": result.pressure, "findings": found}
-    write_report(NAME, errors, result.wall_time_s, more, result.records)
-    write_learning_curve(NAME, result.records)
-    write_parities(NAME, result.reference, result.predicted)
+    write_report(name, errors, result.wall_time_s, more, result.records)
+    write_learning_curve(name, result.records)
+    write_parities(name, result.reference, result.predicted)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from miniff.ml import processes_of_torchrun
+from miniff.ml_util._charge_fit import ChargeFitWorkflow
 from miniff.ml_util._fit import FitWorkflow
 from miniff.ml_util._jobfile import Job, job_from_mapping, read_job_file
 from miniff.ml_util._md import MdWorkflow
@@ -19,6 +20,7 @@ from miniff.ml_util._validation import check_job
 __all__ = ["WORKFLOWS", "exec_workflows", "run_job_file"]
 
 WORKFLOWS: dict[str, type] = {
+    "charge-fit": ChargeFitWorkflow,
     "fit": FitWorkflow,
     "test-direct": OneShotWorkflow,
     "test-relax": RelaxTestWorkflow,

@@ -8,6 +8,7 @@ import numpy as np
 
 from miniff.kernel import Cell, compute_images
 from miniff.ml import Dataset, Processes, learn_cauldron, stored_dataset
+from miniff.ml_util._charge_use import ChargeUse
 from miniff.ml_util._deals import Deal, deal_evenly, pairs_of
 from miniff.ml_util._estimate import PROGRAM, REFERENCES, STRUCTURE, Demand, count, of_step
 from miniff.ml_util._progress import Reporter
@@ -29,12 +30,14 @@ class Learning:
         functions: Of each species.
         processes: Each computes those of its share.
         cache: A folder for files with them; None to have them in memory.
+        charges: What is done with charges, if anything.
         files: What became of how many files of this process.
     """
 
     functions: Mapping[str, Sequence[FunctionPotential]]
     processes: Processes
     cache: str | None = None
+    charges: ChargeUse | None = None
     files: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -63,8 +66,19 @@ class Learning:
                 "descriptors": 0.0 if is_cached else sum(c.descriptors for c in own.values()),
                 "references": REFERENCES * n_atoms / self.processes.size,
                 "networks at work": of_step(own["train"], ATOMS_OF_PART, n_models),
+                **self._of_charges(groups),
             }
         )
+
+    def _of_charges(self, groups: Mapping[str, Sequence[Cell]]) -> dict[str, float]:
+        """The memory of what is done with charges."""
+        if self.charges is None:
+            return {}
+        total = 0.0
+        for name, cells in groups.items():
+            sizes = np.array([cell.size for cell in cells], np.int64)
+            total += self.charges.bytes_for(sizes, derivatives=name != "rest")
+        return {"charges": total / self.processes.size}
 
     def of(self, cells: Sequence[Cell], *, derivatives: bool = True) -> list[tuple[Dataset, Deal]]:
         """Of structures, part by part."""
@@ -76,7 +90,10 @@ class Learning:
         for deal in deal_evenly(work, sizes, ATOMS_OF_PART, size):
             part, rest = rest[: len(deal.owner)], rest[len(deal.owner) :]
             own = [part[s] for s in deal.structures(rank)]
-            learned.append((self._dataset(own, derivatives=derivatives), deal))
+            dataset = self._dataset(own, derivatives=derivatives)
+            if self.charges is not None:
+                dataset = self.charges.attached(dataset, own, derivatives=derivatives)
+            learned.append((dataset, deal))
         return learned
 
     def _dataset(self, cells: Sequence[Cell], *, derivatives: bool) -> Dataset:

@@ -3,6 +3,7 @@
     L = w_energy  mean over structures  of ((E - E_ref) / N)^2
       + w_forces  mean over components  of (F - F_ref)^2
       + w_stress  mean over components  of (s + p 1 - s_ref)^2  +  w_stress FREEDOM p^2
+      + w_charges mean over atoms       of (q - q_ref)^2, where charges are learned
 
 All in physical units, over what the references have. Each mean counts its own numbers, by the
 weights of their structures, so that no padding and no missing value takes part, and large
@@ -30,6 +31,8 @@ __all__ = [
     "FREEDOM",
     "LOSS_TERMS",
     "LossWeights",
+    "charge_count",
+    "charge_term",
     "loss_terms",
     "reference_weights",
     "term_counts",
@@ -44,16 +47,17 @@ FREEDOM = 0.01
 
 @dataclass(frozen=True)
 class LossWeights:
-    """What a mean square error of one unit costs, of energy per atom, forces and stress."""
+    """What a mean square error of one unit costs, of energy per atom, forces, stress, charges."""
 
     energy: float = 1.0
     forces: float = 0.0
     stress: float = 0.0
+    charges: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in LOSS_TERMS:
+        for name in (*LOSS_TERMS, "charges"):
             check_not_negative(f"w_{name}", getattr(self, name))
-        if self.energy == self.forces == self.stress == 0:
+        if self.energy == self.forces == self.stress == self.charges == 0:
             raise ValueError("all weights are 0 but one of them must not be")
 
     @property
@@ -61,17 +65,24 @@ class LossWeights:
         """Whether forces or stress have a weight."""
         return self.forces > 0 or self.stress > 0
 
-    def where_known(self, counts: Float[Tensor, " 3"]) -> "LossWeights":
+    def where_known(self, counts: Float[Tensor, " 3"], n_charges: float = 0.0) -> "LossWeights":
         """Without the terms that have no references, which need not be computed.
+
+        Args:
+            counts: What :func:`term_counts` gives.
+            n_charges: What :func:`charge_count` gives.
 
         Raises:
             ValueError: Nothing is left.
         """
         own = (self.energy, self.forces, self.stress)
-        known = [w if float(n) > 0 else 0.0 for w, n in zip(own, counts, strict=True)]
-        if not any(known):
+        energy, forces, stress = (
+            w if float(n) > 0 else 0.0 for w, n in zip(own, counts, strict=True)
+        )
+        charges = self.charges if n_charges > 0 else 0.0
+        if not any((energy, forces, stress, charges)):
             raise ValueError("the data set has no references for what the weights ask for")
-        return LossWeights(*known)
+        return LossWeights(energy, forces, stress, charges)
 
     def sum_of(self, means: Float[Tensor, " 3"]) -> Float[Tensor, ""]:
         """The loss from the mean square errors; those without a weight may be nan."""
@@ -114,6 +125,25 @@ def loss_terms(
             squares = torch.where(known, error, 0.0).square()
             sums.append((squares * weight).sum())
     return torch.stack(sums)
+
+
+def charge_count(dataset: Dataset) -> float:
+    """Charges that are known, counted by the weights of their structures."""
+    data = dataset.charges
+    if data is None:
+        return 0.0
+    known = ~torch.isnan(data.reference)
+    return float((known * data.weight[data.structure]).sum())
+
+
+def charge_term(prediction: Prediction, dataset: Dataset) -> Float[Tensor, ""]:
+    """The sum of squared errors of the charges, by weights of structures."""
+    data = dataset.charges
+    assert data is not None
+    assert prediction.charges is not None
+    known = ~torch.isnan(data.reference)
+    squares = torch.where(known, prediction.charges - data.reference, 0.0).square()
+    return (squares * data.weight[data.structure]).sum()
 
 
 def _difference(predicted: Tensor | None, reference: Tensor | None) -> Tensor | None:

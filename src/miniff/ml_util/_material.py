@@ -11,7 +11,7 @@ from miniff.ml_util._outputs import refuse_unwritable
 from miniff.ml_util._settings import versions
 from miniff.potentials import Potential, refuse_uncovered_species
 
-__all__ = ["Material", "read_material", "read_material_to_move"]
+__all__ = ["Material", "chosen_cell", "read_material", "read_material_to_move"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Material:
 
     def potentials_for(self, cell: Cell) -> list[Potential]:
         """Those that can act in a structure: others name elements that it does not have."""
-        return [p for p in self.potentials if set(p.species) <= set(cell.values)]
+        return [p for p in self.potentials if p.acts_in(cell.values)]
 
 
 def read_material(
@@ -87,3 +87,15 @@ def _material(
         "potentials_sha256": hash_of_files(fn_potentials),
     }
     return Material(cells, loaded, ignore_missing_species, provenance)
+
+
+def chosen_cell(cells: list[Cell], index: int | None, files: str) -> Cell:
+    """One structure of the files."""
+    if index is None and len(cells) > 1:
+        raise ValueError(f"{files}: there are {len(cells)} structures: say which one by `index`")
+    place = 0 if index is None else index
+    if not -len(cells) <= place < len(cells):
+        raise ValueError(
+            f"{files}: `index` is {index} but must be in [{-len(cells)}, {len(cells)})"
+        )
+    return cells[place]

@@ -24,7 +24,7 @@ from miniff.ml_util._extrapolation import (
     tell_frames,
     telling,
 )
-from miniff.ml_util._material import Material, read_material_to_move
+from miniff.ml_util._material import Material, chosen_cell, read_material_to_move
 from miniff.ml_util._md_table import averages, largest_extrapolation
 from miniff.ml_util._outputs import write_json
 from miniff.ml_util._progress import CountProgress, Level, Reporter
@@ -107,7 +107,7 @@ class MdWorkflow:
         material = read_material_to_move(
             fn_cells, potentials, ignore_missing_species=ignore_missing_species, seed=self.seed
         )
-        cell = _chosen(material.cells, index, ", ".join(names_of(fn_cells)))
+        cell = chosen_cell(material.cells, index, ", ".join(names_of(fn_cells)))
         if repeat != [1, 1, 1]:
             cell = cell.repeated(*repeat)
         return PreparedMd(self.log, self.seed, material, cell)
@@ -396,15 +396,3 @@ class _Seen:
         energy = f"{state.energy / max(len(state.positions), 1):.4f} eV/atom"
         short = f"{state.temperature:.0f} K{pressure}, {energy}{drift}{speed}"
         self._progress.update(state.step, f"step {state.step}/{self._n_steps}: {short}", short)
-
-
-def _chosen(cells: list[Cell], index: int | None, files: str) -> Cell:
-    """One structure of the files."""
-    if index is None and len(cells) > 1:
-        raise ValueError(f"{files}: there are {len(cells)} structures: say which one by `index`")
-    place = 0 if index is None else index
-    if not -len(cells) <= place < len(cells):
-        raise ValueError(
-            f"{files}: `index` is {index} but must be in [{-len(cells)}, {len(cells)})"
-        )
-    return cells[place]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,10 +14,32 @@ from torch import Tensor, nn
 
 from miniff.ml import Dataset, Normalization, Prediction, Processes, forward_committee
 from miniff.ml_util._deals import Deal
-from miniff.ml_util._loss import FREEDOM, LossWeights, loss_terms, term_counts
+from miniff.ml_util._loss import (
+    FREEDOM,
+    LossWeights,
+    charge_count,
+    charge_term,
+    loss_terms,
+    term_counts,
+)
 from miniff.potentials import Precision
 
-__all__ = ["Objective"]
+__all__ = ["Forward", "Objective"]
+
+
+@runtime_checkable
+class Forward(Protocol):
+    """What models say of a data set; :func:`miniff.ml.forward_committee`, for one."""
+
+    def __call__(
+        self,
+        members: Sequence[Sequence[nn.Module]],
+        dataset: Dataset,
+        grad: bool,
+        normalization: Normalization,
+        *,
+        precision: Precision,
+    ) -> list[Prediction]: ...
 
 
 @dataclass(frozen=True)
@@ -27,7 +50,7 @@ class Objective:
     pressure in units of `pressure_unit`; see :mod:`miniff.ml_util._loss`.
 
     Attributes:
-        networks: One per species: the form, whose parameters are put in.
+        networks: One per species, or what `forward` takes: the form, whose parameters are put in.
         parts: The training set.
         normalization: What the networks see and give.
         weights: Of the terms of the loss.
@@ -37,6 +60,7 @@ class Objective:
         processes: Those that have a share of the parts; this one alone by default. Methods say if
             all must call them.
         deals: Who has what of each part; all is this process's by default.
+        forward: What the models are.
     """
 
     networks: Sequence[nn.Module]
@@ -47,6 +71,7 @@ class Objective:
     precision: Precision = "double"
     processes: Processes = field(default_factory=Processes)
     deals: Sequence[Deal] = ()
+    forward: Forward = forward_committee
 
     def __post_init__(self) -> None:
         if not self.deals:
@@ -60,6 +85,14 @@ class Objective:
         """
         own = torch.stack([term_counts(part) for part in self.parts])
         return torch.from_numpy(self.processes.sum(own.double().numpy()))
+
+    @cached_property
+    def charge_counts(self) -> Float64[ndarray, " n_parts"]:
+        """Charges that are known in each part; see :func:`charge_count`.
+
+        All processes must ask for it the first time.
+        """
+        return self.processes.sum(np.array([charge_count(part) for part in self.parts]))
 
     def start(self, networks: Sequence[nn.Module]) -> Float64[ndarray, " n_parameters"]:
         """The numbers for given networks, without a pressure."""
@@ -83,11 +116,12 @@ class Objective:
         self.processes.refuse_drift(points)
         chosen = list(range(len(self.parts)) if parts is None else parts)
         counts = self.counts[chosen].sum(0)
-        weights = self.weights.where_known(counts)
+        n_charges = float(self.charge_counts[chosen].sum())
+        weights = self.weights.where_known(counts, n_charges)
         models = [_Model.at(self.networks, point, self.pressure_unit) for point in points]
         losses = np.zeros(len(models))
         for part in [self.parts[i] for i in chosen if len(self.parts[i])]:
-            predictions = forward_committee(
+            predictions = self.forward(
                 [model.networks for model in models],
                 part,
                 weights.needs_gradient and part.derivatives is not None,
@@ -98,6 +132,12 @@ class Objective:
                 weights.sum_of(loss_terms(prediction, part, model.pressure) / counts)
                 for model, prediction in zip(models, predictions, strict=True)
             ]
+            if weights.charges > 0:
+                cost = weights.charges / n_charges
+                own = [
+                    loss + cost * charge_term(prediction, part)
+                    for loss, prediction in zip(own, predictions, strict=True)
+                ]
             total = torch.stack(own).sum()
             if total.requires_grad:
                 total.backward()
@@ -118,7 +158,7 @@ class Objective:
         with torch.no_grad():
             members = [model.networks for model in models]
             has = part.derivatives is not None
-            return forward_committee(
+            return self.forward(
                 members, part, grad and has, self.normalization, precision=self.precision
             )
 

@@ -1,7 +1,7 @@
 """The workflow `test-direct`: potentials against reference values, structure by structure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -15,10 +15,12 @@ from miniff.io import StructureError
 from miniff.kernel import Cell, compute_images
 from miniff.kernel._mapping import in_chunks
 from miniff.ml import (
+    ChargePotential,
     NNPotential,
     committee_members,
     processes_of_torchrun,
 )
+from miniff.ml_util._charge_use import labelled_by
 from miniff.ml_util._data_files import SetFiles
 from miniff.ml_util._deals import deal_evenly, gathered, gathered_atoms
 from miniff.ml_util._errors import Errors, Properties, compare
@@ -86,6 +88,7 @@ class OneShotWorkflow:
         fn_cells: SetFiles,
         potentials: InputFile = "potentials.pt",
         ignore_missing_species: bool = False,
+        charges_key: str = "charges",
     ) -> "PreparedOneShot":
         """Reads structures and potentials.
 
@@ -94,6 +97,8 @@ class OneShotWorkflow:
                 must be a mapping of ``files``, ``length_unit`` and ``energy_unit``.
             potentials: The file that `fit` saved.
             ignore_missing_species: Let atoms that no potential is for have no energy.
+            charges_key: What structures call the charges of their atoms, with which those of
+                potentials that have learned charges are compared.
 
         Raises:
             ValueError: Files that cannot be used, or atoms that no potential is for.
@@ -101,6 +106,8 @@ class OneShotWorkflow:
         material = read_material(
             fn_cells, potentials, ignore_missing_species=ignore_missing_species, seed=self.seed
         )
+        if charges_key != "charges":
+            material = replace(material, cells=labelled_by(material.cells, charges_key))
         return PreparedOneShot(self, material)
 
 
@@ -273,6 +280,7 @@ def _predict(
         energy=result.energy,
         forces=-result.gradient,
         stress=stress_from_strain_derivative(result.strain_derivative, volume),
+        charges=np.zeros(0) if result.charges is None else result.charges,
     )
 
 
@@ -280,7 +288,7 @@ def _grades(potentials: Sequence[Potential], table: PairTable) -> Float64[ndarra
     """In double precision, whatever the forces are in."""
     grades = np.full((table.n_atoms, 2), np.nan)
     for potential in potentials:
-        if isinstance(potential, NNPotential):
+        if isinstance(potential, NNPotential | ChargePotential):
             np.fmax(grades, potential.grades(table), out=grades)
     return grades
 

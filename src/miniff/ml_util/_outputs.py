@@ -30,16 +30,22 @@ __all__ = [
 def reference_properties(dataset: Dataset) -> Properties:
     """The references of a data set, nan where there is none."""
     reference = dataset.per_cell_dataset
-    return _properties(dataset, reference.energy, reference.gradient, reference.stress)
+    charges = None if dataset.charges is None else dataset.charges.reference
+    return _properties(dataset, reference.energy, reference.gradient, reference.stress, charges)
 
 
 def predicted_properties(dataset: Dataset, prediction: Prediction) -> Properties:
     """A prediction for a data set, in the same form."""
-    return _properties(dataset, prediction.energy, prediction.gradient, prediction.stress)
+    own = prediction.energy, prediction.gradient, prediction.stress, prediction.charges
+    return _properties(dataset, *own)
 
 
 def _properties(
-    dataset: Dataset, energy: Tensor, gradient: Tensor | None, stress: Tensor | None
+    dataset: Dataset,
+    energy: Tensor,
+    gradient: Tensor | None,
+    stress: Tensor | None,
+    charges: Tensor | None,
 ) -> Properties:
     n_atoms = dataset.n_atoms()[:, 0].detach().numpy().round().astype(np.int64)
     return Properties(
@@ -49,6 +55,7 @@ def _properties(
         if gradient is None
         else -gradient.detach().numpy(),
         stress=np.full((len(n_atoms), 6), np.nan) if stress is None else stress.detach().numpy(),
+        charges=np.zeros(0) if charges is None else charges.detach().numpy(),
     )
 
 
@@ -103,7 +110,7 @@ def write_parities(
 
 
 def _is_known(properties: Properties) -> bool:
-    values = (properties.energy, properties.forces, properties.stress)
+    values = (properties.energy, properties.forces, properties.stress, properties.charges)
     return any(not np.isnan(each).all() for each in values)
 
 
@@ -138,6 +145,8 @@ def write_predictions(
         own = slice(first[s], first[s + 1])
         known = cell.to_structure()
         arrays = {**known.arrays, "forces_pred": predicted.forces[own]}
+        if not np.isnan(predicted.charges[own]).any():
+            arrays["charges_pred"] = predicted.charges[own]
         if spread is not None:
             info["energy_std"] = float(spread.energy[s])
             arrays["forces_std"] = spread.forces[own]

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from miniff.ml import NNPotential, committee_members
+from miniff.ml import ChargePotential, NNPotential, committee_members
 from miniff.ml_util._progress import Reporter
 from miniff.potentials import Potential
 
@@ -47,13 +47,23 @@ def _written(path: str, name: str, make: "Callable[[], Report]") -> str:
 def made_of(potentials: Sequence[Potential]) -> str:
     """Potentials in a few words: ``4 networks for O and Ti``."""
     networks = [p for p in potentials if isinstance(p, NNPotential)]
-    formulas = len(potentials) - len(networks)
-    besides = f"{formulas} formula{'s' if formulas > 1 else ''}"
+    charges = [p for p in potentials if isinstance(p, ChargePotential)]
+    formulas = len(potentials) - len(networks) - len(charges)
+    parts = [f"learned charges of {', '.join(p.species)}{_seen(p)}" for p in charges]
+    parts += [f"{formulas} formula{'s' if formulas > 1 else ''}"] if formulas else []
+    besides = " and ".join(parts)
     if not networks:
-        return besides if formulas else "no potential"
+        return besides or "no potential"
     n = max(len(committee_members(networks)), 1)
     species = [str(p.tag) for p in networks]
     listed = " and ".join([", ".join(species[:-1]), species[-1]] if len(species) > 1 else species)
     each = "each of " if len(species) > 1 else ""
     text = f"{n} network{'s' if n > 1 else ''} for {each}{listed}"
-    return f"{text} beside {besides}" if formulas else text
+    return f"{text} beside {besides}" if besides else text
+
+
+def _seen(charges: ChargePotential) -> str:
+    if not charges.energy_networks:
+        return ""
+    n = len(charges.members())
+    return f", seen by {n} network{'s' if n > 1 else ''} for each"

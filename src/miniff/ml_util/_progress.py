@@ -35,6 +35,7 @@ SHOWN = {
     "forces": ("forces", "meV/Å", 1e3),
     "stress": ("stress", "MPa", 1 / factor("MPa")),
     "stress_shear": ("shear stress", "MPa", 1 / factor("MPa")),
+    "charges": ("charges", "e", 1.0),
 }
 """Title, unit and factor from eV and angstrom of each property."""
 LINE_EVERY_S = 10.0
@@ -78,7 +79,7 @@ class EpochRecord:
 def error_text(errors: Errors) -> str:
     """Root mean square errors on one line."""
     parts = []
-    for name in ("energy", "forces", "stress"):
+    for name in ("energy", "forces", "stress", "charges"):
         error: PropertyError | None = getattr(errors, name)
         if error is not None:
             parts.append(f"{_number(error.rmse * SHOWN[name][2])} {SHOWN[name][1]}")
@@ -179,10 +180,13 @@ class Reporter:
         """Mean absolute / root mean square errors, one row per set of structures."""
         table = Table(title=f"{title} (MAE / RMSE)", title_justify="left")
         table.add_column("set")
-        for name in PROPERTIES:
+        known = {n for n in PROPERTIES if any(getattr(own, n) for own in rows.values())}
+        of_energies = [] if known == {"charges"} else PROPERTIES[:-1]
+        shown = [*of_energies, *(known & {"charges"})]
+        for name in shown:
             table.add_column(f"{SHOWN[name][0]}\n{SHOWN[name][1]}", justify="right")
         for row, errors in rows.items():
-            table.add_row(row, *(_cell(errors, name) for name in PROPERTIES))
+            table.add_row(row, *(_cell(errors, name) for name in shown))
         self.show_table(table)
 
     @contextmanager

@@ -64,6 +64,7 @@ class Residuals:
         counts = objective.counts.sum(0)
         self._objective = objective
         self._weights: LossWeights = objective.weights.where_known(counts)
+        assert self._weights.charges == 0, "errors of charges have no rows"
         own = (self._weights.energy, self._weights.forces, self._weights.stress)
         self._costs = [w / float(n) if w > 0 else 0.0 for w, n in zip(own, counts, strict=True)]
         self.n_known = float(sum(n for w, n in zip(own, counts.tolist(), strict=True) if w > 0))

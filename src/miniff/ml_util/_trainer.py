@@ -60,7 +60,7 @@ class Predictor:
     def reference(self, name: str) -> Properties:
         """Of a set; all processes must call it."""
         parts = [reference_properties(part) for part in self.datasets[name]]
-        return self._whole(name, parts)
+        return self.baseline.restored(name, self._gathered(name, parts))
 
     def predicted(self, name: str, points: Sequence[ndarray], *, grad: bool) -> list[Properties]:
         """Of a set, by each model; all processes must call it."""
@@ -68,12 +68,15 @@ class Predictor:
             [predicted_properties(part, p) for p in self.objective.predict(points, part, grad=grad)]
             for part in self.datasets[name]
         ]
-        return [self._whole(name, parts) for parts in zip(*by_part, strict=True)]
+        return [
+            self.baseline.added(name, self._gathered(name, parts))
+            for parts in zip(*by_part, strict=True)
+        ]
 
-    def _whole(self, name: str, parts: Sequence[Properties]) -> Properties:
-        """Of all processes, with the baseline."""
+    def _gathered(self, name: str, parts: Sequence[Properties]) -> Properties:
+        """Of all processes."""
         own, processes = Properties.join(parts), self.objective.processes
-        return self.baseline.added(name, gathered(own, self.deals[name], processes))
+        return gathered(own, self.deals[name], processes)
 
 
 class Trainer:
@@ -255,8 +258,12 @@ def typical_loss(reference: Properties, predicted: Properties, weights: LossWeig
     loss += weights.stress * _means(
         np.square(predicted.stress - reference.stress).ravel(), of_component, n
     )
+    if weights.charges > 0:
+        off = np.square(predicted.charges - reference.charges)
+        loss += weights.charges * _means(off, of_atom, n)
     labelled = ~np.isnan(reference.energy) | ~np.isnan(reference.stress).all(axis=1)
     labelled[of_atom[~np.isnan(reference.forces).all(axis=1)]] = True
+    labelled[of_atom[~np.isnan(reference.charges) & (weights.charges > 0)]] = True
     return float(np.median(loss[labelled])) if labelled.any() else float("nan")
 
 

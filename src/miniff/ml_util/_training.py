@@ -13,16 +13,11 @@ from pydantic import JsonValue
 from torch import nn
 
 from miniff import _core
-from miniff.ml import (
-    Dataset,
-    Mean,
-    Normalization,
-    Processes,
-    potentials_from_ml_data,
-    save_potentials,
-)
+from miniff.ml import Dataset, Normalization, Processes, save_potentials
 from miniff.ml._checkpoint import Checkpoint
 from miniff.ml_util._baseline import Baseline
+from miniff.ml_util._charge_choice import conflict_of_charges
+from miniff.ml_util._charge_use import refuse_unlike_totals
 from miniff.ml_util._data import Split
 from miniff.ml_util._deals import Deal
 from miniff.ml_util._errors import Properties
@@ -33,8 +28,9 @@ from miniff.ml_util._estimate import (
     of_predictions,
     tables_of,
 )
-from miniff.ml_util._fit_page import PAGE, Preparation, coverage_of, fit_report
-from miniff.ml_util._fit_result import NAME, FitResult, write_fit
+from miniff.ml_util._fit_model import FitModel, Learned
+from miniff.ml_util._fit_page import Preparation, coverage_of, fit_report
+from miniff.ml_util._fit_result import FitResult, write_fit
 from miniff.ml_util._loss import LossWeights
 from miniff.ml_util._objective import Objective
 from miniff.ml_util._optimizers import (
@@ -75,9 +71,10 @@ class PreparedFit:
         normalization: From the training set.
         ranges: Of the descriptors of each species in the training set.
         moments: The same, of their mean and covariance.
-        members: For each model a network per species; :meth:`run` gives them the best parameters.
+        members: For each model its networks; :meth:`run` gives them the best parameters.
         default_n_epochs: How long to train if it is not said.
         baseline: Potentials whose part is taken from the references in ``datasets``.
+        model: What the networks stand for.
         settings: What :meth:`FitWorkflow.prepare` was called with.
         provenance: Seed, versions and hash of the data.
         preparation: What happened until now, for the report.
@@ -93,9 +90,10 @@ class PreparedFit:
     normalization: Normalization
     ranges: Sequence[Float64[ndarray, "2 _"]]
     moments: Sequence[TrainingMoments]
-    members: list[list[nn.Sequential]]
+    members: list[list[nn.Module]]
     default_n_epochs: int
     baseline: Baseline
+    model: FitModel
     settings: Mapping[str, object]
     provenance: Mapping[str, object]
     preparation: Preparation = field(default_factory=Preparation)
@@ -111,6 +109,7 @@ class PreparedFit:
         w_energy: NonNegative = 1.0,
         w_forces: NonNegative = 0.02,
         w_stress: NonNegative = 0.2,
+        w_charges: NonNegative = 0.0,
         free_pressure: bool = True,
         patience: Count | None = None,
         checkpoint_s: NonNegative = 60.0,
@@ -134,6 +133,8 @@ class PreparedFit:
             w_energy: Cost of a mean square error of 1 in the energy per atom (1/energy^2).
             w_forces: Cost of a mean square error of 1 in the forces ((length/energy)^2).
             w_stress: Cost of a mean square error of 1 in the stress ((length^3/energy)^2).
+            w_charges: Cost of a mean square error of 1 in the charges (1/charge^2), where charges
+                are learned; by default energies alone, forces and stress teach them.
             free_pressure: Let one pressure be added to all stresses where energies ask for it: what
                 plane waves that are cut off leave on the diagonal no potential can follow. Where
                 all structures have the same volume per atom, energies do not ask.
@@ -153,22 +154,27 @@ class PreparedFit:
             optimizer=optimizer,
             optimizer_kwargs=optimizer_kwargs,
             batch_size=batch_size,
-            weights=LossWeights(w_energy, w_forces, w_stress),
+            weights=LossWeights(w_energy, w_forces, w_stress, w_charges),
             free_pressure=free_pressure,
             checkpoint_s=checkpoint_s,
             save=save,
         )
-        for at, what in conflict_of_dtype(self.dtype, optimizer):
+        conflicts = conflict_of_charges(self.settings.get("charges"), optimizer, w_charges)
+        for at, what in [*conflict_of_dtype(self.dtype, optimizer), *conflicts]:
             raise ValueError(f"`{'.'.join(at)}` {what}")
+        return self.carried_out(choices)
+
+    def carried_out(self, choices: RunChoices) -> "FitResult":
+        """What :meth:`run` does, with arguments that were checked."""
         course = Course.of(
-            optimizer,
+            choices.optimizer,
             self.deals["train"],
             n_epochs=choices.n_epochs,
             seed=int(str(self.provenance["seed"])),
-            batch_size=batch_size,
+            batch_size=choices.batch_size,
         )
         with Reporter(
-            NAME, level=self.log, append=True, silent=not self.processes.is_first
+            self.model.name, level=self.log, append=True, silent=not self.processes.is_first
         ) as reporter:
             result = self._cut(course)._train(choices, course, reporter)
             self.processes.wait()  # until the files are written
@@ -207,11 +213,11 @@ class PreparedFit:
         reporter.table("Errors", result.errors)
         report_pressure(reporter, result)
         if self.processes.is_first:
-            write_fit(result, self.provenance, self.preparation.findings)
+            write_fit(self.model.name, result, self.provenance, self.preparation.findings)
             before = self.preparation.went_on(reporter.warnings, watch.seconds)
             write_page(
-                PAGE,
-                NAME,
+                self.model.page,
+                self.model.name,
                 lambda: fit_report(
                     result,
                     self.cells,
@@ -277,8 +283,17 @@ class PreparedFit:
             precision=PRECISIONS[self.dtype],
             processes=self.processes,
             deals=self.deals["train"],
+            forward=self.model.forward,
         )
-        weights = wanted.where_known(objective.counts.sum(0))
+        n_charges = float(objective.charge_counts.sum())
+        if wanted.charges > 0:
+            if n_charges == 0:
+                raise ValueError(
+                    f"`w_charges` is {wanted.charges} but no structure for training has charges"
+                )
+            for cells in self.cells.sets.values():
+                refuse_unlike_totals(cells, str(self.settings["charges_key"]))
+        weights = wanted.where_known(objective.counts.sum(0), n_charges)
         told = energies_tell_pressure(objective.parts, self.processes)
         is_free = free_pressure and weights.stress > 0 and weights.energy > 0 and told
         typical = typical_stress(objective.parts, self.processes)
@@ -298,7 +313,7 @@ class PreparedFit:
             "run": dict(settings),
             **self.provenance,
         }
-        path, writes = Path(f"{NAME}.checkpoint"), self.processes.is_first
+        path, writes = Path(f"{self.model.name}.checkpoint"), self.processes.is_first
         return Checkpoint(path, run, every_s, writes)
 
     def _demand(self, optimizer: OptimizerName, options: Any, course: Course) -> Demand:
@@ -376,14 +391,8 @@ class PreparedFit:
     def _potentials(self, objective: Objective, best: Sequence[Best]) -> list[Potential]:
         """The baseline and the networks, whose sum is what was fitted."""
         models = [objective.trained(one.point) for one in best]
-        networks = [
-            own[0] if len(own) == 1 else Mean(own) for own in map(list, zip(*models, strict=True))
-        ]
-        part = self.datasets["train"][0]
-        made = potentials_from_ml_data(
-            networks, part, self.normalization, self.ranges, self.moments
-        )
-        return [*self.baseline.potentials, *made]
+        of = Learned(self.datasets["train"][0], self.normalization, self.ranges, self.moments)
+        return self.model.potentials(self.baseline.potentials, models, of)
 
 
 PRESSURE_UNIT = 5.0

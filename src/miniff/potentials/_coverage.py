@@ -33,8 +33,9 @@ def refuse_uncovered_species(
     """Refuse atoms that no potential gives an energy to.
 
     A potential without a tag gives one to all; a tagged one to its first species. Beside networks
-    what has no tag is a baseline: an atom needs more than that. No potential at all is no energy at
-    all, and is not refused.
+    what has no tag is a baseline, and so is the interaction of learned charges: an atom needs more
+    than that. No potential at all is no energy at all, and is not refused; neither are learned
+    charges alone.
 
     Args:
         potentials: Their energies are summed.
@@ -44,9 +45,9 @@ def refuse_uncovered_species(
     learned = any(p.is_learned for p in potentials)
     if not potentials or (any(not p.species for p in potentials) and not learned):
         return
-    covered = sorted({p.species[0] for p in potentials if p.species})
+    covered = sorted({name for p in potentials for name in p.centres})
     missing = sorted(set(names) - set(covered))
-    if missing:
+    if missing and covered:
         raise ValueError(
             f"{where} has atoms of {', '.join(missing)} but the potentials give energies only to "
             f"atoms of {', '.join(covered)}; add potentials, or let such atoms have none with "
@@ -56,7 +57,7 @@ def refuse_uncovered_species(
 
 def refuse_unknown_species(potentials: Sequence[Potential], names: Sequence[str]) -> None:
     """Refuse potentials for species that are absent: a misspelt name would give a silent zero."""
-    for potential in potentials:
+    for potential in [p for p in potentials if not p.acts_in(names)]:
         for name in potential.species:
             if name not in names:
                 raise ValueError(

@@ -2,7 +2,7 @@
 long range, where it depends on the whole structure."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -87,6 +87,20 @@ class Potential(ABC):
     @abstractmethod
     def species(self) -> tuple[str, ...]:
         """Every species it names."""
+
+    @property
+    def centres(self) -> tuple[str, ...]:
+        """The species whose atoms it gives an energy of short range to, if it names any."""
+        return self.species[:1]
+
+    def training_sets(self, species: str) -> "list[TrainingSet]":
+        """What is known of the atoms of a species that it was fitted to."""
+        known = self.training is not None and self.species == (species,)
+        return [self.training] if known and self.training is not None else []
+
+    def acts_in(self, names: Collection[str]) -> bool:
+        """Whether it can act in a structure of these species: all that it names are there."""
+        return set(self.species) <= set(names)
 
     @abstractmethod
     def copy(self, tag: str | None) -> "Potential":

@@ -1,5 +1,6 @@
 """Plots: an ``ax`` in, an ``ax`` out; nothing is shown or saved behind the caller's back."""
 
+from miniff.presentation._charges import plot_charges
 from miniff.presentation._convergence import plot_convergence
 from miniff.presentation._descriptors import plot_descriptors_2, plot_descriptors_3
 from miniff.presentation._distributions import plot_adf, plot_rdf
@@ -19,6 +20,7 @@ __all__ = [
     "labels_of",
     "new_axes",
     "plot_adf",
+    "plot_charges",
     "plot_convergence",
     "plot_data_set",
     "plot_descriptors_2",

@@ -48,9 +48,9 @@ def plot_convergence(
 ) -> list[Axes]:
     """Errors of the training and validation set in each epoch, on a logarithmic scale.
 
-    One panel for each of energy, forces and stress that was compared; the legend is in the first.
-    Draw another run into the same axes to compare the two: then a ``label`` names each, which has a
-    colour and a marker of its own, and lines of the validation sets are dashed.
+    One panel for each of energy, forces, stress and charges that was compared; the legend is in the
+    first. Draw another run into the same axes to compare the two: then a ``label`` names each,
+    which has a colour and a marker of its own, and lines of the validation sets are dashed.
 
     Args:
         records: One for each epoch: ``FitResult.records``, or ``records`` of ``fit.json``.
@@ -60,7 +60,7 @@ def plot_convergence(
         axes: One for each panel; a new figure by default.
 
     Returns:
-        The axes, in the order energy, forces, stress.
+        The axes, in the order energy, forces, stress, charges.
 
     Raises:
         ValueError: No record or none that has errors, an unknown measure or scale, or another
@@ -73,7 +73,7 @@ def plot_convergence(
     panels = {quantity: _curves(plain, quantity, measure) for quantity in QUANTITIES}
     panels = {quantity: curves for quantity, curves in panels.items() if curves}
     if not panels:
-        raise ValueError("`records` have no errors of energy, forces or stress")
+        raise ValueError("`records` have no errors of energy, forces, stress or charges")
     drawn = _axes(len(panels), axes)
     if len(drawn) != len(panels):
         raise ValueError(

@@ -10,6 +10,7 @@ from numpy import ndarray
 
 from miniff.kernel import Cell, batch_rdf, compute_images
 from miniff.potentials import Potential
+from miniff.presentation._charges import charges_by_species, draw_charges
 from miniff.presentation._descriptors import plot_descriptors_2
 from miniff.presentation._potential import plot_potential_2
 from miniff.presentation._style import GREY, LINES, MARKERS, PALETTE, look, new_axes
@@ -30,7 +31,7 @@ MOST_PANELS, MOST_ENTRIES, LONGEST_ENTRY = 9, 6, 14
 
 
 def plot_data_set(cells: Sequence[Cell]) -> Figure:
-    """Energies over volumes, sizes of forces, and distances, whatever of them there is.
+    """Energies over volumes, sizes of forces, charges, and distances, whatever there is.
 
     Of the energies per atom, what a constant of each species explains (least squares) is taken
     away.
@@ -50,6 +51,9 @@ def plot_data_set(cells: Sequence[Cell]) -> Figure:
     with_forces = [cell for cell in cells if cell.meta.get("forces") is not None]
     if with_forces:
         panels.append(lambda ax: _draw_forces(ax, with_forces))
+    charges = charges_by_species(cells)
+    if charges:
+        panels.append(lambda ax: draw_charges(ax, charges))
     panels.append(lambda ax: _draw_distances(ax, cells))
     axes = _axes(len(panels))
     for panel, draw in zip(axes, panels, strict=True):
@@ -157,7 +161,8 @@ def plot_potentials(potentials: Sequence[Potential]) -> Figure | None:
     """
     descriptors = {
         str(one.tag): _some(list(one.descriptors))
-        for one in potentials
+        for whole in potentials
+        for one in getattr(whole, "charge_networks", [whole])
         if hasattr(one, "descriptors")
     }
     pairs = [one for one in potentials if _is_pair(one)]

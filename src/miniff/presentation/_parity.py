@@ -42,12 +42,12 @@ def plot_diagonal(
 
     Args:
         reference: Energies per atom (energy), components of forces (energy/length) or of stresses
-            (energy/length^3), of any shape; of several sets or groups by name. nan stands for what
-            has no reference and is left out.
+            (energy/length^3), or charges of atoms, of any shape; of several sets or groups by name.
+            nan stands for what has no reference and is left out.
         predicted: Of the same shape, for the same names.
-        quantity: What it is: ``"energy"``, ``"forces"`` or ``"stress"``.
-        unit: Name of the unit of the axes: eV, eV/angstrom or GPa by default.
-        error_unit: Name of the unit of the errors: meV, meV/angstrom or MPa by default.
+        quantity: What it is: ``"energy"``, ``"forces"``, ``"stress"`` or ``"charges"``.
+        unit: Name of the unit of the axes: eV, eV/angstrom, GPa or e by default.
+        error_unit: Name of the unit of the errors: meV, meV/angstrom, MPa or e by default.
         ax: Where to draw; a new figure by default.
 
     Raises:
@@ -85,7 +85,7 @@ def plot_parities(
     groups: Sequence[str] | None = None,
     axes: Sequence[Axes] | ndarray | None = None,
 ) -> list[Axes]:
-    """Energies, forces and stresses side by side, those of which there is a reference.
+    """Energies, forces, stresses and charges side by side, those of which there is a reference.
 
     Args:
         reference: ``ml_util.Properties`` as results of workflows have them, or what
@@ -100,10 +100,13 @@ def plot_parities(
     pairs = {}
     for quantity in QUANTITIES:
         x, y = (_values_by_name(each, quantity, groups) for each in (reference, predicted))
-        if any(np.isfinite(values).any() for values in x.values()):
+        is_known = any(np.isfinite(values).any() for values in x.values())
+        has_some = quantity != "charges" or any(np.isfinite(v).any() for v in y.values())
+        if is_known and has_some:  # most potentials have no charges
             pairs[quantity] = x, y
     if not pairs:
-        raise ValueError("there is no reference to compare with: neither energy, forces nor stress")
+        what = "neither energy, forces, stress nor charges"
+        raise ValueError(f"there is no reference to compare with: {what}")
     drawn = list(np.ravel(np.asarray(axes, object))) if axes is not None else _row(pairs)
     if len(drawn) != len(pairs):
         raise ValueError(
@@ -132,8 +135,8 @@ def _values_by_name(
         return {name: np.asarray(getattr(each, attribute)) for name, each in given.items()}
     if not isinstance(given, Labelled):
         raise TypeError(
-            f"a {type(given).__name__} is given but it must have n_atoms, energy_per_atom, forces "
-            "and stress: `labels_of` finds them in cells"
+            f"a {type(given).__name__} is given but it must have n_atoms, energy_per_atom, "
+            "forces, stress and charges: `labels_of` finds them in cells"
         )
     values = np.asarray(getattr(given, attribute))
     if groups is None:
@@ -143,7 +146,7 @@ def _values_by_name(
             f"{len(groups)} `groups` are given but there are {len(given.n_atoms)} structures"
         )
     of = np.asarray(groups, dtype=object)
-    of = np.repeat(of, given.n_atoms) if quantity == "forces" else of
+    of = np.repeat(of, given.n_atoms) if quantity in ("forces", "charges") else of
     return {name: values[of == name] for name in dict.fromkeys(groups)}
 
 

@@ -7,7 +7,7 @@ from miniff.presentation._units import Kind
 
 __all__ = ["QUANTITIES", "Quantity"]
 
-Quantity = Literal["energy", "forces", "stress"]
+Quantity = Literal["energy", "forces", "stress", "charges"]
 
 
 @dataclass(frozen=True)
@@ -31,4 +31,5 @@ QUANTITIES: dict[Quantity, Measured] = {
     "energy": Measured("energy", "eV", "meV", "/atom"),
     "forces": Measured("force", "eV/angstrom", "meV/angstrom"),
     "stress": Measured("stress", "GPa", "MPa"),
+    "charges": Measured("charge", "e", "e"),
 }

@@ -7,7 +7,7 @@ from miniff.units import UNITS, factor
 
 __all__ = ["Kind", "labelled", "printed", "size_of", "three_digits"]
 
-Kind = Literal["energy", "length", "force", "stress", "time"]
+Kind = Literal["energy", "length", "force", "stress", "charge", "time"]
 SIGNS = {"angstrom": "Å", "^3": "³"}
 
 

@@ -16,6 +16,8 @@ TOO_CLOSE = 0.5
 """Of the sum of covalent radii: no molecule and no compressed metal comes so near."""
 TOO_SHORT, TOO_LONG = 0.62, 1.4
 """Typical shortest distances, in the same unit, of data in another unit of length."""
+FEWEST_ATOMS = 4
+"""In structures whose bonds tell a unit: two atoms may be pulled apart."""
 NOBLE = ("He", "Ne", "Ar", "Kr", "Xe", "Rn")
 NET, LARGE_NET = 1e-3, 0.05
 """Noise of a force component that is told (energy/length), and which share of its size is much."""
@@ -52,11 +54,13 @@ def missing(survey: Survey) -> list[Finding]:
 
 def distances(survey: Survey) -> list[Finding]:
     """Atoms at one place or too close, and lengths in another unit."""
-    found = _unsearchable(survey)
-    close = [(k, s) for k, s, ratio in _ratios(survey) if ratio < TOO_CLOSE]
-    typical = _typical(survey)
-    if typical and not TOO_SHORT < typical < TOO_LONG:
-        return [*found, _other_unit(survey, typical)]
+    typical = {name: ratio for name, ratio in _typical(survey).items() if _is_odd(ratio)}
+    found = [*_unsearchable(survey), *(_other_unit(survey, *one) for one in typical.items())]
+    close = [
+        (k, s)
+        for k, s, ratio in _ratios(survey)
+        if ratio < TOO_CLOSE and survey.files[k] not in typical
+    ]
     if close:
         at, worst = min(close, key=lambda pair: pair[1].distance)
         where = _where(survey, sorted({k for k, _ in close}))
@@ -105,15 +109,23 @@ def _ratios(survey: Survey) -> Iterator[tuple[int, Shortest, float]]:
                 yield k, one, one.distance / radii
 
 
-def _typical(survey: Survey) -> float:
-    """Of the shortest bond of each structure over its covalent radii; 0 where there is none."""
+def _typical(survey: Survey) -> dict[str, float]:
+    """Of each file, what the shortest bond of a structure is, over its covalent radii."""
     least: dict[int, float] = {}
     for k, _, ratio in _ratios(survey):
-        least[k] = min(ratio, least.get(k, np.inf))
-    return float(np.median(list(least.values()))) if least else 0.0
+        if survey.sizes[k] >= FEWEST_ATOMS:
+            least[k] = min(ratio, least.get(k, np.inf))
+    by_file: dict[str, list[float]] = {}
+    for k, ratio in least.items():
+        by_file.setdefault(survey.files[k], []).append(ratio)
+    return {name: float(np.median(own)) for name, own in by_file.items()}
 
 
-def _other_unit(survey: Survey, typical: float) -> Finding:
+def _is_odd(ratio: float) -> bool:
+    return not TOO_SHORT < ratio < TOO_LONG
+
+
+def _other_unit(survey: Survey, name: str, typical: float) -> Finding:
     bohr = factor("bohr")
     short = typical < TOO_SHORT
     guess = (
@@ -125,10 +137,10 @@ def _other_unit(survey: Survey, typical: float) -> Finding:
     return Finding(
         "error",
         "unit of length",
-        f"the shortest bond of a structure is typically {typical:.2f} of the sum of covalent "
-        f"radii, where about 0.9 is usual: lengths look too {'short' if short else 'long'}, "
-        f"{guess}; lengths must be in angstrom",
-        _where(survey, range(len(survey.cells))),
+        f"the shortest bond of a structure in {name} is typically {typical:.2f} of the sum of "
+        f"covalent radii, where about 0.9 is usual: lengths look too {'short' if short else 'long'}"
+        f", {guess}; lengths must be in angstrom",
+        _where(survey, [k for k, own in enumerate(survey.files) if own == name]),
     )
 
 

@@ -79,6 +79,11 @@ class ReportedSet:
         """Predicted minus reference, [n_all_atoms, 3]; nan where there is no reference."""
         return np.asarray(self.predicted.forces - self.reference.forces)
 
+    @cached_property
+    def charge_errors(self) -> ndarray:
+        """Predicted minus reference, [n_all_atoms]; nan where either is not known."""
+        return np.asarray(self.predicted.charges - self.reference.charges)
+
 
 def _title(cell: Cell, number: int) -> str:
     source = str(cell.meta.get("source", f"structure {number}"))

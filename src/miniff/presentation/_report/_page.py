@@ -28,7 +28,7 @@ __all__ = ["is_report", "write_html"]
 MARK = '<meta name="generator" content="miniff">'
 MOST_BARS = 24
 """Groups that a figure bears; the table has all."""
-TITLES = {"energy": "Energy", "forces": "Forces", "stress": "Stress"}
+TITLES = {"energy": "Energy", "forces": "Forces", "stress": "Stress", "charges": "Charges"}
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ __all__ = ["Parity", "Words", "parity"]
 MOST_POINTS = 6000
 """In one figure: what a phone draws, and what keeps the page at a few megabytes."""
 COMPONENTS = {"forces": ("x", "y", "z"), "stress": ("xx", "yy", "zz", "yz", "xz", "xy")}
+OF_ATOMS = ("forces", "charges")
 GLYPHS = {"train": "circle", "validation": "square", "test": "triangle"}
 FRAME, STRIP, LEFT = SIZE - 74, 110, 64
 """Pixels: of the square, of the errors below it, of what stands left of both."""
@@ -131,9 +132,11 @@ def _points(
         )
         rows = len(reference)
         known = ~np.isnan(reference.reshape(rows, -1))
+        if quantity == "charges":  # which most potentials do not predict
+            known &= ~np.isnan(predicted.reshape(rows, -1))
         row, component = np.nonzero(known)
         whose = {"structure": first + row, "component": component}
-        if quantity == "forces":
+        if quantity in OF_ATOMS:
             whose["structure"] = first + each.structure[row]
             whose["atom"] = each.atom[row]
             whose["species"] = np.searchsorted(species, each.species)[row]
@@ -231,7 +234,7 @@ def _lines(quantity: Quantity) -> list[tuple[str, str]]:
         ("set", "@structure{set}"),
         ("group", "@structure{group}"),
     ]
-    if quantity == "forces":
+    if quantity in OF_ATOMS:
         lines.append(("atom", "@atom, @species{name}"))
     if quantity in COMPONENTS:
         lines.append(("component", "@component{name}"))

@@ -68,6 +68,7 @@ def error_table(sets: Sequence[ReportedSet]) -> Table:
         ("forces", "forces", lambda s: s.force_errors),
         ("stress", "stress", _stress_errors),
         ("shear stress", "stress", lambda s: _stress_errors(s)[:, SHEAR]),
+        ("charges", "charges", lambda s: s.charge_errors),
     ]
     shown = [c for c in columns if any((~np.isnan(c[2](s))).any() for s in sets)]
     heads = ["set", "structures", "atoms"]
@@ -94,10 +95,11 @@ def headline(sets: Sequence[ReportedSet], made: str) -> str:
     for title, quantity, off, values in (
         ("energy", "energy", told.energy_errors, np.asarray(told.reference.energy_per_atom)),
         ("forces", "forces", told.force_errors, np.asarray(told.reference.forces)),
+        ("charges", "charges", told.charge_errors, np.asarray(told.reference.charges)),
     ):
         if (~np.isnan(off)).any():
             parts.append(f"{_digits(np.nanmean(np.abs(off)), quantity)} in the {title}")
-            spread = np.nanstd(values) if quantity == "energy" else _rms(values)
+            spread = _rms(values) if quantity == "forces" else np.nanstd(values)
             without.append(f"{_digits(spread, quantity)}")
     if not parts:
         return f"{made}: there is no reference to compare with."
