@@ -39,10 +39,12 @@ MODEL: list[Potential] = [
 def main() -> None:
     """Writes train.xyz and test.xyz beside this folder."""
     rng = np.random.default_rng(0)
-    train = [*crystals(rng, 24), *melts(rng, 24), *pairs(12), *clusters(rng, 12)]
-    test = [*crystals(rng, 6), *melts(rng, 6), *pairs(7), *clusters(rng, 6), *slabs(rng, 6)]
+    train = [*crystals(rng, 24), *melts(rng, 24), *pairs(12, 14.0), *clusters(rng, 12)]
+    test = [*crystals(rng, 6), *melts(rng, 6), *pairs(7, 13.5), *clusters(rng, 6), *slabs(rng, 6)]
     for name, cells in (("train", train), ("test", test)):
-        Cell.save([labelled(cell) for cell in cells], str(Path(__file__).parents[1] / f"{name}.xyz"))
+        Cell.save(
+            [labelled(cell) for cell in cells], str(Path(__file__).parents[1] / f"{name}.xyz")
+        )
 
 
 def rock_salt(n: tuple[int, int, int], edge: float = 5.6) -> Cell:
@@ -90,12 +92,12 @@ def melts(rng: np.random.Generator, n: int) -> list[Cell]:
     return found
 
 
-def pairs(n: int) -> list[Cell]:
+def pairs(n: int, longest: float) -> list[Cell]:
     """One ion of each kind, from the bond to far beyond the reach of any descriptor."""
     box = np.eye(3)
     return [
         named(Cell(box, [[0, 0, 0], [r, 0, 0]], ["Na", "Cl"], pbc=False), "pair")
-        for r in np.geomspace(2.1, 14.0, n)
+        for r in np.geomspace(longest / 6.6, longest, n)
     ]
 
 
