@@ -87,7 +87,9 @@ class PairTable:
             self.neighbor,
             self.image_atom,
             self.image_shift,
+            self.periodic,
             self.charges,
+            self.total_charge,
         )
         return sum(array.nbytes for array in arrays) + 3 * 8 * self.n_images
 
