@@ -129,7 +129,7 @@ def test_no_validation_set_is_null(silicon: Path) -> None:
     [
         ("baseline: 3", "line 4: `fit.prepare.baseline` is 3 but must be text or a mapping or a"),
         ("baseline: []", "line 4: `fit.prepare.baseline`: no potential is given"),
-        ("baseline: nowhere.pt", "line 4: `fit.prepare.baseline`: `nowhere.pt` is not a known"),
+        ("baseline: nowhere.pt", "line 4: `fit.prepare.baseline`: there is no file `nowhere.pt`"),
         (
             "baseline: {family: ljj}",
             "line 4: `fit.prepare.baseline`: `ljj` is not a known family; did you mean `lj`?",
