@@ -211,7 +211,7 @@ def distances(
     mean: Float64[ndarray, " n_functions"],
     covariance: Float64[ndarray, "n_functions n_functions"],
 ) -> Float64[ndarray, " n_atoms"]:
-    """|F - mu| of atoms with these functions, as the head of this module has it.
+    """``|F - mu|`` of atoms with these functions, as the head of this module has it.
 
     Raises:
         ValueError: A covariance that is none.
