@@ -60,7 +60,7 @@ def ewald_cutoffs(
 ) -> tuple[float, float]:
     """Cutoffs for which the energy of a cell is right to within ``eps``.
 
-    The errors of the energy that Kolafa and Perram give (see :mod:`miniff.ewald`):
+    The errors of the energy that Kolafa and Perram give (see :func:`choose_splitting`):
 
         scale Q / (eta^2 a^1.5 sqrt(2 V)) exp(-eta^2 a^2)
         scale Q 2 eta / k (1 / sqrt(k V) + eta / pi) exp(-k^2 / 4 eta^2)
