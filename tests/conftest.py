@@ -1,9 +1,11 @@
 """What all tests share: checked annotations, reproducible examples, the reference data."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import jaxtyping
 import pytest
+import torch
 from hypothesis import settings
 
 # Before anything imports miniff: shapes and types stand in its signatures.
@@ -36,3 +38,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+
+
+@pytest.fixture(params=DEVICES)
+def device(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A device that torch serves: the CPU always, a graphics processor where there is one."""
+    from miniff.potentials._devices import cpu_by_torch
+
+    if request.param == "cpu":
+        with cpu_by_torch():
+            yield "cpu"
+    else:
+        yield request.param

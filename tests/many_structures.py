@@ -24,6 +24,14 @@ def threads_and_place(cell: Cell) -> tuple[int, int | None, int]:
     return _core.num_threads(), torch.get_num_threads() if torch else None, os.getpid()
 
 
+def threads_of_torch_loaded_late(cell: Cell) -> tuple[bool, int, int]:
+    """Whether torch was there before, and the threads of torch and of the core."""
+    before = "torch" in sys.modules
+    import torch
+
+    return before, torch.get_num_threads(), _core.num_threads()
+
+
 def threads_of_process(cell: Cell) -> int:
     """How many there are after the core has worked on a structure with many atoms (Linux)."""
     from miniff.kernel import eval as evaluate

@@ -316,6 +316,7 @@ def test_copies_give_the_same_numbers(again) -> None:
         assert {k: v for k, v in other.parameters.items() if k != "potentials"} == {
             "skin": 0.3,
             "precision": "single",
+            "device": "cpu",
             "ignore_missing_species": False,
             "warn_extrapolation": True,
         }

@@ -88,7 +88,7 @@ def test_verbose_shows_the_job_with_its_defaults(job: Path, arguments: list[str]
     shown = result.output.partition("\ntest-direct: ")[0]
     assert yaml.safe_load(shown) == {
         "test-direct": {
-            "init": {"seed": 0, "dtype": "float64", "device": "auto", "threads": 1, "log": "debug"},
+            "init": {"seed": 0, "dtype": "float64", "device": "cpu", "threads": 1, "log": "debug"},
             "prepare": {
                 "fn_cells": "cells.extxyz",
                 "potentials": "potentials.pt",

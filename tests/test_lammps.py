@@ -28,6 +28,7 @@ from miniff.kernel import Cell, ExtrapolationWarning, atomic_virials
 from miniff.kernel import eval as evaluate
 from miniff.lammps import attach
 from miniff.potentials import general_pair_potential_family, lj_potential_family
+from miniff.potentials._devices import cpu_by_torch
 from miniff.units import factor
 
 SPECIES = ["Ar", "Kr"]
@@ -92,6 +93,17 @@ def test_each_step_agrees_with_the_kernel(system: str, ensemble: str) -> None:
         assert_agrees(lmp, potentials, species)
     assert np.abs(by_id(lmp, "x") - start).max() > 0.05
     assert coupling.n_calls == 41
+
+
+def test_forces_may_come_from_a_device(device: str) -> None:
+    """Those of the compiled core, as atoms and box move."""
+    lmp = lammps_with(silicon(SKEWED), ["Si"])
+    attach(lmp, SILICON, ["Si"], device=device)
+    lmp.commands_list([*MOVING[:2], *ENSEMBLES["npt"], "run 0 post no"])
+    for _ in range(3):
+        lmp.command("run 2 post no")
+        with cpu_by_torch(False):
+            assert_agrees(lmp, SILICON, ["Si"])
 
 
 @pytest.fixture

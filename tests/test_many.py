@@ -18,7 +18,11 @@ from miniff.dyn import nve, relax
 from miniff.kernel import Cell, Evaluation, StructureFailure, _many, eval_many, map_structures
 from miniff.kernel import eval as evaluate
 from miniff.kernel._mapping import in_chunks
-from miniff.potentials import CompiledPotentials, general_pair_potential_family, lj_potential_family
+from miniff.potentials import (
+    general_pair_potential_family,
+    lj_potential_family,
+    ready_potentials,
+)
 
 
 def structures(n: int = 12) -> list[Cell]:
@@ -229,6 +233,19 @@ def test_more_threads_are_for_workers_that_are_spawned(forked) -> None:
         count(executor=forked, threads=2)
 
 
+def test_torch_that_a_worker_loads_late_has_no_more_threads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever the environment says; with the second parcel it is there already."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawned) as executor:
+        found = map_structures(
+            many_structures.threads_of_torch_loaded_late, structures(2), executor=executor, chunk=1
+        )
+    assert found == [(False, 1, 1), (True, 1, 1)]
+
+
 def test_threads_of_this_process_may_be_workers() -> None:
     """Each compiles for itself, and leaves torch's threads as they are."""
     cells = structures()
@@ -244,9 +261,9 @@ def test_a_worker_compiles_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def counted(*args, **kwargs):
         made.append(args)
-        return CompiledPotentials(*args, **kwargs)
+        return ready_potentials(*args, **kwargs)
 
-    monkeypatch.setattr(_many, "CompiledPotentials", counted)
+    monkeypatch.setattr(_many, "ready_potentials", counted)
     with ThreadPoolExecutor(1) as executor:
         for _ in range(2):
             eval_many(SILICON, structures(), executor=executor)

@@ -59,6 +59,9 @@ def evaluate(
     ] = False,
     length_unit: LengthUnit = None,
     energy_unit: EnergyUnit = None,
+    device: Annotated[
+        str, typer.Option("--device", help="cpu, auto, or a device of torch such as cuda.")
+    ] = "cpu",
 ) -> None:
     """Evaluate structures with a potential, and compare with references where there are any."""
     with one_sentence():
@@ -71,7 +74,7 @@ def evaluate(
         none: Units = (None, None)
         potentials = load_potentials(potential, units if needy[0] else none)
         cells = load_cells(structures, units if needy[1] else none)
-        _report(potentials, cells, output, ignore_missing_species)
+        _report(potentials, cells, output, ignore_missing_species, device)
 
 
 def _report(
@@ -79,6 +82,7 @@ def _report(
     cells: "Sequence[Cell]",
     output: str | None,
     ignore_missing_species: bool,
+    device: str,
 ) -> None:
     from miniff.ml_util import Properties, compare
     from miniff.potentials import refuse_uncovered_species
@@ -90,7 +94,7 @@ def _report(
         except ValueError as error:  # whose advice is for Python
             advice = str(error).replace("ignore_missing_species=True", "--ignore-missing-species")
             raise ValueError(advice) from None
-    results = _evaluate(potentials, cells)
+    results = _evaluate(potentials, cells, device)
     show = console()
     show.print(_results(cells, results))
     if len(cells) > MOST_ROWS:
@@ -103,19 +107,21 @@ def _report(
     errors = compare(Properties.known(cells), _predictions(cells, results))
     if any(errors.as_json().values()):
         show.print(_errors(errors.as_json()))
-    for sentence in _doubts(potentials, cells, results):
+    for sentence in _doubts(potentials, cells, results, device):
         show.print(sentence)
     if output is not None:
         _write(cells, results, output)
         show.print(f"wrote {output}")
 
 
-def _evaluate(potentials: "Sequence[Potential]", cells: "Sequence[Cell]") -> "list[Evaluation]":
+def _evaluate(
+    potentials: "Sequence[Potential]", cells: "Sequence[Cell]", device: str
+) -> "list[Evaluation]":
     """Potentials may be for species that some of the structures do not have."""
     from miniff.kernel import StructureFailure, eval_many
 
     results = []
-    for found in eval_many(potentials, cells, ignore_missing_species=True):
+    for found in eval_many(potentials, cells, ignore_missing_species=True, device=device):
         if isinstance(found, StructureFailure):
             raise ValueError(f"{found.source or f'structure {found.index}'}: {found.error}")
         results.append(found)
@@ -207,6 +213,7 @@ def _doubts(
     potentials: "Sequence[Potential]",
     cells: "Sequence[Cell]",
     results: "Sequence[Evaluation]",
+    device: str,
 ) -> list[str]:
     """Atoms outside of the training set, and how far members of a committee differ."""
     from miniff.ml import committee_members
@@ -236,7 +243,7 @@ def _doubts(
         )
     members = committee_members(potentials)
     if len(members) > 1:
-        each = [_evaluate(own, cells) for own in members]
+        each = [_evaluate(own, cells, device) for own in members]
         energies = np.array(
             [[r.energy / c.size for r, c in zip(own, cells, strict=True)] for own in each]
         )

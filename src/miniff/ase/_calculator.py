@@ -71,6 +71,7 @@ class MiniffCalculator(Calculator):
     default_parameters = {  # noqa: RUF012
         "skin": 1.0,
         "precision": "double",
+        "device": "cpu",
         "ignore_missing_species": False,
         "warn_extrapolation": True,
     }
@@ -81,6 +82,7 @@ class MiniffCalculator(Calculator):
         *,
         skin: float = 1.0,
         precision: Precision = "double",
+        device: str = "cpu",
         ignore_missing_species: bool = False,
         warn_extrapolation: bool = True,
     ) -> None:
@@ -92,18 +94,21 @@ class MiniffCalculator(Calculator):
             skin: How far beyond the cutoff neighbours are listed, so that the list lasts (length);
                 0 makes a new one for every new place.
             precision: As in :func:`miniff.kernel.eval`.
+            device: As in :func:`miniff.kernel.eval`.
             ignore_missing_species: Let atoms that no potential is for have no energy. Potentials
                 for elements that the atoms do not have are allowed in any case.
             warn_extrapolation: Tell of atoms that leave the training set.
 
         Raises:
             FileNotFoundError: There is no such file.
-            ValueError: No potential, one for a species that is no chemical element, a skin or
-                precision that is none, a file that is damaged, committees of different sizes.
-            TypeError: Something else in place of a potential.
+            ValueError: No potential, one for a species that is no chemical element, a skin,
+                precision or device that is none, a file that is damaged, committees of different
+                sizes.
+            TypeError: Something else in place of a potential, or one that the device cannot have.
         """
         super().__init__()  # type: ignore[no-untyped-call]
-        self._use(Given(potentials, skin, precision, ignore_missing_species, warn_extrapolation))
+        how = precision, device, ignore_missing_species, warn_extrapolation
+        self._use(Given(potentials, skin, *how))
 
     def set(  # type: ignore[override]
         self,
@@ -111,6 +116,7 @@ class MiniffCalculator(Calculator):
         potentials: AnyPotentials | None = None,
         skin: float | None = None,
         precision: Precision | None = None,
+        device: str | None = None,
         ignore_missing_species: bool | None = None,
         warn_extrapolation: bool | None = None,
     ) -> dict[str, object]:
@@ -123,6 +129,7 @@ class MiniffCalculator(Calculator):
             "potentials": potentials,
             "skin": skin,
             "precision": precision,
+            "device": device,
             "ignore_missing_species": ignore_missing_species,
             "warn_extrapolation": warn_extrapolation,
         }
@@ -207,8 +214,8 @@ class MiniffCalculator(Calculator):
         """
         states = [potential.state_dict() for potential in self._given.listed]
         g = self._given
-        given = (g.skin, g.precision, g.ignore_missing_species, g.warn_extrapolation)
-        return _again, (states, *given)
+        how = (g.precision, g.device, g.ignore_missing_species, g.warn_extrapolation)
+        return _again, (states, g.skin, *how)
 
     @property
     def potentials(self) -> list[Potential]:
@@ -302,6 +309,7 @@ def _again(
     states: list[dict[str, object]],
     skin: float,
     precision: Precision,
+    device: str,
     ignore: bool,
     warn_extrapolation: bool,
 ) -> MiniffCalculator:
@@ -310,6 +318,7 @@ def _again(
         [potential_from_state(state) for state in states],
         skin=skin,
         precision=precision,
+        device=device,
         ignore_missing_species=ignore,
         warn_extrapolation=warn_extrapolation,
     )

@@ -14,9 +14,10 @@ from miniff.ase._given import Given
 from miniff.kernel import Placement, SkinList
 from miniff.ml import committee_members
 from miniff.potentials import (
-    CompiledPotentials,
+    Evaluator,
     Potential,
     TableEvaluation,
+    ready_potentials,
     refuse_uncovered_species,
 )
 
@@ -44,8 +45,8 @@ class Engine:
         """
         self._given = given
         self._members = committee_members(given.listed)
-        self._mean_for: dict[Names, CompiledPotentials] = {}
-        self._members_for: dict[Names, list[CompiledPotentials]] = {}
+        self._mean_for: dict[Names, Evaluator] = {}
+        self._members_for: dict[Names, list[Evaluator]] = {}
         self._last: _Listed | None = None
         self.n_members = len(self._members)
         self.n_lists = 0
@@ -98,8 +99,10 @@ class Engine:
         found = [member.evaluate(table) for member in self._members_for[table.names]]
         return np.array([f.energy[0] for f in found]), np.array([-f.gradient for f in found])
 
-    def _compiled(self, potentials: list[Potential], names: Names) -> CompiledPotentials:
-        return CompiledPotentials(potentials, names, precision=self._given.precision)
+    def _compiled(self, potentials: list[Potential], names: Names) -> Evaluator:
+        return ready_potentials(
+            potentials, names, precision=self._given.precision, device=self._given.device
+        )
 
     def _new(self, atoms: Atoms, here: Placement) -> "_Listed":
         symbols = atoms.get_chemical_symbols()

@@ -30,6 +30,7 @@ class Given:
         potentials: As they were given.
         skin: How far beyond the cutoff neighbours are listed (length).
         precision: Of descriptors and networks.
+        device: Where energies and forces are computed.
         ignore_missing_species: Whether atoms that no potential is for have no energy.
         warn_extrapolation: Whether atoms outside of the training set are told.
         listed: The potentials, read if they were in a file.
@@ -38,6 +39,7 @@ class Given:
     potentials: AnyPotentials
     skin: float
     precision: Precision
+    device: str
     ignore_missing_species: bool
     warn_extrapolation: bool
     listed: list[Potential] = field(init=False, repr=False, compare=False)
@@ -76,6 +78,7 @@ class Given:
             "potentials": potentials,
             "skin": self.skin,
             "precision": self.precision,
+            "device": self.device,
             "ignore_missing_species": self.ignore_missing_species,
             "warn_extrapolation": self.warn_extrapolation,
         }

@@ -21,11 +21,12 @@ from miniff.dyn._integrator import explosion
 from miniff.kernel import Cell, StructureFailure
 from miniff.kernel._mapping import failure
 from miniff.potentials import (
-    CompiledPotentials,
+    Evaluator,
     Potential,
     Precision,
     TableEvaluation,
     listed_potentials,
+    ready_potentials,
     refuse_uncovered_species,
 )
 
@@ -74,6 +75,7 @@ class Batch:
         skin: float,
         ignore_missing_species: bool,
         precision: Precision,
+        device: str,
     ) -> None:
         """Lists the neighbours where the atoms are; what has none has failed.
 
@@ -86,7 +88,7 @@ class Batch:
             raise ValueError("`potentials` is empty but atoms need a potential to have forces")
         self.cells = list(cells)
         self.cutoff = max(p.cutoff for p in self._potentials)
-        self._skin, self._precision = float(skin), precision
+        self._skin, self._precision, self._device = float(skin), precision, device
         self.failed: dict[int, Exception] = {}
         self.n_lists = 0
         sizes = [cell.size for cell in self.cells]
@@ -97,7 +99,7 @@ class Batch:
         self._tables: dict[int, PairTable] = {}
         for s in range(len(sizes)):
             self._list_first(s, ignore_missing_species)
-        self._compiled: dict[tuple[str, ...], CompiledPotentials] = {}
+        self._compiled: dict[tuple[str, ...], Evaluator] = {}
         self._blocks: list[_Block] = []
         self.regroup(np.array(sorted(self._tables), np.int64))
 
@@ -253,10 +255,10 @@ class Batch:
         self._made_positions[atoms], self._made_vectors[s] = positions[atoms], vectors[s]
         self.n_lists += 1
 
-    def _ready(self, names: tuple[str, ...]) -> CompiledPotentials:
+    def _ready(self, names: tuple[str, ...]) -> Evaluator:
         if names not in self._compiled:
-            self._compiled[names] = CompiledPotentials(
-                self._potentials, names, precision=self._precision
+            self._compiled[names] = ready_potentials(
+                self._potentials, names, precision=self._precision, device=self._device
             )
         return self._compiled[names]
 

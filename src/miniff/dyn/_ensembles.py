@@ -48,6 +48,7 @@ def nve(
     skin: float = 1.0,
     ignore_missing_species: bool = False,
     precision: Precision = "double",
+    device: str = "cpu",
 ) -> State:
     """Moves atoms at constant energy and box, by the velocity Verlet rule.
 
@@ -69,6 +70,7 @@ def nve(
         skin: See :class:`SkinForces` (length).
         ignore_missing_species: As in :func:`miniff.kernel.eval`.
         precision: As in :func:`miniff.kernel.eval`.
+        device: As in :func:`miniff.kernel.eval`.
 
     Returns:
         The state at the end.
@@ -81,7 +83,7 @@ def nve(
             FloatingPointError too.
     """
     check_positive("timestep", timestep)
-    how = _How(skin, ignore_missing_species, precision)
+    how = _How(skin, ignore_missing_species, precision, device)
     guard = Guard(Limits(potentials, "nve", stop_extrapolation, to_label))
     start = start_of(cell, velocities)
 
@@ -116,6 +118,7 @@ def nvt(
     skin: float = 1.0,
     ignore_missing_species: bool = False,
     precision: Precision = "double",
+    device: str = "cpu",
 ) -> State:
     """Moves atoms at constant temperature and box.
 
@@ -146,6 +149,7 @@ def nvt(
         skin: As in :class:`miniff.ase.MiniffCalculator` (length).
         ignore_missing_species: As in :func:`miniff.kernel.eval`.
         precision: As in :func:`miniff.kernel.eval`.
+        device: As in :func:`miniff.kernel.eval`.
 
     Returns:
         The state at the end.
@@ -161,7 +165,7 @@ def nvt(
         raise ValueError(unknown_name("thermostat", thermostat, get_args(Thermostat)))
     check_positive("timestep", timestep)
     heat = Bath(timestep, temperature, _or(relaxation_time, 100 * timestep), seed)
-    how = _How(skin, ignore_missing_species, precision)
+    how = _How(skin, ignore_missing_species, precision, device)
     guard = Guard(Limits(potentials, "nvt", stop_extrapolation, to_label))
     begun = start_of(cell, velocities)
     start = heat.warm(begun)
@@ -206,6 +210,7 @@ def npt(
     skin: float = 1.0,
     ignore_missing_species: bool = False,
     precision: Precision = "double",
+    device: str = "cpu",
 ) -> State:
     """Moves atoms at constant temperature and pressure; the box keeps its shape.
 
@@ -234,6 +239,7 @@ def npt(
         skin: As in :class:`miniff.ase.MiniffCalculator` (length).
         ignore_missing_species: As in :func:`miniff.kernel.eval`.
         precision: As in :func:`miniff.kernel.eval`.
+        device: As in :func:`miniff.kernel.eval`.
 
     Returns:
         The state at the end.
@@ -250,7 +256,7 @@ def npt(
     check_positive("timestep", timestep)
     heat = Bath(timestep, temperature, _or(relaxation_time, 100 * timestep), seed)
     press = Press(pressure, _or(period, 1000 * timestep))
-    how = _How(skin, ignore_missing_species, precision)
+    how = _How(skin, ignore_missing_species, precision, device)
     guard = Guard(Limits(potentials, "npt", stop_extrapolation, to_label))
     begun = start_of(cell, velocities)
     start = heat.warm(begun)
@@ -282,6 +288,7 @@ class _How:
     skin: float
     ignore_missing_species: bool
     precision: Precision
+    device: str
 
     def skin_forces(self, cell: Cell, potentials: Potentials) -> SkinForces:
         return SkinForces(
@@ -290,6 +297,7 @@ class _How:
             skin=self.skin,
             ignore_missing_species=self.ignore_missing_species,
             precision=self.precision,
+            device=self.device,
         )
 
     def atoms(self, start: Start, potentials: Potentials) -> Atoms:
@@ -300,6 +308,7 @@ class _How:
             potentials,
             skin=self.skin,
             precision=self.precision,
+            device=self.device,
             ignore_missing_species=self.ignore_missing_species,
             warn_extrapolation=False,  # the guard does
         )

@@ -11,11 +11,11 @@ from miniff._checks import check_positive
 from miniff._neighbors import PairTable
 from miniff.kernel import Cell, Placement, SkinList
 from miniff.potentials import (
-    CompiledPotentials,
     Potential,
     Precision,
     TableEvaluation,
     listed_potentials,
+    ready_potentials,
     refuse_uncovered_species,
     refuse_unknown_species,
 )
@@ -39,6 +39,7 @@ class SkinForces:
         skin: float = 1.0,
         ignore_missing_species: bool = False,
         precision: Precision = "double",
+        device: str = "cpu",
     ) -> None:
         """Compiles the potentials; the first list is made where the atoms are in the cell.
 
@@ -48,6 +49,7 @@ class SkinForces:
             skin: Beyond the cutoff (length).
             ignore_missing_species: As in :func:`miniff.kernel.eval`.
             precision: As in :func:`miniff.kernel.eval`.
+            device: As in :func:`miniff.kernel.eval`.
 
         Raises:
             ValueError: A skin that is not positive and finite, no potential, a species no potential
@@ -69,7 +71,9 @@ class SkinForces:
         if not ignore_missing_species:
             refuse_unknown_species(several, self.pairs.names)
             refuse_uncovered_species(several, self.pairs.names)
-        self._ready = CompiledPotentials(several, self.pairs.names, precision=precision)
+        self._ready = ready_potentials(
+            several, self.pairs.names, precision=precision, device=device
+        )
 
     @property
     def n_lists(self) -> int:

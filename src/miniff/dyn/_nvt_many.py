@@ -50,6 +50,7 @@ def nvt_many(
     skin: float = 1.0,
     ignore_missing_species: bool = False,
     precision: Precision = "double",
+    device: str = "cpu",
 ) -> list[State | StructureFailure]:
     """Moves many structures at a temperature, or heats them, all of them together in each step: for
     small ones many times faster than :func:`nvt` for one after the other.
@@ -76,6 +77,7 @@ def nvt_many(
         skin: How far beyond the cutoff neighbours are listed, so that the lists last (length).
         ignore_missing_species: As in :func:`miniff.kernel.eval`.
         precision: As in :func:`miniff.kernel.eval`.
+        device: As in :func:`miniff.kernel.eval`.
 
     Returns:
         For each structure its state in the end; or a :class:`miniff.kernel.StructureFailure` where
@@ -94,6 +96,7 @@ def nvt_many(
         skin=skin,
         ignore_missing_species=ignore_missing_species,
         precision=precision,
+        device=device,
     )
     own = 100 * timestep if relaxation_time is None else relaxation_time
     guard = _Guard(Limits(potentials, "nvt", stop_extrapolation, to_label), batch)

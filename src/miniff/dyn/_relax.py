@@ -54,6 +54,7 @@ def relax(
     skin: float = 1.0,
     ignore_missing_species: bool = False,
     precision: Precision = "double",
+    device: str = "cpu",
 ) -> Cell:
     """Moves atoms, and the cell if asked to, to where the energy or enthalpy has a minimum.
 
@@ -80,6 +81,7 @@ def relax(
         skin: As in :class:`miniff.ase.MiniffCalculator` (length).
         ignore_missing_species: As in :class:`miniff.ase.MiniffCalculator`.
         precision: As in :func:`miniff.kernel.eval`.
+        device: As in :func:`miniff.kernel.eval`.
 
     Returns:
         The structure with ``energy``, ``forces`` and ``stress`` of the potentials in ``meta``, and
@@ -102,6 +104,7 @@ def relax(
         potentials,
         skin=skin,
         precision=precision,
+        device=device,
         ignore_missing_species=ignore_missing_species,
         warn_extrapolation=False,  # the guard does
     )

@@ -52,6 +52,7 @@ def relax_many(
     skin: float = 1.0,
     ignore_missing_species: bool = False,
     precision: Precision = "double",
+    device: str = "cpu",
     executor: Executor | None = None,
     threads: int | None = None,
 ) -> list[Cell | StructureFailure]:
@@ -72,6 +73,7 @@ def relax_many(
         skin: How far beyond the cutoff neighbours are listed, so that the lists last (length).
         ignore_missing_species: As in :func:`miniff.kernel.eval`.
         precision: As in :func:`miniff.kernel.eval`.
+        device: As in :func:`miniff.kernel.eval`.
         executor: Whose workers share the structures: see :func:`miniff.kernel.map_structures`.
         threads: Of each worker: see there.
 
@@ -98,6 +100,7 @@ def relax_many(
         skin,
         ignore_missing_species,
         precision,
+        device,
         stop_extrapolation,
     )
     how.batch([], potentials)  # refuses what is wrong with all
@@ -143,6 +146,7 @@ class _How:
     skin: float
     ignore_missing_species: bool
     precision: Precision
+    device: str
     stop_extrapolation: float | None
 
     def batch(self, cells: Sequence[Cell], potentials: Potential | Sequence[Potential]) -> Batch:
@@ -152,6 +156,7 @@ class _How:
             skin=self.skin,
             ignore_missing_species=self.ignore_missing_species,
             precision=self.precision,
+            device=self.device,
         )
 
     def relaxed(

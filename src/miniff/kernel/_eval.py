@@ -13,11 +13,11 @@ from miniff._stress import stress_from_strain_derivative
 from miniff.kernel._cell import Cell
 from miniff.kernel._images import CellImages, compute_images
 from miniff.potentials import (
-    CompiledPotentials,
     Potential,
     Precision,
     larger_grade,
     listed_potentials,
+    ready_potentials,
     refuse_long_range,
     refuse_short_table,
     refuse_uncovered_species,
@@ -88,6 +88,7 @@ def eval(
     *,
     ignore_missing_species: bool = False,
     precision: Precision = "double",
+    device: str = "cpu",
 ) -> Evaluation:
     """Total energy, gradient and stress of a structure for a list of potentials.
 
@@ -98,14 +99,18 @@ def eval(
             atoms that are the centre of no potential have no energy.
         precision: Of descriptors and networks: ``"single"`` is about twice as fast, and forces
             agree to about 1e-5 of the largest. Formulas and all sums are in double precision.
+        device: Where: ``"cpu"`` is the compiled core; ``"cuda"`` or another device of torch;
+            ``"auto"`` is a graphics processor if torch finds one, else the CPU.
 
     Raises:
-        ValueError: A neighbour list shorter than a cutoff, an unknown species or precision, or
-            atoms of a species to which no potential gives an energy.
-        TypeError: In single precision, descriptors that are no symmetry functions.
+        ValueError: A neighbour list shorter than a cutoff, an unknown species or precision, atoms
+            of a species to which no potential gives an energy, or a device that is not there.
+        TypeError: In single precision, descriptors that are no symmetry functions; on another
+            device than the CPU, potentials that have no form in torch.
+        MemoryError: The device has too little memory.
     """
     several, images = _ready(potentials, structure, ignore_missing_species)
-    ready = CompiledPotentials(several, images.table.names, precision=precision)
+    ready = ready_potentials(several, images.table.names, precision=precision, device=device)
     result = ready.evaluate(images.table)
     return Evaluation(
         energy=float(result.energy[0]),

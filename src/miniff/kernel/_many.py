@@ -25,14 +25,16 @@ from miniff.kernel._mapping import (
     run_chunks,
 )
 from miniff.potentials import (
-    CompiledPotentials,
+    Evaluator,
     Potential,
     Precision,
     TableEvaluation,
     listed_potentials,
+    ready_potentials,
     refuse_uncovered_species,
     refuse_unknown_species,
 )
+from miniff.potentials._devices import needs_torch
 
 __all__ = ["eval_many"]
 
@@ -47,6 +49,7 @@ def eval_many(
     threads: int | None = None,
     ignore_missing_species: bool = False,
     precision: Precision = "double",
+    device: str = "cpu",
 ) -> list[Evaluation | StructureFailure]:
     """Total energy, gradient and stress of each structure, in their order.
 
@@ -62,6 +65,7 @@ def eval_many(
         ignore_missing_species: Let a potential name species that are in none of the structures, and
             let atoms that are the centre of no potential have no energy.
         precision: As in :func:`eval`.
+        device: As in :func:`eval`; of each worker.
 
     Returns:
         What :func:`eval` gives, or a :class:`StructureFailure`: two atoms at one place, atoms of a
@@ -70,7 +74,7 @@ def eval_many(
     Raises:
         TypeError: Something else than cells or potentials; potentials that cannot be sent.
         ValueError: A species that is in none of the structures, an unknown precision, fewer than
-            one thread.
+            one thread, a device that is not there.
         Exception: What the executor raised, if it could do no part of the work at all.
     """
     several = listed_potentials(potentials)
@@ -80,10 +84,12 @@ def eval_many(
     if cells and not ignore_missing_species:
         refuse_unknown_species(several, sorted({name for c in cells for name in c.values}))
     if executor is None:
-        ready = _Ready(several, precision, ignore_missing_species)
+        ready = _Ready(several, precision, device, ignore_missing_species)
+        if needs_torch(device):  # what cannot be there at all is not the fault of any structure
+            ready.of(tuple(sorted({name for c in cells for name in c.values})))
         return run_chunks(ready.evaluate, chunks, None, threads)
     content = _sent(several)
-    work = partial(_evaluate_sent, content, precision, ignore_missing_species)
+    work = partial(_evaluate_sent, content, precision, device, ignore_missing_species)
     return run_chunks(work, [[_bare(c) for c in chunk] for chunk in chunks], executor, threads)
 
 
@@ -93,8 +99,17 @@ class _Ready:
 
     potentials: list[Potential]
     precision: Precision
+    device: str
     ignore_missing_species: bool
-    compiled: dict[tuple[str, ...], CompiledPotentials] = field(default_factory=dict)
+    made: dict[tuple[str, ...], Evaluator] = field(default_factory=dict)
+
+    def of(self, names: tuple[str, ...]) -> Evaluator:
+        """The potentials, ready for tables with these species."""
+        if names not in self.made:
+            self.made[names] = ready_potentials(
+                self.potentials, names, precision=self.precision, device=self.device
+            )
+        return self.made[names]
 
     def evaluate(self, cells: list[Cell]) -> list[Outcome]:
         """A result or a failure, with its place among these, for each."""
@@ -122,11 +137,7 @@ class _Ready:
 
     def _results(self, cells: list[Cell], tables: dict[int, PairTable]) -> list[Outcome]:
         table = join(list(tables.values()))
-        if table.names not in self.compiled:
-            self.compiled[table.names] = CompiledPotentials(
-                self.potentials, table.names, precision=self.precision
-            )
-        result = self.compiled[table.names].evaluate(table)
+        result = self.of(table.names).evaluate(table)
         parts = _parts(result, [cells[k] for k in tables])
         return [_checked(k, cells[k], part) for k, part in zip(tables, parts, strict=True)]
 
@@ -183,12 +194,16 @@ _of_thread = local()
 
 
 def _evaluate_sent(
-    content: bytes, precision: Precision, ignore_missing_species: bool, cells: list[Cell]
+    content: bytes,
+    precision: Precision,
+    device: str,
+    ignore_missing_species: bool,
+    cells: list[Cell],
 ) -> list[Outcome]:
     """At the worker, which compiles potentials that it has not seen the last time."""
-    key = sha256(content).digest(), precision, ignore_missing_species
+    key = sha256(content).digest(), precision, device, ignore_missing_species
     if getattr(_of_thread, "key", None) != key:
-        _of_thread.ready = _Ready(loads(content), precision, ignore_missing_species)
+        _of_thread.ready = _Ready(loads(content), precision, device, ignore_missing_species)
         _of_thread.key = key
     ready: _Ready = _of_thread.ready
     return ready.evaluate(cells)

@@ -42,6 +42,7 @@ def attach(
     *,
     skin: float = 1.0,
     precision: Precision = "double",
+    device: str = "cpu",
     atomic_virial: bool = False,
     ignore_missing_species: bool = False,
     total_charge: float = 0.0,
@@ -65,6 +66,7 @@ def attach(
         skin: How far beyond the cutoff neighbours are listed, so that the list lasts (angstrom); 0
             makes a new one for each step.
         precision: As in :func:`miniff.kernel.eval`.
+        device: As in :func:`miniff.kernel.eval`.
         atomic_virial: Compute the virial of each atom, as :func:`miniff.kernel.atomic_virials`, for
             ``compute stress/atom`` and others, at each step. Without it they give nan.
         ignore_missing_species: Let atoms that no potential is for have no energy.
@@ -85,7 +87,7 @@ def attach(
     if not ignore_missing_species:
         refuse_uncovered_species(listed, sorted(set(names)), where="the list `species`")
     _refuse_several_processes(lmp)
-    own = (skin, precision, atomic_virial, total_charge)
+    own = (skin, precision, device, atomic_virial, total_charge)
     settings = Settings(listed, names, units_of(lmp), *own)
     _refuse_fixes(lmp)
     return Coupling(lmp, settings, stop_of(lmp))

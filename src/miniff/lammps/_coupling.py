@@ -16,7 +16,13 @@ from miniff.kernel import Episodes, ExtrapolationWarning, Placement, SkinList
 from miniff.kernel._eval import table_virials
 from miniff.lammps._stop import Stop
 from miniff.lammps._units import Units
-from miniff.potentials import CompiledPotentials, Potential, Precision, TableEvaluation
+from miniff.potentials import (
+    Evaluator,
+    Potential,
+    Precision,
+    TableEvaluation,
+    ready_potentials,
+)
 
 __all__ = ["FIX", "Coupling", "Settings"]
 
@@ -37,6 +43,7 @@ class Settings:
         units: Of LAMMPS.
         skin: Beyond the cutoff (angstrom).
         precision: Of descriptors and networks.
+        device: Where forces are computed.
         atomic_virial: Whether to compute the virial of each atom.
         total_charge: Of all atoms (charge).
     """
@@ -46,6 +53,7 @@ class Settings:
     units: Units
     skin: float
     precision: Precision
+    device: str
     atomic_virial: bool
     total_charge: float = 0.0
 
@@ -77,7 +85,7 @@ class Coupling:
         """Defines the fix; nothing is computed yet."""
         self._lmp, self._settings, self._stop = lmp, settings, stop
         self._episodes = Episodes(settings.potentials, _warn)
-        self._ready: dict[tuple[str, ...], CompiledPotentials] = {}
+        self._ready: dict[tuple[str, ...], Evaluator] = {}
         self._atoms: _Atoms | None = None
         self._n_lists_before = self.n_calls = 0
         self._no_virials = np.empty((0, 6))
@@ -161,10 +169,12 @@ class Coupling:
         )
         return _Atoms(tag.copy(), types.copy(), flags.copy(), pairs)
 
-    def _compiled(self, names: tuple[str, ...]) -> CompiledPotentials:
+    def _compiled(self, names: tuple[str, ...]) -> Evaluator:
         if names not in self._ready:
             own = self._settings
-            self._ready[names] = CompiledPotentials(own.potentials, names, precision=own.precision)
+            self._ready[names] = ready_potentials(
+                own.potentials, names, precision=own.precision, device=own.device
+            )
         return self._ready[names]
 
     def _tell(self, energy: float, strain_derivative: Float64[ndarray, "3 3"]) -> None:

@@ -24,6 +24,9 @@ from miniff.ml._descriptors import (
     plan_descriptors,
     save_descriptors,
 )
+from miniff.ml._device._choice import device_of
+from miniff.ml._device._evaluation import DevicePotentials
+from miniff.ml._device._training import dataset_on, normalization_on
 from miniff.ml._files import load_potentials, load_provenance, save_potentials
 from miniff.ml._filter import FilteredDescriptors, filter_descriptors
 from miniff.ml._forward import Prediction, forward_cauldron, forward_committee
@@ -65,6 +68,7 @@ __all__ = [
     "Derivatives",
     "DescriptorChoice",
     "DescriptorPlan",
+    "DevicePotentials",
     "Environment",
     "Equilibrate",
     "FilteredDescriptors",
@@ -90,10 +94,12 @@ __all__ = [
     "committee_spread",
     "cut",
     "cut_at",
+    "dataset_on",
     "default_behler_descriptors",
     "derivative_bytes",
     "descriptor_problems",
     "descriptor_values",
+    "device_of",
     "eval_committee",
     "feature_moments",
     "feature_ranges",
@@ -110,6 +116,7 @@ __all__ = [
     "load_potentials",
     "load_provenance",
     "load_simple_nn",
+    "normalization_on",
     "plain_of",
     "plain_or_name",
     "plan_descriptors",

@@ -59,13 +59,14 @@ def committee_members(potentials: Sequence[Potential]) -> list[list[Potential]]:
 
 
 def eval_committee(
-    potentials: Sequence[Potential], structure: Cell | CellImages
+    potentials: Sequence[Potential], structure: Cell | CellImages, *, device: str = "cpu"
 ) -> CommitteeEvaluation:
     """Energy, forces and stress of a structure, with what the members make of them.
 
     Args:
         potentials: Networks with several members, as `fit` makes them with ``n_models``.
         structure: With or without its neighbours.
+        device: As in :func:`miniff.kernel.eval`.
 
     Raises:
         ValueError: No committee among the potentials.
@@ -73,12 +74,12 @@ def eval_committee(
     lists = committee_members(potentials)
     if len(lists) == 1:
         raise ValueError("no potential has members that could differ: fit with `n_models`")
-    results = tuple(evaluate(own, structure) for own in lists)
+    results = tuple(evaluate(own, structure, device=device) for own in lists)
     energy_std, forces_std = committee_spread(
         np.array([r.energy for r in results]), np.array([r.forces for r in results])
     )
     return CommitteeEvaluation(
-        mean=evaluate(potentials, structure),
+        mean=evaluate(potentials, structure, device=device),
         members=results,
         energy_std=energy_std,
         forces_std=forces_std,

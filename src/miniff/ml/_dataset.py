@@ -11,6 +11,7 @@ from torch import Tensor
 
 from miniff._neighbors import PairTable
 from miniff.ml._charge_data import ChargeData, ChargeResponse
+from miniff.ml._device._table import TensorTable
 from miniff.ml._kept import KeptDerivatives
 from miniff.ml._points import PerCellDataset, PerPointDataset
 from miniff.ml._processes import Processes
@@ -28,16 +29,26 @@ class Derivatives:
         volume: Of each structure (length^3); nan where nothing repeats.
         charges: How charges change that are the last feature of every species; None where there
             are no such features.
+        on_device: The same table where products with derivatives are computed by torch; None where
+            the compiled core computes them.
     """
 
     table: PairTable
     volume: Float[Tensor, " n_structures"]
     charges: ChargeResponse | None = None
+    on_device: TensorTable | None = None
 
     @property
     def images(self) -> Float[Tensor, "n_images 3"]:
         """Positions of the images (length)."""
+        if self.on_device is not None:
+            return self.on_device.images
         return torch.from_numpy(self.table.images)
+
+    @property
+    def place(self) -> PairTable | TensorTable:
+        """The table of whom computes."""
+        return self.table if self.on_device is None else self.on_device
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +141,11 @@ class Dataset:
             return needed
         table = self.derivatives.table
         for points in self.per_point_datasets:
-            if points.environment is not None:
+            if points.on_device is not None:
+                images, room = self.derivatives.images, max(0.0, limit - needed)
+                points.on_device = points.on_device.keeping(images, room)
+                needed += points.on_device.bytes_needed
+            elif points.environment is not None:
                 functions, centres = points.environment.functions, points.environment.centres
                 size = KeptDerivatives.bytes_needed(functions, table, centres)
                 room = limit - needed
@@ -171,7 +186,7 @@ def feature_ranges(
     for own in zip(*(part.per_point_datasets for part in parts), strict=True):
         ends = torch.stack([torch.stack(points.ranges()) for points in own])
         least, greatest = -ends[:, 0].amin(0), ends[:, 1].amax(0)
-        both = among.greatest(torch.stack([least, greatest]).double().numpy())
+        both = among.greatest(torch.stack([least, greatest]).double().cpu().numpy())
         found.append(both * np.array([[-1.0], [1.0]]))
     return found
 
@@ -200,7 +215,7 @@ def _moments(
     parts: Sequence[Tensor], ranges: Float64[ndarray, "2 n_features"], among: Processes
 ) -> TrainingMoments:
     """In three passes, so that no digits are lost: mean, covariance, largest distance."""
-    values = [part.double().numpy() for part in parts]
+    values = [part.double().cpu().numpy() for part in parts]
     n = float(among.sum(np.array([float(sum(map(len, values)))]))[0])
     if not n:
         raise ValueError("there is no atom to take the mean of")

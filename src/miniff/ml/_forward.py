@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from miniff._stress import VOIGT
 from miniff.ml._dataset import Dataset, Derivatives, sum_by_structure
+from miniff.ml._device._environment import TensorEnvironment
 from miniff.ml._network_op import energies_and_slopes
 from miniff.ml._normalization import Normalization, unnormalized
 from miniff.ml._ops import Environment, gather, image_gradient
@@ -90,7 +91,7 @@ def forward_committee(
         refuse_other_species(modules, dataset)
     if normalization is None:
         sizes = [points.features.shape[1] for points in species]
-        normalization = unnormalized(sizes, dataset.per_cell_dataset.dtype)
+        normalization = unnormalized(sizes, dataset.per_cell_dataset.energy)
     if not grad:
         return [
             Prediction(sum_by_structure(network_energies(m, dataset, normalization), dataset))
@@ -144,14 +145,15 @@ def derivatives_of(
         more: What is added to the gradient, [n_models, n_atoms, 3], and to dE/d(strain), in the
             order of stress, [n_models, n_structures, 6].
     """
-    table, environments = derivatives.table, _environments(dataset)
+    table, environments = derivatives.place, _environments(dataset)
     local = [w[..., : len(e.functions)] for w, e in zip(weights, environments, strict=True)]
     by_image = image_gradient(derivatives.images, table, environments, local)
     gradient, strain = gather(by_image, table)
     symmetric = ((strain + strain.transpose(2, 3)) / 2)[..., VOIGT[0], VOIGT[1]]
     if derivatives.charges is not None:
         by_charge = [w[..., -1] for w in weights]
-        of_charges = derivatives.charges.pulled(by_charge, [e.centres for e in environments])
+        centres = [e.centres for e in environments if isinstance(e, Environment)]
+        of_charges = derivatives.charges.pulled(by_charge, centres)
         gradient, symmetric = gradient + of_charges[0], symmetric + of_charges[1]
     if more is not None:
         gradient, symmetric = gradient + more[0], symmetric + more[1]
@@ -161,7 +163,7 @@ def derivatives_of(
     return gradient, stress
 
 
-def _environments(dataset: Dataset) -> list[Environment]:
-    environments = [points.environment for points in dataset.per_point_datasets]
+def _environments(dataset: Dataset) -> Sequence[Environment | TensorEnvironment]:
+    environments = [points.on_device or points.environment for points in dataset.per_point_datasets]
     assert all(e is not None for e in environments)
     return [e for e in environments if e is not None]

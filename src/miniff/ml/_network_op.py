@@ -14,6 +14,7 @@ from numpy import ndarray
 from torch import Tensor, nn
 
 from miniff import _core
+from miniff.ml._device._networks import outputs_and_slopes
 from miniff.ml._layers import network_state
 from miniff.ml._normalization import Normalization
 from miniff.ml._points import PerPointDataset
@@ -40,6 +41,8 @@ def energies_and_slopes(
         species: Which of its species these are.
         dtype: Of dE/dF, and of the layers where the core trains them.
     """
+    if points.on_device is not None:
+        return _on_device(networks, points, normalization, species, dtype)
     forms = {core_form(network) for network in networks}
     form = forms.pop() if len(forms) == 1 and points.dtype == torch.float64 else None
     direct = form is not None and not normalization.features_projection
@@ -60,6 +63,21 @@ def energies_and_slopes(
         energies = points.weight * energies
         slopes = points.weight.to(dtype)[:, None] * slopes
     return energies, slopes
+
+
+def _on_device(
+    networks: Sequence[nn.Module],
+    points: PerPointDataset,
+    normalization: Normalization,
+    species: int,
+    dtype: torch.dtype,
+) -> tuple[Tensor, Tensor]:
+    """The same without the core, and without anything that waits for the device."""
+    x = normalization.features(species, points.features).to(dtype)
+    outputs, slopes = outputs_and_slopes(networks, x)
+    energies = normalization.energies(species, outputs.to(points.dtype))
+    slopes = normalization.slopes(species, slopes.to(points.dtype))
+    return points.weight * energies, (points.weight[:, None] * slopes).to(dtype)
 
 
 def core_form(network: nn.Module) -> Form | None:

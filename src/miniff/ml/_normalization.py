@@ -228,11 +228,16 @@ def _n_components(name: str, spreads: Sequence[float], wanted: ComponentChoice) 
     return n
 
 
-def unnormalized(n_features: Sequence[int], dtype: torch.dtype) -> Normalization:
-    """Networks that see the features as they are and give energies as they are."""
+def unnormalized(n_features: Sequence[int], like: Tensor) -> Normalization:
+    """Networks that see the features as they are and give energies as they are.
+
+    Args:
+        n_features: Of each species.
+        like: Of the type and on the device of the numbers.
+    """
     return Normalization(
         energy_scale=1.0,
-        energy_offsets=torch.zeros(len(n_features), dtype=dtype),
-        features_offset=tuple(torch.zeros(n, dtype=dtype) for n in n_features),
-        features_scale=tuple(torch.ones(n, dtype=dtype) for n in n_features),
+        energy_offsets=like.new_zeros(len(n_features)),
+        features_offset=tuple(like.new_zeros(n) for n in n_features),
+        features_scale=tuple(like.new_ones(n) for n in n_features),
     )

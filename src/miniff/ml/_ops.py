@@ -17,6 +17,9 @@ from numpy import ndarray
 from torch import Tensor
 
 from miniff._neighbors import PairTable
+from miniff.ml._device._environment import TensorEnvironment
+from miniff.ml._device._ops import tensor_image_gradient
+from miniff.ml._device._table import TensorTable
 from miniff.ml._kept import KeptDerivatives
 from miniff.potentials import Functions
 
@@ -78,9 +81,11 @@ class Environment:
 def image_positions(
     positions: Float[Tensor, "n_atoms 3"],
     cells: Float[Tensor, "n_structures 3 3"],
-    table: PairTable,
+    table: PairTable | TensorTable,
 ) -> Float[Tensor, "n_images 3"]:
     """Positions of the images, differentiable in positions and cells (length)."""
+    if isinstance(table, TensorTable):
+        return table.image_positions(positions, cells)
     atom = torch.from_numpy(table.image_atom.astype(np.int64))
     shifts = torch.from_numpy(table.image_shift).to(positions.dtype)
     of_image = torch.from_numpy(table.structure)[atom]
@@ -89,17 +94,24 @@ def image_positions(
 
 
 def descriptor_values(
-    images: Float64[Tensor, "n_images 3"], table: PairTable, environment: Environment
-) -> Float64[Tensor, "n_centres n_functions"]:
-    """F of the environment's atoms, differentiable once in the positions of the images."""
+    images: Float64[Tensor, "n_images 3"],
+    table: PairTable | TensorTable,
+    environment: Environment | TensorEnvironment,
+) -> Float[Tensor, "n_centres n_functions"]:
+    """F of the environment's atoms, differentiable once in the positions of the images.
+
+    In torch as often as wanted: with an environment, and its table, of a data set on a device.
+    """
+    if isinstance(environment, TensorEnvironment):
+        return environment.values(images)
     result: Tensor = _Values.apply(images, table, environment)  # type: ignore[no-untyped-call]
     return result
 
 
 def image_gradient(
     images: Float64[Tensor, "n_images 3"],
-    table: PairTable,
-    environments: Sequence[Environment],
+    table: PairTable | TensorTable,
+    environments: Sequence[Environment | TensorEnvironment],
     weights: Sequence[Float[Tensor, "n_models _ _"]],
 ) -> Float64[Tensor, "n_models n_images 3"]:
     """sum_if weights[:, i, f] dF[i, f]/dx over all environments; differentiable in the weights.
@@ -113,16 +125,23 @@ def image_gradient(
         weights: For each environment, [n_models, n_centres, n_functions].
 
     Raises:
-        NotImplementedError: On backward, if the gradient by ``images`` is asked for.
+        NotImplementedError: On backward, if the gradient by ``images`` is asked for and the
+            compiled core computes; torch has it.
     """
+    there = [e for e in environments if isinstance(e, TensorEnvironment)]
+    if there:
+        assert len(there) == len(environments)
+        return tensor_image_gradient(images, there, weights)
     result: Tensor = _Vjp.apply(images, table, tuple(environments), *weights)  # type: ignore[no-untyped-call]
     return result
 
 
 def gather(
-    by_image: Float64[Tensor, "n_models n_images 3"], table: PairTable
+    by_image: Float64[Tensor, "n_models n_images 3"], table: PairTable | TensorTable
 ) -> tuple[Float64[Tensor, "n_models n_atoms 3"], Float64[Tensor, "n_models n_structures 3 3"]]:
     """dE/dr of the atoms and dE/d(strain) of the structures from dE/dx of the images."""
+    if isinstance(table, TensorTable):
+        return table.gather(by_image)
     gradient, strain = _Gather.apply(by_image, table)  # type: ignore[no-untyped-call]
     return gradient, strain
 

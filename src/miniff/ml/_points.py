@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from miniff.ml._device._environment import TensorEnvironment
 from miniff.ml._ops import Environment
 from miniff.potentials import Functions
 
@@ -122,6 +123,7 @@ class PerPointDataset:
         weight: How much each point counts in its structure's energy; 1 for an atom.
         functions: The descriptors behind the features; None if only values are known.
         environment: Their derivatives at the places of a table; None if only values are known.
+        on_device: The same, where torch computes them; None where the compiled core does.
         tag: The species.
     """
 
@@ -140,7 +142,7 @@ class PerPointDataset:
         """
         _check("features", features, ("n_structures", "most_points", "n_features"))
         if mask is None:
-            mask = torch.ones(features.shape[:2], dtype=features.dtype)
+            mask = features.new_ones(features.shape[:2])
         _check("mask", mask, tuple(features.shape[:2]))
         _check_dtype({"features": features, "mask": mask})
         present = mask != 0
@@ -150,6 +152,7 @@ class PerPointDataset:
         self.weight = mask[present]
         self.functions: Functions | None = None
         self.environment: Environment | None = None
+        self.on_device: TensorEnvironment | None = None
         self.tag = tag
 
     @staticmethod

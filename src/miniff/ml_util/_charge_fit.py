@@ -212,6 +212,7 @@ class ChargeFitWorkflow:
         return PreparedFit(
             log=self.log,
             dtype="float64",
+            device="cpu",
             limit=self.limit,
             demand=learned.demand,
             cells=parts,

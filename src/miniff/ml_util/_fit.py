@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -40,9 +40,10 @@ from miniff.ml_util._fit_model import FIT
 from miniff.ml_util._fit_page import PAGE, Preparation
 from miniff.ml_util._fresh import Beginning
 from miniff.ml_util._optimizers import conflict_of_dtype
+from miniff.ml_util._place import conflict_of_device
 from miniff.ml_util._progress import Level, Reporter, Stopwatch
 from miniff.ml_util._quality import QUALITIES, QualityName
-from miniff.ml_util._settings import NumberType, set_threads, versions
+from miniff.ml_util._settings import DeviceName, NumberType, set_threads, versions
 from miniff.ml_util._training import PreparedFit
 from miniff.ml_util._types import (
     Count,
@@ -73,7 +74,7 @@ class FitWorkflow:
         *,
         seed: Seed = 0,
         dtype: NumberType = "float64",
-        device: Literal["auto", "cpu"] = "auto",
+        device: DeviceName = "cpu",
         threads: Count | None = None,
         memory_gb: Positive | None = None,
         log: Level = "info",
@@ -85,7 +86,9 @@ class FitWorkflow:
             dtype: Type of the numbers inside networks and of products with their derivatives:
                 ``float32`` is faster where forces and stress are learned. Parameters, sums and
                 energies of the references are float64 in any case.
-            device: Where networks run.
+            device: Where networks are trained: ``cpu``; ``cuda`` or another device of torch; or
+                ``auto``, a graphics processor if there is one, else ``cpu``. Descriptors are chosen
+                and their values computed on the CPU in any case; Levenberg and Kalman run there.
             threads: Of the core and of torch; as many as the environment says by default.
             memory_gb: The most memory that the job may take on a machine (GB): what is free by
                 default. A job that needs more is refused before it takes it. What it leaves is for
@@ -105,6 +108,7 @@ class FitWorkflow:
         }
         self.seed = seed
         self.dtype = dtype
+        self.device = device
         self.log = log
         self.processes = processes_of_torchrun()
         self.limit = MemoryLimit(memory_gb, self.processes)
@@ -246,11 +250,16 @@ class FitWorkflow:
     @staticmethod
     def conflicts_of_sections(job: Mapping[str, Mapping[str, object]]) -> list[Problem]:
         """What is wrong with arguments of different sections beside each other."""
-        optimizer = job["run"].get("optimizer", "lbfgs")
-        of_dtype = conflict_of_dtype(job["init"].get("dtype", "float64"), optimizer)
+        init, optimizer = job["init"], job["run"].get("optimizer", "lbfgs")
+        problems = [
+            *conflict_of_dtype(init.get("dtype", "float64"), optimizer),
+            *conflict_of_device(init.get("device", "cpu"), optimizer),
+        ]
         charges, w_charges = job["prepare"].get("charges"), job["run"].get("w_charges", 0.0)
         of_charges = conflict_of_charges(charges, optimizer, w_charges)
-        return [*((("init", *at), what) for at, what in of_dtype), *of_charges]
+        if charges is not None and init.get("device", "cpu") not in ("auto", "cpu"):
+            problems.append((("device",), "is not cpu but charges are learned there only"))
+        return [*((("init", *at), what) for at, what in problems), *of_charges]
 
     def _prepare(
         self,
@@ -281,6 +290,7 @@ class FitWorkflow:
         return PreparedFit(
             log=self.log,
             dtype=self.dtype,
+            device=self.device,
             limit=self.limit,
             demand=learned.demand,
             cells=parts,

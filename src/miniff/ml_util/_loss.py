@@ -69,8 +69,8 @@ class LossWeights:
         """Without the terms that have no references, which need not be computed.
 
         Args:
-            counts: What ``term_counts`` gives.
-            n_charges: What ``charge_count`` gives.
+            counts: What :func:`term_counts` gives.
+            n_charges: What :func:`charge_count` gives.
 
         Raises:
             ValueError: Nothing is left.
@@ -116,11 +116,14 @@ def loss_terms(
         _difference(prediction.stress, reference.stress),
     ]
     if pressure is not None and errors[2] is not None:
-        errors[2] = errors[2] + pressure * errors[2].new_tensor(DIAGONAL)
+        diagonal = torch.zeros_like(errors[2][:1])
+        diagonal[:, : len(DIAGONAL) // 2] = 1.0
+        errors[2] = errors[2] + pressure * diagonal
     sums = []
     for error, (known, weight) in zip(errors, reference_weights(dataset), strict=True):
         if error is None:
-            sums.append(reference.energy.new_tensor(torch.nan if bool(known.any()) else 0.0))
+            none = reference.energy.new_zeros(())
+            sums.append(none.masked_fill(known.any(), torch.nan))
         else:
             squares = torch.where(known, error, 0.0).square()
             sums.append((squares * weight).sum())

@@ -1,6 +1,6 @@
 """What workflows are given: structures, and potentials that fit them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from miniff.ase import MiniffCalculator
 from miniff.kernel import Cell
@@ -8,7 +8,7 @@ from miniff.ml import load_potentials, processes_of_torchrun
 from miniff.ml_util._data import hash_of_files
 from miniff.ml_util._data_files import SetFiles, names_of, read_data
 from miniff.ml_util._outputs import refuse_unwritable
-from miniff.ml_util._settings import versions
+from miniff.ml_util._settings import chosen_device, versions
 from miniff.potentials import Potential, refuse_uncovered_species
 
 __all__ = ["Material", "chosen_cell", "read_material", "read_material_to_move"]
@@ -23,12 +23,14 @@ class Material:
         potentials: As they were read.
         ignore_missing_species: Whether atoms that no potential is for have no energy.
         provenance: Where the numbers come from, for reports.
+        device: Where energies and forces are computed.
     """
 
     cells: list[Cell]
     potentials: list[Potential]
     ignore_missing_species: bool
     provenance: dict[str, object]
+    device: str = "cpu"
 
     def potentials_for(self, cell: Cell) -> list[Potential]:
         """Those that can act in a structure: others name elements that it does not have."""
@@ -36,7 +38,7 @@ class Material:
 
 
 def read_material(
-    fn_cells: SetFiles, potentials: str, *, ignore_missing_species: bool, seed: int
+    fn_cells: SetFiles, potentials: str, *, ignore_missing_species: bool, seed: int, device: str
 ) -> Material:
     """Reads structures and potentials.
 
@@ -44,11 +46,12 @@ def read_material(
         ValueError: Files that cannot be used, or atoms that no potential is for.
     """
     loaded = load_potentials(potentials)
-    return _material(fn_cells, potentials, loaded, ignore_missing_species, seed)
+    made = _material(fn_cells, potentials, loaded, ignore_missing_species, seed)
+    return replace(made, device=chosen_device(device, loaded))
 
 
 def read_material_to_move(
-    fn_cells: SetFiles, potentials: str, *, ignore_missing_species: bool, seed: int
+    fn_cells: SetFiles, potentials: str, *, ignore_missing_species: bool, seed: int, device: str
 ) -> Material:
     """Reads structures and potentials that move their atoms.
 
@@ -64,7 +67,8 @@ def read_material_to_move(
         )
     loaded = load_potentials(potentials)
     MiniffCalculator(loaded)  # refuses what has no place in ASE
-    return _material(fn_cells, potentials, loaded, ignore_missing_species, seed)
+    made = _material(fn_cells, potentials, loaded, ignore_missing_species, seed)
+    return replace(made, device=chosen_device(device, loaded))
 
 
 def _material(

@@ -29,7 +29,7 @@ from miniff.ml_util._md_table import averages, largest_extrapolation
 from miniff.ml_util._outputs import write_json
 from miniff.ml_util._progress import CountProgress, Level, Reporter
 from miniff.ml_util._relaxing import Pressure
-from miniff.ml_util._settings import set_threads
+from miniff.ml_util._settings import DeviceName, set_threads, tell_device
 from miniff.ml_util._types import Count, InputFile, NonNegative, Positive, Problem, Seed
 from miniff.potentials import Potential
 
@@ -63,7 +63,7 @@ class MdWorkflow:
         *,
         seed: Seed = 0,
         dtype: Literal["float64"] = "float64",
-        device: Literal["auto", "cpu"] = "auto",
+        device: DeviceName = "cpu",
         threads: Count | None = None,
         log: Level = "info",
     ) -> None:
@@ -72,13 +72,15 @@ class MdWorkflow:
         Args:
             seed: Of the velocities at the beginning and of random forces.
             dtype: Type of all numbers.
-            device: Where networks run.
+            device: Where energies and forces are computed: ``cpu``; ``cuda`` or another device of
+                torch; or ``auto``, a graphics processor if there is one that can, else ``cpu``.
             threads: Of the core and of torch; as many as the environment says by default.
             log: What to tell: the least important kind of message.
         """
         set_threads(threads)
         self.seed = seed
         self.log = log
+        self.device = device
 
     def prepare(
         self,
@@ -105,7 +107,11 @@ class MdWorkflow:
                 for.
         """
         material = read_material_to_move(
-            fn_cells, potentials, ignore_missing_species=ignore_missing_species, seed=self.seed
+            fn_cells,
+            potentials,
+            ignore_missing_species=ignore_missing_species,
+            seed=self.seed,
+            device=self.device,
         )
         cell = chosen_cell(material.cells, index, ", ".join(names_of(fn_cells)))
         if repeat != [1, 1, 1]:
@@ -262,6 +268,7 @@ class PreparedMd:
 
     def _tell(self, reporter: Reporter, goes_on: bool) -> None:
         reporter.info(f"{self._source}: {self.cell.size} atoms")
+        tell_device(reporter, self.material.device)
         if goes_on:
             reporter.info(f"goes on from {NAME}.checkpoint: delete it to start anew")
 
@@ -330,6 +337,7 @@ class _Keeping:
             to_label=move.limits.to_label,
             ignore_missing_species=prepared.material.ignore_missing_species,
             precision=move.precision,
+            device=prepared.material.device,
         )
 
     def _nvt(self, prepared: PreparedMd, move: _Move) -> dyn.State:
@@ -350,6 +358,7 @@ class _Keeping:
             to_label=move.limits.to_label,
             ignore_missing_species=prepared.material.ignore_missing_species,
             precision=move.precision,
+            device=prepared.material.device,
         )
 
     def _npt(self, prepared: PreparedMd, move: _Move) -> dyn.State:
@@ -372,6 +381,7 @@ class _Keeping:
             to_label=move.limits.to_label,
             ignore_missing_species=prepared.material.ignore_missing_species,
             precision=move.precision,
+            device=prepared.material.device,
         )
 
 

@@ -84,7 +84,7 @@ class Objective:
         All processes must ask for it the first time.
         """
         own = torch.stack([term_counts(part) for part in self.parts])
-        return torch.from_numpy(self.processes.sum(own.double().numpy()))
+        return torch.from_numpy(self.processes.sum(own.double().cpu().numpy()))
 
     @cached_property
     def charge_counts(self) -> Float64[ndarray, " n_parts"]:
@@ -119,8 +119,26 @@ class Objective:
         n_charges = float(self.charge_counts[chosen].sum())
         weights = self.weights.where_known(counts, n_charges)
         models = [_Model.at(self.networks, point, self.pressure_unit) for point in points]
-        losses = np.zeros(len(models))
-        for part in [self.parts[i] for i in chosen if len(self.parts[i])]:
+        cost = weights.charges / n_charges if weights.charges > 0 else 0.0
+        mine = [self.parts[i] for i in chosen if len(self.parts[i])]
+        found = self.sums(models, mine, weights, counts.to(models[0].shift.device), cost)
+        sums = self.processes.sum(found.cpu().numpy())
+        return [(float(one[0]), one[1:]) for one in sums]
+
+    def sums(
+        self,
+        models: Sequence["_Model"],
+        parts: Sequence[Dataset],
+        weights: LossWeights,
+        counts: Float64[Tensor, " 3"],
+        charge_cost: float = 0.0,
+    ) -> Float64[Tensor, "n_models n_numbers"]:
+        """Of each model this process's share of the loss, and then of its gradient.
+
+        Nothing in here waits for a device: all is where the parts are, and stays there.
+        """
+        losses = counts.new_zeros(len(models))
+        for part in parts:
             predictions = self.forward(
                 [model.networks for model in models],
                 part,
@@ -132,23 +150,17 @@ class Objective:
                 weights.sum_of(loss_terms(prediction, part, model.pressure) / counts)
                 for model, prediction in zip(models, predictions, strict=True)
             ]
-            if weights.charges > 0:
-                cost = weights.charges / n_charges
+            if charge_cost > 0:
                 own = [
-                    loss + cost * charge_term(prediction, part)
+                    loss + charge_cost * charge_term(prediction, part)
                     for loss, prediction in zip(own, predictions, strict=True)
                 ]
-            total = torch.stack(own).sum()
-            if total.requires_grad:
-                total.backward()
-            losses += [float(one.detach()) for one in own]
+            losses += _differentiated(own)
         if self.processes.is_first:
-            prices = [weights.stress * FREEDOM * model.pressure.square() for model in models]
-            torch.stack(prices).sum().backward()
-            losses += [float(price.detach()) for price in prices]
-        gradients = [model.gradient() for model in models]
-        sums = self.processes.sum(np.column_stack([losses, np.stack(gradients)]))
-        return [(float(one[0]), one[1:]) for one in sums]
+            price = weights.stress * FREEDOM
+            losses += _differentiated([price * model.pressure.square() for model in models])
+        gradients = torch.stack([model.gradient() for model in models])
+        return torch.cat([losses[:, None], gradients], dim=1)
 
     def predict(
         self, points: Sequence[Float64[ndarray, " n_parameters"]], part: Dataset, *, grad: bool
@@ -181,7 +193,8 @@ class _Model:
 
     @staticmethod
     def at(networks: Sequence[nn.Module], point: ndarray, pressure_unit: float) -> "_Model":
-        values = torch.tensor(point)
+        device = next((p.device for n in networks for p in n.parameters()), None)
+        values = torch.tensor(point, device=device)
         own = [deepcopy(network) for network in networks]
         parameters = [p for network in own for p in network.parameters()]
         nn.utils.vector_to_parameters(values[:-1], parameters)
@@ -191,11 +204,20 @@ class _Model:
     def pressure(self) -> Tensor:
         return self.shift * self.pressure_unit
 
-    def gradient(self) -> ndarray:
+    def gradient(self) -> Float64[Tensor, " n_numbers"]:
         """Of what was differentiated, by all numbers."""
         parameters = [*(p for n in self.networks for p in n.parameters()), self.shift]
         parts = [
             torch.zeros_like(p).reshape(-1) if p.grad is None else p.grad.reshape(-1)
             for p in parameters
         ]
-        return torch.cat(parts).numpy()
+        return torch.cat(parts)
+
+
+def _differentiated(losses: Sequence[Tensor]) -> Float64[Tensor, " n_models"]:
+    """The losses; gradients go to the parameters behind them."""
+    together = torch.stack(list(losses))
+    total = together.sum()
+    if total.requires_grad:
+        total.backward()
+    return together.detach()

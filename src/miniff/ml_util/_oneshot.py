@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from jaxtyping import Float64
@@ -32,14 +32,14 @@ from miniff.ml_util._outputs import (
 )
 from miniff.ml_util._page import made_of, write_page
 from miniff.ml_util._progress import Level, Reporter
-from miniff.ml_util._settings import PRECISIONS, NumberType, set_threads
+from miniff.ml_util._settings import PRECISIONS, DeviceName, NumberType, set_threads, tell_device
 from miniff.ml_util._types import Count, InputFile, Seed
 from miniff.potentials import (
     Potential,
     Precision,
-    evaluate_table,
     is_outside,
     larger_grade,
+    ready_potentials,
 )
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class OneShotWorkflow:
         *,
         seed: Seed = 0,
         dtype: NumberType = "float64",
-        device: Literal["auto", "cpu"] = "auto",
+        device: DeviceName = "cpu",
         threads: Count | None = None,
         log: Level = "info",
     ) -> None:
@@ -72,7 +72,8 @@ class OneShotWorkflow:
             seed: Noted in the report; nothing is drawn by chance.
             dtype: Type of the numbers inside networks and their descriptors; ``float32`` is faster,
                 and forces agree to about 1e-5 of the largest. Formulas and sums are float64.
-            device: Where networks run.
+            device: Where energies and forces are computed: ``cpu``; ``cuda`` or another device of
+                torch; or ``auto``, a graphics processor if there is one that can, else ``cpu``.
             threads: Of the core and of torch; as many as the environment says by default.
             log: What to tell: the least important kind of message.
         """
@@ -80,6 +81,7 @@ class OneShotWorkflow:
         self.seed = seed
         self.precision = PRECISIONS[dtype]
         self.log = log
+        self.device = device
         self.processes = processes_of_torchrun()
 
     def prepare(
@@ -104,7 +106,11 @@ class OneShotWorkflow:
             ValueError: Files that cannot be used, or atoms that no potential is for.
         """
         material = read_material(
-            fn_cells, potentials, ignore_missing_species=ignore_missing_species, seed=self.seed
+            fn_cells,
+            potentials,
+            ignore_missing_species=ignore_missing_species,
+            seed=self.seed,
+            device=self.device,
         )
         if charges_key != "charges":
             material = replace(material, cells=labelled_by(material.cells, charges_key))
@@ -145,13 +151,14 @@ class PreparedOneShot:
     def _predicted(
         self, potentials: Sequence[Potential], tables: Sequence[tuple[PairTable, list[Cell]]]
     ) -> Properties:
-        precision = self.workflow.precision
-        parts = [_predict(potentials, *batch, precision) for batch in tables]
+        precision, device = self.workflow.precision, self.material.device
+        parts = [_predict(potentials, *batch, precision, device) for batch in tables]
         return Properties.join([NO_PROPERTIES, *parts])
 
     def _report(self, reporter: Reporter, result: "OneShotResult") -> None:
         n_atoms = int(result.reference.n_atoms.sum())
         reporter.info(f"{len(self.material.cells)} structures, {n_atoms} atoms")
+        tell_device(reporter, self.material.device)
         if result.n_outside:
             reporter.warning(
                 f"{result.n_outside} of {n_atoms} atoms are outside of the training set: trust "
@@ -272,8 +279,10 @@ def _predict(
     table: PairTable,
     cells: Sequence[Cell],
     precision: Precision,
+    device: str,
 ) -> Properties:
-    result = evaluate_table(potentials, table, precision=precision)
+    ready = ready_potentials(potentials, table.names, precision=precision, device=device)
+    result = ready.evaluate(table)
     volume = np.array([cell.volume if cell.has_volume else np.nan for cell in cells])
     return Properties(
         n_atoms=np.array([cell.size for cell in cells]),

@@ -47,16 +47,20 @@ def _properties(
     stress: Tensor | None,
     charges: Tensor | None,
 ) -> Properties:
-    n_atoms = dataset.n_atoms()[:, 0].detach().numpy().round().astype(np.int64)
+    n_atoms = _numpy(dataset.n_atoms()[:, 0]).round().astype(np.int64)
+    unknown = np.full((n_atoms.sum(), 3), np.nan), np.full((len(n_atoms), 6), np.nan)
     return Properties(
         n_atoms=n_atoms,
-        energy=energy[:, 0].detach().numpy(),
-        forces=np.full((n_atoms.sum(), 3), np.nan)
-        if gradient is None
-        else -gradient.detach().numpy(),
-        stress=np.full((len(n_atoms), 6), np.nan) if stress is None else stress.detach().numpy(),
-        charges=np.zeros(0) if charges is None else charges.detach().numpy(),
+        energy=_numpy(energy[:, 0]),
+        forces=unknown[0] if gradient is None else -_numpy(gradient),
+        stress=unknown[1] if stress is None else _numpy(stress),
+        charges=np.zeros(0) if charges is None else _numpy(charges),
     )
+
+
+def _numpy(tensor: Tensor) -> ndarray:
+    found: ndarray = tensor.detach().cpu().numpy()
+    return found
 
 
 def write_report(

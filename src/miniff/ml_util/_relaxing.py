@@ -18,6 +18,7 @@ from miniff.kernel import Cell, StructureFailure, map_structures
 from miniff.ml_util._extrapolation import Limits, tell_frames, telling
 from miniff.ml_util._material import Material
 from miniff.ml_util._progress import Reporter
+from miniff.ml_util._settings import tell_device
 from miniff.ml_util._types import Count, Positive
 
 __all__ = [
@@ -91,6 +92,7 @@ class Relaxation:
                     to_label=limits.to_label,
                     ignore_missing_species=material.ignore_missing_species,
                     precision=self.precision,
+                    device=material.device,
                 )
             one = partial(
                 dyn.relax,
@@ -106,6 +108,7 @@ class Relaxation:
                 to_label=limits.to_label,
                 ignore_missing_species=material.ignore_missing_species,
                 precision=self.precision,
+                device=material.device,
             )
             return map_structures(one, cells)
 
@@ -192,6 +195,7 @@ def relax_all(
         FloatingPointError: The same, and one of them broke on the way.
     """
     cells = material.cells
+    tell_device(reporter, material.device)
     ends: dict[int, Relaxed | StructureFailure] = {}
     with reporter.counting(len(cells)) as progress:
         for parcel in how.parcels(cells):

@@ -33,7 +33,7 @@ def energies_tell_pressure(parts: Sequence[Dataset], processes: Processes) -> bo
             known = ~torch.isnan(part.per_cell_dataset.stress).any(1)
             known &= ~torch.isnan(part.per_cell_dataset.energy[:, 0])
             found.append((part.derivatives.volume / part.n_atoms()[:, 0])[known])
-    own = torch.cat(found).numpy() if found else np.zeros(0)
+    own = torch.cat(found).cpu().numpy() if found else np.zeros(0)
     volumes = processes.gather(own[~np.isnan(own)])
     return len(volumes) > 1 and bool(volumes.std(ddof=1) > LEAST_SPREAD * volumes.mean())
 

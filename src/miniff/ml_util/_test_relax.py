@@ -31,7 +31,7 @@ from miniff.ml_util._relaxing import (
     raise_failures,
     relax_all,
 )
-from miniff.ml_util._settings import set_threads
+from miniff.ml_util._settings import DeviceName, set_threads
 from miniff.ml_util._types import Count, InputFile, Positive, Problem, Seed
 
 __all__ = ["PreparedTestRelax", "RelaxTestWorkflow", "RelaxedPair"]
@@ -60,7 +60,7 @@ class RelaxTestWorkflow:
         *,
         seed: Seed = 0,
         dtype: Literal["float64"] = "float64",
-        device: Literal["auto", "cpu"] = "auto",
+        device: DeviceName = "cpu",
         threads: Count | None = None,
         log: Level = "info",
     ) -> None:
@@ -69,13 +69,15 @@ class RelaxTestWorkflow:
         Args:
             seed: Noted in the report; nothing is drawn by chance.
             dtype: Type of all numbers.
-            device: Where networks run.
+            device: Where energies and forces are computed: ``cpu``; ``cuda`` or another device of
+                torch; or ``auto``, a graphics processor if there is one that can, else ``cpu``.
             threads: Of the core and of torch; as many as the environment says by default.
             log: What to tell: the least important kind of message.
         """
         set_threads(threads)
         self.seed = seed
         self.log = log
+        self.device = device
 
     def prepare(
         self,
@@ -96,7 +98,11 @@ class RelaxTestWorkflow:
             ValueError: Files that cannot be used, or atoms that no potential is for.
         """
         material = read_material_to_move(
-            fn_cells, potentials, ignore_missing_species=ignore_missing_species, seed=self.seed
+            fn_cells,
+            potentials,
+            ignore_missing_species=ignore_missing_species,
+            seed=self.seed,
+            device=self.device,
         )
         return PreparedTestRelax(self.log, material)
 

@@ -24,7 +24,6 @@ from miniff.ml_util._errors import Properties
 from miniff.ml_util._estimate import (
     Demand,
     MemoryLimit,
-    gigabytes,
     of_predictions,
     tables_of,
 )
@@ -44,6 +43,7 @@ from miniff.ml_util._optimizers import (
     options_of,
 )
 from miniff.ml_util._page import write_page
+from miniff.ml_util._place import TrainingPlace, keep_derivatives
 from miniff.ml_util._progress import Level, Reporter, Stopwatch
 from miniff.ml_util._run_choices import RunChoices
 from miniff.ml_util._settings import PRECISIONS, NumberType
@@ -62,6 +62,7 @@ class PreparedFit:
     Attributes:
         log: The least important kind of message to show.
         dtype: What :class:`FitWorkflow` was made with.
+        device: The same.
         limit: Of the memory; all of its processes share the work and must call :meth:`run`.
         demand: The memory that data and networks need.
         cells: The structures for training, validation and test.
@@ -82,6 +83,7 @@ class PreparedFit:
 
     log: Level
     dtype: NumberType
+    device: str
     limit: MemoryLimit
     demand: Demand
     cells: Split
@@ -144,8 +146,10 @@ class PreparedFit:
 
         Raises:
             FloatingPointError: The loss is no longer a number.
-            ValueError: Arguments out of range, more memory than the limit, or a checkpoint of
-                another run.
+            ValueError: Arguments out of range, more memory than the limit, a checkpoint of another
+                run, or a device that is not there.
+            TypeError: Descriptors that the device cannot have.
+            MemoryError: Too little memory on the device.
         """
         choices = RunChoices.of(
             n_epochs=n_epochs,
@@ -173,23 +177,32 @@ class PreparedFit:
             seed=int(str(self.provenance["seed"])),
             batch_size=choices.batch_size,
         )
+        place = TrainingPlace.of(self.device, choices.optimizer, self.dtype, self._descriptors())
         with Reporter(
             self.model.name, level=self.log, append=True, silent=not self.processes.is_first
         ) as reporter:
-            result = self._cut(course)._train(choices, course, reporter)
+            with place.memory():
+                ready = self._cut(course)._moved(place)
+                result = ready._train(choices, course, place, reporter)
             self.processes.wait()  # until the files are written
         return result
 
-    def _train(self, choices: RunChoices, course: Course, reporter: Reporter) -> "FitResult":
+    def _train(
+        self, choices: RunChoices, course: Course, place: TrainingPlace, reporter: Reporter
+    ) -> "FitResult":
         """From the first epoch, or a checkpoint, to the files that are left behind."""
         watch = Stopwatch()
+        if not place.by_core:
+            reporter.info(place.words())
         options = options_of(choices.optimizer, choices.optimizer_kwargs)
-        objective = self._objective(choices.weights, choices.free_pressure)
-        settings = choices.settings() | course.settings(choices.optimizer)
+        objective = self._objective(choices.weights, choices.free_pressure, place)
+        settings = choices.settings() | course.settings(choices.optimizer) | place.settings()
         checkpoint = self._checkpoint(settings, choices.checkpoint_s)
         demand = self._demand(choices.optimizer, options, course)
         demand.refuse_above(self.limit)
-        self._keep_derivatives(demand, reporter, is_kept=objective.weights.needs_gradient)
+        room = place.for_derivatives(self.limit, demand.total)
+        kept = keep_derivatives(self._parts(), room if objective.weights.needs_gradient else 0.0)
+        place.tell_memory(demand, kept, self.processes, reporter)
         predictor = Predictor(objective, self.datasets, self.baseline, self.deals)
         watch.lap("derivatives of descriptors")
         said = {"n_epochs": choices.n_epochs, **settings}
@@ -269,16 +282,27 @@ class PreparedFit:
             deals={**self.deals, "train": deals},
         )
 
+    def _moved(self, place: TrainingPlace) -> "PreparedFit":
+        """With all sets where networks are trained."""
+        return replace(self, datasets=place.datasets(self.datasets))
+
     def _parts(self) -> list[Dataset]:
         """Of the sets that are looked at again and again."""
         names = [name for name in ("train", "validation") if name in self.datasets]
         return [part for name in names for part in self.datasets[name]]
 
-    def _objective(self, wanted: LossWeights, free_pressure: bool) -> Objective:
+    def _descriptors(self) -> list[Potential]:
+        """Of all species."""
+        parts = self.datasets["train"][0].per_point_datasets
+        return [f for own in parts if own.functions is not None for f in own.functions.potentials]
+
+    def _objective(
+        self, wanted: LossWeights, free_pressure: bool, place: TrainingPlace
+    ) -> Objective:
         objective = Objective(
-            networks=self.members[0],
+            networks=place.networks(self.members[0]),
             parts=self.datasets["train"],
-            normalization=self.normalization,
+            normalization=place.normalization(self.normalization),
             weights=wanted,
             precision=PRECISIONS[self.dtype],
             processes=self.processes,
@@ -337,25 +361,6 @@ class PreparedFit:
         if course.batch_size is not None:
             parts["pieces for batches"] = tables_of(self.datasets["train"])
         return Demand(parts)
-
-    def _keep_derivatives(self, demand: Demand, reporter: Reporter, *, is_kept: bool) -> None:
-        """Keeps in memory what fits, of the training set first; tells what all takes."""
-        limit, needed = self.limit.for_derivatives(demand.total), 0.0
-        for part in self._parts():
-            if len(part) and is_kept:
-                needed += part.keep_derivatives(max(0.0, limit - needed))
-        whole = replace(
-            demand, parts={**demand.parts, "derivatives of descriptors": min(needed, limit)}
-        )
-        needed, limit = self.processes.sum(np.array([needed, limit])).tolist()
-        n = self.processes.size
-        reporter.info(f"memory{f' of each of {n} processes' if n > 1 else ''}: {whole}")
-        if needed > limit:
-            reporter.info(
-                f"derivatives of the descriptors take {gigabytes(needed)}: {limit / needed:.0%} of "
-                f"them are kept, where they may take {gigabytes(limit)}; the others are computed "
-                "anew each time"
-            )
 
     def _finish(self, trainer: Trainer, predictor: Predictor) -> FitResult:
         """Errors of the networks that were kept, on every set."""

@@ -5,7 +5,6 @@ A family is called with parameters and gives a potential; a list of potentials i
 """
 
 from miniff.potentials._behler import (
-    CUTOFF_FUNCTIONS,
     behler2_descriptor_family,
     behler4_descriptor_family,
     behler5_descriptor_family,
@@ -50,6 +49,7 @@ from miniff.potentials._descriptors import (
     behler5x_descriptor_family,
     sigmoid_descriptor_family,
 )
+from miniff.potentials._devices import Evaluator, ready_potentials
 from miniff.potentials._embedded_atom import eam_potential_family
 from miniff.potentials._evaluation import CompiledPotentials, evaluate_table
 from miniff.potentials._functions import (
@@ -88,6 +88,7 @@ from miniff.potentials._registry import (
     known_families,
     potential_from_state_dict,
 )
+from miniff.potentials._symmetry import CUTOFF_FUNCTIONS
 from miniff.potentials._tersoff import tersoff_potential_family
 from miniff.potentials._training import (
     OUTSIDE,
@@ -114,6 +115,7 @@ __all__ = [
     "Choice",
     "CompiledPotentials",
     "CoreNetworks",
+    "Evaluator",
     "Farthest",
     "FixedChargePotential",
     "FunctionPotential",
@@ -169,6 +171,7 @@ __all__ = [
     "polynomial_wide_descriptor_family",
     "potential_from_state_dict",
     "potential_values",
+    "ready_potentials",
     "refuse_long_range",
     "refuse_short_table",
     "refuse_uncovered_species",

@@ -17,9 +17,15 @@ Angular functions are summed over ordered (j, k): twice what n2p2 has for equal 
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from miniff import _core
 from miniff.potentials._functions import CoreBuilder, LocalPotentialFamily
 from miniff.potentials._parameters import Choice, Parameter, Value
+from miniff.potentials._symmetry import (
+    CUTOFF_FUNCTIONS,
+    AngularFunction,
+    CosinePower,
+    CutoffFunction,
+    RadialFunction,
+)
 
 __all__ = [
     "ANGULAR",
@@ -32,19 +38,6 @@ __all__ = [
     "behler5_descriptor_family",
     "cutoff_of",
 ]
-
-CUTOFF_FUNCTIONS = (
-    "none",
-    "cosine",
-    "tanh3",
-    "tanh3_one",
-    "exponential",
-    "poly1",
-    "poly2",
-    "poly3",
-    "poly4",
-)
-"""Names of the cutoff functions; the place in the list is n2p2's ``cutoff_type``."""
 
 LARGEST_ALPHA = 1 - 1e-9
 LARGEST_ETA, LARGEST_ZETA = 1e100, 256.0
@@ -71,8 +64,8 @@ def cutoff_of(p: Mapping[str, Value]) -> float:
     return float(p["a"])
 
 
-def _cutoff_type(p: Mapping[str, Value]) -> int:
-    return CUTOFF_FUNCTIONS.index(str(p["cutoff_function"]))
+def _cutoff_function(p: Mapping[str, Value]) -> CutoffFunction:
+    return CutoffFunction(str(p["cutoff_function"]), float(p["a"]), float(p["cutoff_alpha"]))
 
 
 def add_radial(
@@ -84,15 +77,13 @@ def add_radial(
 ) -> None:
     """Behler 2 times a weight, for neighbours of the species with code ``on``."""
     builder.radial.append(
-        _core.RadialFunction(
+        RadialFunction(
             column,
             neighbor=on[0],
+            fc=_cutoff_function(p),
+            prefactor=weight,
             eta=float(p["eta"]),
             shift=float(p["r_sphere"]),
-            cutoff_type=_cutoff_type(p),
-            alpha=float(p["cutoff_alpha"]),
-            cutoff=float(p["a"]),
-            prefactor=weight,
         )
     )
 
@@ -108,19 +99,16 @@ def add_angular(
 ) -> None:
     """Behler 4 (narrow) or 5 times a weight, for neighbours of the two species ``on``."""
     builder.angular.append(
-        _core.AngularFunction(
+        AngularFunction(
             column,
             first=on[0],
             second=on[1],
+            fc=_cutoff_function(p),
+            angle=CosinePower(float(p["l"]), float(p["zeta"])),
+            narrow=narrow,
             prefactor=weight * float(p["epsilon"]),
             eta=float(p["eta"]),
-            lambda_=float(p["l"]),
-            zeta=float(p["zeta"]),
             shift=float(p["r_sphere"]),
-            cutoff_type=_cutoff_type(p),
-            alpha=float(p["cutoff_alpha"]),
-            cutoff=float(p["a"]),
-            narrow=narrow,
         )
     )
 

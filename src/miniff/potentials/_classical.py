@@ -34,6 +34,7 @@ from miniff.potentials._functions import CoreBuilder, LocalPotentialFamily
 from miniff.potentials._parameters import Parameter, Value, numbers_of
 
 __all__ = [
+    "StillingerWeberLeg",
     "buckingham_potential_family",
     "harmonic_repulsion_potential_family",
     "lj_potential_family",
@@ -90,8 +91,16 @@ def _sw2(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequence
     builder.core.stillinger_weber_2(column, on[0], _scaled_cutoff(p), **numbers)
 
 
+class StillingerWeberLeg(_core.StillingerWeberLeg):
+    """h(r) = exp(gamma/(r/sigma - a)), with its numbers to be read; cutoff = a sigma (length)."""
+
+    def __init__(self, cutoff: float, sigma: float, gamma: float) -> None:
+        super().__init__(cutoff, sigma, gamma)
+        self.cutoff, self.sigma, self.gamma = cutoff, sigma, gamma
+
+
 def _sw3(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequence[int]) -> None:
-    leg = _core.StillingerWeberLeg(_scaled_cutoff(p), float(p["sigma"]), float(p["gamma"]))
+    leg = StillingerWeberLeg(_scaled_cutoff(p), float(p["sigma"]), float(p["gamma"]))
     numbers = numbers_of(p, "epsilon", "l", "cos_theta0")
     builder.core.stillinger_weber_3(column, on[0], on[1], **numbers, first_leg=leg, second_leg=leg)
 
@@ -100,7 +109,7 @@ def _sw3_mixed(
     builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequence[int]
 ) -> None:
     first, second = (
-        _core.StillingerWeberLeg(
+        StillingerWeberLeg(
             float(p[f"a_{n}"]) * float(p[f"sigma_{n}"]),
             float(p[f"sigma_{n}"]),
             float(p[f"gamma_{n}"]),

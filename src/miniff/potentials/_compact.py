@@ -36,10 +36,15 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from math import isclose, radians
 
-from miniff import _core
-from miniff.potentials._behler import CUTOFF_FUNCTIONS, cutoff_of
+from miniff.potentials._behler import cutoff_of
 from miniff.potentials._functions import Compile, CoreBuilder, LocalPotentialFamily
 from miniff.potentials._parameters import Choice, Parameter, Value
+from miniff.potentials._symmetry import (
+    AngleWindow,
+    AngularFunction,
+    RadialFunction,
+    RadialWindow,
+)
 from miniff.potentials._weighted import sum_weighted_pairs, sum_weighted_triples
 
 __all__ = [
@@ -75,10 +80,10 @@ _ANGULAR: dict[str, Parameter | Choice] = {
 }
 
 
-def _form(p: Mapping[str, Value]) -> tuple[int, bool]:
-    """The number of the cutoff function, and whether C is the asymmetric one."""
+def _form(p: Mapping[str, Value]) -> tuple[str, bool]:
+    """The name of the cutoff function, and whether C is the asymmetric one."""
     form = str(p["form"])
-    return CUTOFF_FUNCTIONS.index(_CUTOFF_FUNCTION[form.removesuffix("a")]), form.endswith("a")
+    return _CUTOFF_FUNCTION[form.removesuffix("a")], form.endswith("a")
 
 
 def _check_radial(p: Mapping[str, Value]) -> None:
@@ -106,15 +111,15 @@ def _check_angular(p: Mapping[str, Value]) -> None:
         )
 
 
-def _radial_window(p: Mapping[str, Value]) -> _core.RadialWindow:
-    number, asymmetric = _form(p)
-    return _core.RadialWindow(number, float(p["low"]), float(p["a"]), asymmetric)
+def _radial_window(p: Mapping[str, Value]) -> RadialWindow:
+    name, asymmetric = _form(p)
+    return RadialWindow(name, float(p["low"]), float(p["a"]), asymmetric)
 
 
-def _angle_window(p: Mapping[str, Value]) -> _core.AngleWindow:
+def _angle_window(p: Mapping[str, Value]) -> AngleWindow:
     left, right = float(p["left"]), float(p["right"])
     centre = 180.0 if right > 180 else 0.0 if left < 0 else (left + right) / 2
-    return _core.AngleWindow(_form(p)[0], radians(centre), radians(right - left) / 2)
+    return AngleWindow(_form(p)[0], radians(centre), radians(right - left) / 2)
 
 
 def _add_radial(
@@ -124,7 +129,7 @@ def _add_radial(
     on: Sequence[int],
     weight: float = 1.0,
 ) -> None:
-    builder.radial.append(_core.RadialFunction(column, on[0], weight, _radial_window(p)))
+    builder.radial.append(RadialFunction(column, on[0], _radial_window(p), weight))
 
 
 def _add_angular(
@@ -137,14 +142,14 @@ def _add_angular(
     narrow: bool,
 ) -> None:
     builder.angular.append(
-        _core.AngularFunction(
+        AngularFunction(
             column,
             first=on[0],
             second=on[1],
-            prefactor=weight * float(p["epsilon"]),
-            window=_radial_window(p),
+            fc=_radial_window(p),
             angle=_angle_window(p),
             narrow=narrow,
+            prefactor=weight * float(p["epsilon"]),
         )
     )
 

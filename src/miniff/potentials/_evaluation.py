@@ -19,7 +19,7 @@ from miniff.potentials._local import (
 )
 from miniff.potentials._model import ModelBuilder, Precision
 
-__all__ = ["CompiledPotentials", "evaluate_table"]
+__all__ = ["CompiledPotentials", "evaluate_table", "with_long_range"]
 
 
 class CompiledPotentials:
@@ -88,14 +88,26 @@ class CompiledPotentials:
             strain += by_strain
             if part.grades is not None:
                 np.fmax(grades, part.grades, out=grades)
-        found = [potential.evaluate(table) for potential in self._long_range]
-        for one in found:
-            energies += one.energies
-            gradient += one.gradient
-            strain += one.strain_derivative
-            np.fmax(grades, one.grades, out=grades)
-        charges = common_charges([one.charges for one in found if one.charges is not None])
-        return TableEvaluation(energies, table.totals(energies), gradient, strain, grades, charges)
+        local = TableEvaluation(energies, table.totals(energies), gradient, strain, grades)
+        return with_long_range(local, self._long_range, table)
+
+
+def with_long_range(
+    local: TableEvaluation, potentials: Sequence[LongRangePotential], table: PairTable
+) -> TableEvaluation:
+    """The sum of what local potentials give for a table and what those of long range do."""
+    if not potentials:
+        return local
+    found = [potential.evaluate(table) for potential in potentials]
+    energies, gradient, strain = local.energies, local.gradient, local.strain_derivative
+    grades = local.grades
+    for one in found:
+        energies = energies + one.energies
+        gradient = gradient + one.gradient
+        strain = strain + one.strain_derivative
+        grades = np.fmax(grades, one.grades)
+    charges = common_charges([one.charges for one in found if one.charges is not None])
+    return TableEvaluation(energies, table.totals(energies), gradient, strain, grades, charges)
 
 
 def common_charges(

@@ -22,10 +22,18 @@ from miniff.potentials._local import (
     LocalPotential,
     LongRangePotential,
     Potential,
+    check_many_body_tag,
     check_tag,
     refuse_short_table,
 )
 from miniff.potentials._parameters import Choice, Numbers, Parameter, Value, check_parameters
+from miniff.potentials._symmetry import (
+    ANY_SPECIES,
+    AngularFunction,
+    FormulaSet,
+    RadialFunction,
+    add_symmetry_functions,
+)
 
 if TYPE_CHECKING:
     from miniff.potentials._model import ModelBuilder
@@ -37,10 +45,9 @@ __all__ = [
     "centre_of",
     "compiled_set",
     "compiled_single_set",
+    "fill_set",
     "potential_values",
 ]
-
-ANY_SPECIES = -1
 
 Compile = Callable[["CoreBuilder", Mapping[str, Value], int, Sequence[int]], None]
 
@@ -115,7 +122,7 @@ class LocalPotentialFamily:
 
     def _check_tag(self, tag: str | None, values: Mapping[str, Value]) -> None:
         if self.neighbors_of is not None:
-            _check_many_body_tag(tag, self.neighbors_of(values))
+            check_many_body_tag(tag, self.neighbors_of(values))
         else:
             check_tag(tag, self.n_bodies)
 
@@ -185,28 +192,6 @@ class FunctionPotential(LocalPotential):
         return f"<{self.family.name} {self.tag or 'all species'}: {numbers}>"
 
 
-def _check_many_body_tag(tag: str | None, n_neighbors: int | None) -> None:
-    """Parameters that tell n species of neighbours apart need a tag that names them."""
-    demanded = "one or more species" if n_neighbors is None else f"{n_neighbors} species"
-    if tag is None:
-        if n_neighbors is not None:
-            raise ValueError(
-                f"`tag` is None but must name the centre and {demanded} of neighbours: the "
-                "parameters tell them apart"
-            )
-        return
-    if not isinstance(tag, str):
-        raise TypeError(f"`tag` is {tag!r} but must be text like 'a-a-b'")
-    centre, *neighbors = tag.split("-")
-    fits = len(neighbors) == n_neighbors if n_neighbors is not None else bool(neighbors)
-    if not (fits and centre and all(neighbors)):
-        raise ValueError(
-            f"`tag` is {tag!r} but must name the centre and {demanded} of neighbours like 'a-a-b'"
-        )
-    if len(set(neighbors)) < len(neighbors):
-        raise ValueError(f"`tag` is {tag!r} but must name each species of neighbours once")
-
-
 def _shown(value: Value) -> str:
     """Tables by their size."""
     text = str(value)
@@ -220,18 +205,16 @@ class CoreBuilder:
         names: The species of the tables to come, in the order of their codes.
     """
 
-    def __init__(
-        self, functions: _core.FunctionSet | _core.FunctionSet32, names: tuple[str, ...]
-    ) -> None:
+    def __init__(self, functions: FormulaSet | _core.FunctionSet32, names: tuple[str, ...]) -> None:
         self.names = names
         self._functions = functions
-        self.radial: list[_core.RadialFunction] = []
-        self.angular: list[_core.AngularFunction] = []
+        self.radial: list[RadialFunction] = []
+        self.angular: list[AngularFunction] = []
 
     @property
-    def core(self) -> _core.FunctionSet:
+    def core(self) -> FormulaSet:
         """For formulas that are in double precision only."""
-        if not isinstance(self._functions, _core.FunctionSet):
+        if isinstance(self._functions, _core.FunctionSet32):
             raise TypeError(
                 "in single precision there are symmetry functions only: Behler types 2, 4 and 5"
             )
@@ -239,7 +222,7 @@ class CoreBuilder:
 
     def finish(self) -> None:
         if self.radial or self.angular:
-            self._functions.symmetry_functions(self.radial, self.angular)
+            add_symmetry_functions(self._functions, self.radial, self.angular)
 
 
 def centre_of(potential: FunctionPotential) -> str | None:
@@ -334,7 +317,7 @@ def compiled_set(
 ) -> _core.FunctionSet:
     """Formulas as a set of the core, a column each, for the species codes of a table."""
     functions = _core.FunctionSet(len(potentials))
-    _fill(functions, potentials, names)
+    fill_set(functions, potentials, names)
     return functions
 
 
@@ -347,15 +330,16 @@ def compiled_single_set(
         TypeError: Formulas that are no symmetry functions.
     """
     functions = _core.FunctionSet32(len(potentials))
-    _fill(functions, potentials, names)
+    fill_set(functions, potentials, names)
     return functions
 
 
-def _fill(
-    functions: _core.FunctionSet | _core.FunctionSet32,
+def fill_set(
+    functions: FormulaSet | _core.FunctionSet32,
     potentials: Sequence[FunctionPotential],
     names: tuple[str, ...],
 ) -> None:
+    """Adds formulas to a set, a column each, for the species codes of a table."""
     codes = {name: code for code, name in enumerate(names)}
     absent = len(codes)  # a code no atom has
     builder = CoreBuilder(functions, names)

@@ -191,6 +191,28 @@ def check_tag(tag: str | None, n_bodies: int) -> None:
         raise ValueError(f"`tag` is {tag!r} but must name {n_bodies} species like {example!r}")
 
 
+def check_many_body_tag(tag: str | None, n_neighbors: int | None) -> None:
+    """Parameters that tell n species of neighbours apart need a tag that names them."""
+    demanded = "one or more species" if n_neighbors is None else f"{n_neighbors} species"
+    if tag is None:
+        if n_neighbors is not None:
+            raise ValueError(
+                f"`tag` is None but must name the centre and {demanded} of neighbours: the "
+                "parameters tell them apart"
+            )
+        return
+    if not isinstance(tag, str):
+        raise TypeError(f"`tag` is {tag!r} but must be text like 'a-a-b'")
+    centre, *neighbors = tag.split("-")
+    fits = len(neighbors) == n_neighbors if n_neighbors is not None else bool(neighbors)
+    if not (fits and centre and all(neighbors)):
+        raise ValueError(
+            f"`tag` is {tag!r} but must name the centre and {demanded} of neighbours like 'a-a-b'"
+        )
+    if len(set(neighbors)) < len(neighbors):
+        raise ValueError(f"`tag` is {tag!r} but must name each species of neighbours once")
+
+
 def refuse_short_table(potentials: Sequence[Potential], table: PairTable) -> None:
     """A list shorter than a cutoff would give energies that are silently wrong."""
     for potential in potentials:

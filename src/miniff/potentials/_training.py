@@ -125,6 +125,7 @@ class TrainingSet:
         functions: In the order of the columns.
         ranges: Least and largest value of each.
         moments: Mean and covariance; None where they are not known.
+        whitening: W with which the grade by distance is |W (F - mu)|.
     """
 
     def __init__(
@@ -142,11 +143,11 @@ class TrainingSet:
         self.functions, self.ranges, self.moments = functions, ranges, moments
         self.middle = ranges.mean(axis=0)
         self.half_width = np.maximum((ranges[1] - ranges[0]) / 2, _least_half_width(ranges))
-        self._whitening = np.zeros((0, 0))
+        self.whitening = np.zeros((0, 0))
         if moments is not None:
             check_shape("mean", moments.mean, (n,))
             whitening = _whitening(ranges, moments.mean, moments.covariance)
-            self._whitening = whitening / max(moments.largest_distance, 1.0)
+            self.whitening = whitening / max(moments.largest_distance, 1.0)
 
     def grades(
         self, values: Float64[ndarray, "n_centres n_functions"]
@@ -156,7 +157,7 @@ class TrainingSet:
         scaled = np.abs(values - self.middle) / self.half_width
         found[:, 0] = scaled.max(axis=1, initial=0.0)
         if self.moments is not None:
-            found[:, 1] = np.linalg.norm((values - self.moments.mean) @ self._whitening.T, axis=1)
+            found[:, 1] = np.linalg.norm((values - self.moments.mean) @ self.whitening.T, axis=1)
         return found
 
     def farthest(self, table: PairTable, atom: int) -> Farthest:
@@ -182,14 +183,14 @@ class TrainingSet:
         """The same for the compiled core."""
         core = _core.TrainingSet(self.middle, self.half_width)
         if self.moments is not None:
-            core.set_moments(self.moments.mean, self._whitening)
+            core.set_moments(self.moments.mean, self.whitening)
         return core
 
     def compiled_single(self) -> _core.TrainingSet32:
         """The same in single precision."""
         core = _core.TrainingSet32(self.middle, self.half_width)
         if self.moments is not None:
-            core.set_moments(self.moments.mean, self._whitening)
+            core.set_moments(self.moments.mean, self.whitening)
         return core
 
 
@@ -211,7 +212,7 @@ def distances(
     mean: Float64[ndarray, " n_functions"],
     covariance: Float64[ndarray, "n_functions n_functions"],
 ) -> Float64[ndarray, " n_atoms"]:
-    """``|F - mu|`` of atoms with these functions, as the head of this module has it.
+    """|F - mu| of atoms with these functions, as the head of this module has it.
 
     Raises:
         ValueError: A covariance that is none.

@@ -1,0 +1,1 @@
+"""Descriptors, energies and training in torch, on any device; the compiled core serves the CPU."""

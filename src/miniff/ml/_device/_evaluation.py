@@ -1,0 +1,307 @@
+"""Energies, forces and strain derivatives of potentials on a device, a bounded part at a time.
+
+The list of pairs is made on the CPU and moved; as long as it is the same, only positions and cells
+are moved again. Sums over atoms and structures are in double precision.
+"""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import get_args
+
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor, nn
+
+from miniff import _core
+from miniff._checks import unknown_name
+from miniff._neighbors import PairTable
+from miniff.ml._device._choice import device_of, is_core, numbers_at_a_time, on, with_less
+from miniff.ml._device._functions import NoFormError, TensorFunctions
+from miniff.ml._device._table import Rows, TensorTable, tensor_of
+from miniff.ml._layers import Affine
+from miniff.ml._potential import NNPotential
+from miniff.potentials import (
+    CompiledPotentials,
+    Evaluator,
+    FunctionPotential,
+    LocalPotential,
+    LongRangePotential,
+    Potential,
+    Precision,
+    TableEvaluation,
+    TrainingSet,
+    refuse_short_table,
+    warn_of_one_sided_pairs,
+)
+from miniff.potentials._devices import set_torch_evaluator
+from miniff.potentials._evaluation import with_long_range
+
+__all__ = ["DevicePotentials", "evaluation_device", "evaluator_on"]
+
+DTYPES: dict[Precision, torch.dtype] = {"double": torch.float64, "single": torch.float32}
+
+
+@dataclass(frozen=True, eq=False)
+class _Energies:
+    """Energies of the atoms of one species.
+
+    Attributes:
+        name: The species.
+        functions: Of their neighbours.
+        network: Of the functions; their sum if it is None.
+        training: What tells how far atoms are outside of the training set, if it is known.
+    """
+
+    name: str
+    functions: TensorFunctions
+    network: "_Network | None" = None
+    training: "_Training | None" = None
+
+    def values(
+        self, vectors: Float64[Tensor, "n_centres n_places 3"], bounds: Sequence[int]
+    ) -> Float[Tensor, "n_centres _"]:
+        """Of the functions, from the vectors to neighbours."""
+        return self.functions.values(vectors.to(self.functions.dtype), bounds)
+
+    def of(self, values: Float[Tensor, "n_centres _"]) -> Float64[Tensor, " n_centres"]:
+        """From the values of the functions."""
+        return values.sum(1) if self.network is None else self.network(values)
+
+
+class _Training:
+    """What :class:`miniff.potentials.TrainingSet` is, on a device."""
+
+    def __init__(self, training: TrainingSet, like: Tensor) -> None:
+        self._middle, self._half_width = (
+            like.new_tensor(own) for own in (training.middle, training.half_width)
+        )
+        self._mean: Tensor | None = None
+        if training.moments is not None:
+            self._mean = like.new_tensor(training.moments.mean)
+            self._whitening = like.new_tensor(training.whitening)
+
+    def grades(self, values: Float[Tensor, "n_centres _"]) -> Float64[Tensor, "n_centres 2"]:
+        """By range and by distance; nan where it is not known."""
+        scaled = ((values - self._middle) / self._half_width).abs()
+        by_range = scaled.amax(1) if scaled.shape[1] else scaled.sum(1)
+        by_distance = torch.full_like(by_range, torch.nan)
+        if self._mean is not None:
+            by_distance = ((values - self._mean) @ self._whitening.T).norm(dim=1)
+        return torch.stack([by_range, by_distance], dim=1).double()
+
+
+class _Network:
+    """A network on a device; its last scale and shift are in double precision."""
+
+    def __init__(self, network: nn.Module, like: Tensor) -> None:
+        layers = list(network) if isinstance(network, nn.Sequential) else [network]
+        last, self._last = layers[-1], None
+        if len(layers) > 1 and isinstance(last, Affine):
+            self._last = deepcopy(last).to(like.device)
+            layers = layers[:-1]
+        self._layers = deepcopy(nn.Sequential(*layers)).to(like).requires_grad_(False)
+
+    def __call__(self, values: Float[Tensor, "n_atoms _"]) -> Float64[Tensor, " n_atoms"]:
+        output: Tensor = self._layers(values).double()
+        if self._last is not None:
+            output = self._last(output)
+        return output[:, 0]
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """What all parts add to.
+
+    Attributes:
+        energies: Of the atoms (energy).
+        by_image: dE/dx of the images (energy/length).
+        grades: How far atoms are outside of the training set.
+    """
+
+    energies: Float64[Tensor, " n_atoms"]
+    by_image: Float64[Tensor, "1 n_images 3"]
+    grades: Float64[Tensor, "n_atoms 2"]
+
+    @staticmethod
+    def of(table: PairTable, device: torch.device) -> "_Sums":
+        """Nothing yet, for the atoms of a table."""
+        zero = on(device)
+        return _Sums(
+            zero.new_zeros(table.n_atoms),
+            zero.new_zeros(1, table.n_images, 3),
+            zero.new_full((table.n_atoms, 2), torch.nan),
+        )
+
+    def add(self, part: _Energies, row: Rows, images: Float64[Tensor, "n_images 3"]) -> None:
+        """Energies of some centres, their derivatives, and their grades."""
+        with torch.enable_grad():
+            vectors = row.vectors(images, part.functions.far).requires_grad_()
+            values = part.values(vectors, row.bounds)
+            own = part.of(values)
+            self.energies.index_add_(0, row.centres, own.detach())
+            if own.requires_grad:
+                (by_vector,) = torch.autograd.grad(own.sum(), vectors)
+                row.add(by_vector[None], self.by_image)
+        if part.training is not None:
+            grades = part.training.grades(values.detach())
+            self.grades[row.centres] = self.grades[row.centres].fmax(grades)
+
+
+@dataclass(frozen=True, eq=False)
+class _Listed:
+    """A list of pairs that is on the device.
+
+    Attributes:
+        core: Whose it is, as the core sees it.
+        table: With places that may be those of before.
+        atoms: Of each species.
+    """
+
+    core: _core.ImageTable
+    table: TensorTable
+    atoms: dict[str, Int64[Tensor, " n_of_species"]]
+
+
+class DevicePotentials:
+    """What :class:`miniff.potentials.CompiledPotentials` is, on a device of torch.
+
+    Attributes:
+        potentials: Their energies are summed.
+        names: The species of the tables it can evaluate.
+        device: Where.
+    """
+
+    def __init__(
+        self,
+        potentials: Sequence[Potential],
+        names: tuple[str, ...],
+        *,
+        precision: Precision = "double",
+        device: torch.device,
+    ) -> None:
+        """Moves the potentials to the device.
+
+        Raises:
+            ValueError: An unknown precision.
+            TypeError: Potentials that have no form in torch.
+        """
+        if precision not in get_args(Precision):
+            raise ValueError(unknown_name("precision", precision, get_args(Precision)))
+        warn_of_one_sided_pairs(potentials, names)
+        self.potentials = tuple(potentials)
+        self.names = names
+        self.device = device
+        self._dtype = DTYPES[precision]
+        self._parts = [*self._of_formulas(), *self._of_networks()]
+        self._long_range = [p for p in potentials if isinstance(p, LongRangePotential)]
+        self._last: _Listed | None = None
+
+    def evaluate(self, table: PairTable) -> TableEvaluation:
+        """Energy, gradient and strain derivative of every structure of a table.
+
+        Raises:
+            ValueError: A table of other species, or with a cutoff shorter than a potential's.
+            MemoryError: Too little memory on the device.
+        """
+        if table.names != self.names:
+            raise ValueError(
+                f"the table has the species {', '.join(table.names)} but the potentials were made "
+                f"ready for {', '.join(self.names)}"
+            )
+        refuse_short_table(self.potentials, table)
+        most = numbers_at_a_time(self.device, self._dtype)
+        what = f"{table.n_atoms} atoms with {table.n_pairs} pairs"
+        found = with_less(lambda n: self._evaluate(table, n), self.device, most, what)
+        return with_long_range(found, self._long_range, table)
+
+    def _evaluate(self, table: PairTable, most: float) -> TableEvaluation:
+        listed = self._listed(table)
+        place = listed.table.at(table)
+        sums = _Sums.of(table, self.device)
+        near: dict[float, TensorTable] = {}
+        for part in self._parts:
+            cutoff = part.functions.cutoff
+            if cutoff not in near:
+                near[cutoff] = place.within(cutoff)
+            centres = listed.atoms[part.name]
+            for row in near[cutoff].rows(centres, part.functions.n_numbers, most):
+                sums.add(part, row, place.images)
+        gradient, strain = (own[0].cpu().numpy() for own in place.gather(sums.by_image))
+        energies, grades = (own.cpu().numpy() for own in (sums.energies, sums.grades))
+        return TableEvaluation(energies, table.totals(energies), gradient, strain, grades)
+
+    def _listed(self, table: PairTable) -> "_Listed":
+        """The list on the device; it is moved there if it is not that of the last table."""
+        if self._last is None or self._last.core is not table.core:
+            atoms = {name: tensor_of(table.atoms_of(name), self.device) for name in self.names}
+            self._last = _Listed(table.core, TensorTable.of(table, self.device), atoms)
+        return self._last
+
+    def _of_formulas(self) -> list[_Energies]:
+        formulas = [p for p in self.potentials if isinstance(p, FunctionPotential)]
+        found = []
+        for name in self.names:
+            own = [p for p in formulas if not p.species or p.species[0] == name]
+            if own:
+                functions = TensorFunctions(own, self.names, on(self.device))
+                found.append(_Energies(name, functions))
+        return found
+
+    def _of_networks(self) -> list[_Energies]:
+        found = []
+        like = on(self.device, self._dtype)
+        local = [p for p in self.potentials if isinstance(p, LocalPotential)]
+        for potential in [p for p in local if not isinstance(p, FunctionPotential)]:
+            functions = TensorFunctions(_formulas(potential), self.names, like)
+            if isinstance(potential, NNPotential) and potential.tag in self.names:
+                network, own = _Network(potential.network, like), potential.training
+                training = None if own is None else _Training(own, like)
+                found.append(_Energies(str(potential.tag), functions, network, training))
+        return found
+
+
+def evaluator_on(
+    potentials: Sequence[Potential],
+    names: tuple[str, ...],
+    precision: Precision,
+    device: str,
+) -> Evaluator:
+    """Potentials on the device of a name; arguments and errors of ``ready_potentials``."""
+    place = evaluation_device(device, potentials)
+    if is_core(place):
+        return CompiledPotentials(potentials, names, precision=precision)
+    return DevicePotentials(potentials, names, precision=precision, device=place)
+
+
+def evaluation_device(name: str, potentials: Sequence[Potential]) -> torch.device:
+    """Where potentials are evaluated: with ``auto`` on the CPU if one has no form in torch.
+
+    Raises:
+        ValueError: A device that is not there.
+        TypeError: A device that was named, and a potential that cannot be there.
+    """
+    device = device_of(name)
+    if is_core(device):
+        return device
+    names = tuple(sorted({species for p in potentials for species in p.species}))
+    try:
+        for potential in [p for p in potentials if isinstance(p, LocalPotential)]:
+            TensorFunctions(_formulas(potential), names, on(torch.device("cpu")))
+    except NoFormError:
+        if name == "auto":
+            return torch.device("cpu")
+        raise
+    return device
+
+
+def _formulas(potential: LocalPotential) -> Sequence[FunctionPotential]:
+    """What it is computed from."""
+    if isinstance(potential, FunctionPotential):
+        return (potential,)
+    if isinstance(potential, NNPotential):
+        return potential.descriptors
+    raise NoFormError(str(potential))
+
+
+set_torch_evaluator(evaluator_on)

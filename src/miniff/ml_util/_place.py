@@ -1,0 +1,158 @@
+"""Where networks are trained: the compiled core on the CPU, or torch on another device."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from miniff.ml import Dataset, Normalization, Processes, dataset_on, normalization_on
+from miniff.ml._device._choice import free_bytes, is_core, place_of
+from miniff.ml._device._evaluation import evaluation_device
+from miniff.ml_util._estimate import Demand, MemoryLimit, gigabytes
+from miniff.ml_util._progress import Reporter
+from miniff.ml_util._settings import NumberType
+from miniff.ml_util._types import Problem
+from miniff.potentials import Potential
+from miniff.potentials._devices import needs_torch
+
+__all__ = ["TrainingPlace", "conflict_of_device", "keep_derivatives"]
+
+ON_CORE = ("levenberg", "kalman")
+"""Optimisers whose derivatives by parameters the compiled core has."""
+SHARE = 0.5
+"""Of a device's free memory, for derivatives that are kept."""
+
+
+def conflict_of_device(name: object, optimizer: object) -> list[Problem]:
+    """Not all optimisers can do with another device than the CPU; ``auto`` then is the CPU."""
+    if optimizer not in ON_CORE or not isinstance(name, str) or name in ("auto", "cpu"):
+        return []
+    what = f"is {name} but {optimizer} runs on the CPU only: choose cpu, or lbfgs, adam or adamw"
+    return [(("device",), what)]
+
+
+@dataclass(frozen=True)
+class TrainingPlace:
+    """A device, and what goes there.
+
+    Attributes:
+        device: Where all of a training step is computed.
+        dtype: Of products with derivatives of descriptors.
+    """
+
+    device: torch.device
+    dtype: torch.dtype
+
+    @staticmethod
+    def of(
+        name: str, optimizer: str, dtype: NumberType, descriptors: Sequence[Potential]
+    ) -> "TrainingPlace":
+        """The place of a name; with ``auto`` the CPU where optimiser or descriptors need the core.
+
+        Raises:
+            ValueError: A device that is not there, or not for the optimiser.
+            TypeError: A device that was named, and a descriptor that has no form in torch.
+        """
+        for _, what in conflict_of_device(name, optimizer):
+            raise ValueError(f"`device` {what}")
+        device = torch.device("cpu")
+        if needs_torch(name) and optimizer not in ON_CORE:
+            device = evaluation_device(name, descriptors)
+        return TrainingPlace(device, getattr(torch, dtype))
+
+    @property
+    def by_core(self) -> bool:
+        """Whether the compiled core does the work."""
+        return is_core(self.device)
+
+    def settings(self) -> dict[str, object]:
+        """What decides the bits of a run, as plain data."""
+        return {} if self.by_core else {"device": self.device.type}
+
+    def words(self) -> str:
+        """For people."""
+        return f"networks are trained on {place_of(self.device)}"
+
+    def datasets(
+        self, datasets: Mapping[str, Sequence[Dataset]]
+    ) -> Mapping[str, Sequence[Dataset]]:
+        """Copies on the device; the same where the core works."""
+        if self.by_core:
+            return datasets
+        return {
+            name: [dataset_on(part, self.device, self.dtype) for part in parts]
+            for name, parts in datasets.items()
+        }
+
+    def normalization(self, normalization: Normalization) -> Normalization:
+        """On the device."""
+        return normalization if self.by_core else normalization_on(normalization, self.device)
+
+    def networks(self, networks: Sequence[nn.Module]) -> list[nn.Module]:
+        """On the device."""
+        if self.by_core:
+            return list(networks)
+        return [deepcopy(network).to(self.device) for network in networks]
+
+    def for_derivatives(self, limit: MemoryLimit, rest: float) -> float:
+        """Bytes for derivatives that are kept, where everything else takes so many."""
+        free = None if self.by_core else free_bytes(self.device)
+        return limit.for_derivatives(rest) if free is None else SHARE * free
+
+    def tell_memory(
+        self, demand: Demand, kept: tuple[float, float], processes: Processes, reporter: Reporter
+    ) -> None:
+        """Says what a run takes, here and on another device.
+
+        Args:
+            demand: All but derivatives that are kept.
+            kept: What :func:`keep_derivatives` gave.
+            processes: All must call this.
+            reporter: Is told.
+        """
+        derivatives = {"derivatives of descriptors": min(kept)}
+        whole = replace(demand, parts={**demand.parts, **(derivatives if self.by_core else {})})
+        needed, limit = processes.sum(np.array(kept)).tolist()
+        n = processes.size
+        reporter.info(f"memory{f' of each of {n} processes' if n > 1 else ''}: {whole}")
+        if not self.by_core:
+            size = gigabytes(min(needed, limit))
+            reporter.info(f"derivatives of descriptors that are kept on the device: {size}")
+        if needed > limit:
+            reporter.info(
+                f"derivatives of the descriptors take {gigabytes(needed)}: {limit / needed:.0%} of "
+                f"them are kept, where they may take {gigabytes(limit)}; the others are computed "
+                "anew each time"
+            )
+
+    @contextmanager
+    def memory(self) -> Iterator[None]:
+        """Says what to change where a device has too little.
+
+        Raises:
+            MemoryError: A device has too little memory.
+        """
+        try:
+            yield
+        except torch.cuda.OutOfMemoryError as error:
+            raise MemoryError(
+                f"{place_of(self.device)} has too little memory for the training set: set `dtype: "
+                "float32`, fewer `n_models`, fewer descriptors or structures, or `device: cpu`"
+            ) from error
+
+
+def keep_derivatives(parts: Sequence[Dataset], limit: float) -> tuple[float, float]:
+    """Keeps what fits into so many bytes, of the first parts first; with 0 nothing is counted.
+
+    Returns:
+        What all takes, and the limit.
+    """
+    needed = 0.0
+    for part in parts:
+        if len(part) and limit > 0:
+            needed += part.keep_derivatives(max(0.0, limit - needed))
+    return needed, limit
