@@ -96,7 +96,7 @@ def rows() -> list[Saved]:
 
 def with_baseline() -> list[Potential]:
     """A network on top of formulas, as `fit` makes it with `baseline`."""
-    zbl = zbl_potential_family("Si-Si", z1=14, z2=14, a_inner=2.0, a=2.8)
+    zbl = zbl_potential_family("Si-Si", z1=14, z2=14, a_inner=1.5, a=2.0)
     return [*silicon.SILICON, zbl, trained.trained(weight=0.1)]
 
 
