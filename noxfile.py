@@ -21,7 +21,10 @@ STUB = Path("src/miniff/_core.pyi")
 CORE = "miniff._core_default"  # one of the versions of the compiled module; all have one stub
 TESTS_OF_THE_CORE = tuple(
     f"tests/test_{name}.py"
-    for name in ("core", "contract", "image_grouping", "neighbors", "potentials", "golden_n2p2")
+    for name in (
+        *("core", "contract", "ewald", "image_grouping", "neighbors", "potentials"),
+        "golden_n2p2",
+    )
 )
 SITE = "build/docs"
 PACKAGES_OF_RACES = "apt-get install clang libclang-rt-dev libomp-dev"
@@ -156,7 +159,7 @@ def wheel(session: nox.Session) -> None:
     pip = (python, "-m", "pip", "install", "-q", "-c", str(CONSTRAINTS), "mypy", wanted)
     session.run(*pip, external=True)
     session.chdir(made)  # where no sources lie
-    tests = [str(CONSTRAINTS.parent / test) for test in (*TESTS_OF_THE_CORE, "tests/test_ewald.py")]
+    tests = [str(CONSTRAINTS.parent / test) for test in TESTS_OF_THE_CORE]
     session.run(python, "-m", "pytest", "-q", *tests, *session.posargs, external=True)
     (made / "typed.py").write_text(TYPED)
     session.run(python, "-m", "mypy", "--strict", "typed.py", external=True)

@@ -9,12 +9,15 @@
 #include <thread>
 #include <vector>
 
+#include "charge_mesh.hpp"
+#include "coulomb_pairs.hpp"
 #include "energy_model.hpp"
 #include "environment.hpp"
 #include "forms.hpp"
 #include "jacobian.hpp"
 #include "network_training.hpp"
 #include "pair_sum.hpp"
+#include "reciprocal_sum.hpp"
 #include "symmetry_functions.hpp"
 #include "tersoff.hpp"
 #include "triple_sum.hpp"
@@ -177,6 +180,41 @@ void use_models(const Structure& at) {
     }
 }
 
+/// Neighbours, all pairs, waves, and the mesh, of charges that sum to zero.
+void use_charges(const Structure& at) {
+    const ImageTable table = at.table();
+    const auto n = static_cast<std::size_t>(at.n);
+    std::vector<double> charges(n), potential(n), gradient(3 * n), strain(9);
+    for (std::size_t i = 0; i < n; ++i) charges[i] = at.species[i] ? 1 : -1;
+    const std::vector<double> widths(at.atom.size(), 0.2);
+    const CoulombSums sums{potential.data(), gradient.data(), strain.data()};
+    Quads places;
+    place_charges(table, at.positions.data(), at.cell.data(), charges.data(), places);
+    add_screened_pairs(table, places, nullptr, {{cutoff, 1.0, 0, 0}}, sums);
+    add_screened_pairs(table, places, widths.data(), {{cutoff, 1.0, 0, 0}}, sums);
+    add_all_pairs(0, at.n, places, nullptr, sums, strain.data());
+    std::vector<double> fractional;
+    for (double x : at.positions) fractional.push_back(x / at.cell[0]);
+    std::vector<std::int32_t> rows;
+    std::vector<std::int64_t> start{0};
+    for (int h = 0; h < 6; ++h)
+        for (int k = -5; k < 6; ++k) {
+            rows.push_back(h), rows.push_back(k);
+            start.push_back(start.back() + 6);
+        }
+    const auto n_waves = static_cast<std::size_t>(2 * start.back());
+    const std::vector<double> weight(n_waves, 0.01);
+    std::vector<double> power(n_waves);
+    add_waves(
+        {static_cast<std::int64_t>(start.size()) - 1, rows.data(), start.data(), weight.data()},
+        at.n, fractional.data(), charges.data(), potential.data(), gradient.data(), power.data());
+    const Mesh mesh{{12, 10, 8}, 6};
+    std::vector<double> points(12 * 10 * 8);
+    spread_charges(mesh, at.n, fractional.data(), charges.data(), points.data());
+    gather_potential(mesh, at.n, fractional.data(), charges.data(), points.data(), potential.data(),
+                     gradient.data());
+}
+
 template <class T>
 void use_functions(const Structure& at) {
     const ImageTable table = at.table();
@@ -245,6 +283,7 @@ int main() {
     use_jacobian(at);
     use_training<double>();
     use_training<float>();
+    use_charges(at);
 #if defined(MINIFF_RACE)
     race();
 #endif
