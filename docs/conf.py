@@ -64,7 +64,11 @@ myst_links_external_new_tab = False
 
 # Names in docstrings lead somewhere; types of other packages and private ones need not.
 nitpicky = True
-nitpick_ignore_regex = [("py:class", r"(?!miniff\.[a-z]\w*\.[A-Z]).*"), ("py:exc", r"(?!miniff).*")]
+nitpick_ignore_regex = [
+    ("py:class", r"(?!miniff\.[a-z]\w*\.[A-Z]).*"),
+    ("py:exc", r"(?!miniff).*"),
+    ("py:obj", r"typing\.Literal.*"),
+]
 
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True

@@ -79,7 +79,7 @@ class ToLabel:
         """Adds a structure, unless it is too close to the one before; whether it did.
 
         Args:
-            frame: What :func:`frame_to_label` gives.
+            frame: What ``frame_to_label`` gives.
             is_last: Whether it is needed however close it is.
         """
         if not self._take(frame, is_last):

@@ -63,7 +63,7 @@ def plan_mesh(
         splitting: Its eta decides.
         n_atoms: N, in the cell.
         error_unit: Q / sqrt(N V).
-        accuracy: The wanted error, in the units of :func:`choose_splitting`.
+        accuracy: The wanted error, in the units of ``choose_splitting``.
     """
     plans = [
         _plan(vectors, splitting, order, error * error_unit, accuracy)

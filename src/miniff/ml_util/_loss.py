@@ -69,8 +69,8 @@ class LossWeights:
         """Without the terms that have no references, which need not be computed.
 
         Args:
-            counts: What :func:`term_counts` gives.
-            n_charges: What :func:`charge_count` gives.
+            counts: What ``term_counts`` gives.
+            n_charges: What ``charge_count`` gives.
 
         Raises:
             ValueError: Nothing is left.

@@ -125,7 +125,7 @@ class TrainingSet:
         functions: In the order of the columns.
         ranges: Least and largest value of each.
         moments: Mean and covariance; None where they are not known.
-        whitening: W with which the grade by distance is |W (F - mu)|.
+        whitening: W with which the grade by distance is ``|W (F - mu)|``.
     """
 
     def __init__(
@@ -212,7 +212,7 @@ def distances(
     mean: Float64[ndarray, " n_functions"],
     covariance: Float64[ndarray, "n_functions n_functions"],
 ) -> Float64[ndarray, " n_atoms"]:
-    """|F - mu| of atoms with these functions, as the head of this module has it.
+    """``|F - mu|`` of atoms with these functions, as the head of this module has it.
 
     Raises:
         ValueError: A covariance that is none.
