@@ -73,7 +73,7 @@ def test_a_share_is_held_out_where_there_is_no_test_set(data: Path) -> None:
 
 def test_job_that_fails_says_why(data: Path) -> None:
     """With what the command line said."""
-    with pytest.raises(RuntimeError, match=r"(?s)the job in .* failed:.*not a known file"):
+    with pytest.raises(RuntimeError, match=r"(?s)the job in .* failed:.*there is no file"):
         run(Dataset(("nowhere.xyz",)), Settings(data, 0, None, None, None), Path("run"))
 
 

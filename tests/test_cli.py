@@ -93,11 +93,14 @@ def test_verbose_shows_the_job_with_its_defaults(job: Path, arguments: list[str]
                 "fn_cells": "cells.extxyz",
                 "potentials": "potentials.pt",
                 "ignore_missing_species": False,
+                "charges_key": "charges",
             },
         }
     }
     marked = {line.split(":")[0].strip() for line in shown.splitlines() if "# default" in line}
-    assert marked == {"seed", "dtype", "device", "potentials", "ignore_missing_species"}
+    assert marked == {
+        *("seed", "dtype", "device", "potentials", "ignore_missing_species", "charges_key")
+    }
 
 
 def test_the_job_s_own_level_comes_first(job: Path) -> None:
