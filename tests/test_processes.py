@@ -30,7 +30,7 @@ from miniff.ml_util._deals import Deal, deal_evenly, gathered
 from miniff.ml_util._errors import Properties
 from miniff.potentials import lj_potential_family
 
-NAMES = ("n_atoms", "energy", "forces", "stress")
+NAMES = ("n_atoms", "energy", "forces", "stress", "charges")
 HERE = Path(__file__).resolve().parent
 PAIRS = [
     lj_potential_family(tag=f"{a}-{b}", epsilon=0.2, sigma=sigma, a=1.5)
@@ -194,7 +194,8 @@ def test_what_is_gathered_is_in_the_order_of_the_structures() -> None:
     rng, sizes = np.random.default_rng(2), np.array([2, 1, 3, 2, 1])
     owners = [np.array([1, 0, 1]), np.array([0, 1])]
     deals = [Deal(owners[0], sizes[:3]), Deal(owners[1], sizes[3:])]
-    whole = Properties(sizes, rng.random(5), rng.random((9, 3)), rng.random((5, 6)))
+    numbers = (rng.random(5), rng.random((9, 3)), rng.random((5, 6)), rng.random(9))
+    whole = Properties(sizes, *numbers)
     shares = [whole.taken(np.array(own)) for own in ([1, 3], [0, 2, 4])]
 
     sent = [np.concatenate([getattr(s, name) for s in shares]).astype(float) for name in NAMES]
