@@ -350,8 +350,8 @@ def test_no_potential_is_no_energy():
 
 
 def test_importing_the_kernel_is_light():
-    """Neither torch nor matplotlib is loaded."""
-    script = "import sys, miniff.kernel; print({'matplotlib', 'torch'} & set(sys.modules))"
+    """Neither torch nor matplotlib nor SciPy is loaded."""
+    script = "import sys, miniff.kernel; print({'matplotlib', 'scipy', 'torch'} & set(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
     assert loaded.stdout.strip() == b"set()"
 

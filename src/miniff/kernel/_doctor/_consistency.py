@@ -9,10 +9,9 @@ from numpy import ndarray
 
 from miniff.kernel._doctor._finding import Finding
 from miniff.kernel._doctor._survey import Survey
-from miniff.kernel._doctor._units import unit_of_forces, unit_of_stress
+from miniff.kernel._doctor._units import factor, unit_of_forces, unit_of_stress
 from miniff.kernel._doctor._words import digits, were
 from miniff.kernel._doctor._work import Steps
-from miniff.units import factor
 
 __all__ = ["consistency"]
 

@@ -7,8 +7,8 @@ from numpy import ndarray
 
 from miniff.kernel._doctor._finding import Finding
 from miniff.kernel._doctor._survey import Shortest, Survey
+from miniff.kernel._doctor._units import factor
 from miniff.kernel._doctor._words import digits, listed, of_all, were
-from miniff.units import factor
 
 __all__ = ["distances", "missing", "sizes_of_forces", "sizes_of_stress", "sums_of_forces"]
 

@@ -1,14 +1,20 @@
 """Units that a wrong factor may come from."""
 
-from miniff.units import factor
-
-__all__ = ["unit_of_energy", "unit_of_forces", "unit_of_stress"]
+__all__ = ["factor", "unit_of_energy", "unit_of_forces", "unit_of_stress"]
 
 CLOSE = 0.1
 """Relative difference to a known factor."""
 ENERGIES = ("Hartree", "Ry", "kcal/mol", "kJ/mol", "meV")
 FORCES = ("Hartree/bohr", "Ry/bohr", "meV/angstrom")
 STRESSES = ("GPa", "kbar", "MPa")
+
+
+def factor(unit: str) -> float:
+    """Size of a unit in electronvolt and angstrom."""
+    # Imported here: SciPy, which has the constants, takes half as long to load as the rest.
+    from miniff import units
+
+    return units.factor(unit)
 
 
 def unit_of_energy(size: float) -> str | None:
