@@ -9,7 +9,7 @@ import pytest
 from ase import Atoms, units
 from numpy.testing import assert_allclose
 
-from miniff import dyn, kernel, ml
+from miniff import dyn, kernel, ml, ml_util
 from miniff.ase import MiniffCalculator
 from miniff.kernel import Cell, compute_images
 from miniff.potentials import (
@@ -231,12 +231,12 @@ REFUSED = {
     "nobody's charge": (
         lambda: kernel.eval(ewald_total_potential_family(a=5.0), salt()),
         ValueError,
-        r"Ewald-total: atom 0 of structure 0 \(counted from 0\), Na, has no charge",
+        r"^Ewald-total: atom 0 \(counted from 0\), Na, has no charge",
     ),
     "a species without": (
         lambda: kernel.eval(wolf_potential_family(a=5.0, alpha=0.2, charges={"Na": 1.0}), salt()),
         ValueError,
-        "atom 4 of structure 0.*Cl, has no charge.*which names Na",
+        r"atom 4 \(counted from 0\), Cl, has no charge.*which names Na",
     ),
     "wrong length": (
         lambda: kernel.eval(TOTAL, salt(meta={"charges": np.ones(3)})),
@@ -287,3 +287,33 @@ def test_refusals(name: str) -> None:
     call, kind, sentence = REFUSED[name]
     with pytest.raises(kind, match=sentence):
         call()
+
+
+UNUSABLE = {
+    "no charge": (
+        {},
+        (True, True, True),
+        "Ewald-total: atom 0 (counted from 0), Na, has no charge",
+    ),
+    "charged": ({"charges": np.ones(8)}, (True, True, True), "a crystal has a total charge of 8.0"),
+    "wire": ({"charges": np.zeros(8)}, (True, False, False), "`pbc` is [True, False, False]"),
+}
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_jobs_name_the_structure(folder: Path, name: str) -> None:
+    """With its file, once: alone, as a baseline, and among others in one table."""
+    meta, pbc, sentence = UNUSABLE[name]
+    bad = Cell(salt().vectors, salt().coordinates, salt().values, {"energy": 1.0, **meta}, pbc=pbc)
+    good = salt(meta={"energy": 1.0, "charges": np.repeat([1.0, -1.0], 4)})
+    Cell.save([good, bad, good], "ions.xyz")
+    place = "ions.xyz, structure 1 (counted from 0)"
+    ml.save_potentials("p.yml", [ewald_total_potential_family(a=5.0)])
+    test = {"fn_cells": "ions.xyz", "potentials": "p.yml"}
+    fit = {"fn_cells": "ions.xyz", "test_set": 0, "baseline": "p.yml"}
+    for job in ({"test-direct": {"prepare": test}}, {"fit": {"prepare": fit}}):
+        with pytest.raises(ValueError, match=r"^ions\.xyz") as told:
+            ml_util.exec_workflows(job)
+        assert str(told.value).startswith(f"{place}: {sentence}")
+    failure = kernel.eval_many(ml.load_potentials("p.yml"), Cell.load("ions.xyz"))[1]
+    assert str(failure).startswith(f"structure 1 ({place}): {sentence}")

@@ -18,10 +18,29 @@ from numpy import ndarray
 
 from miniff import _core
 
-__all__ = ["PairTable", "contiguous", "join", "make_table", "table_from_arrays"]
+__all__ = ["PairTable", "TableError", "contiguous", "join", "make_table", "table_from_arrays"]
 
 MOST_IMAGES = 2**31
 """Numbers of images, and of cell vectors between an image and its atom, have 32 bits."""
+
+
+class TableError(ValueError):
+    """A refusal because of one structure of a table.
+
+    Attributes:
+        structure: Which one, counted from 0.
+        what: Is wrong with it, without saying which it is.
+    """
+
+    def __init__(self, message: str, structure: int = 0, what: str = "") -> None:
+        super().__init__(message)
+        self.structure, self.what = structure, what
+
+    @staticmethod
+    def of(table: "PairTable", structure: int, what: str) -> "TableError":
+        """What is wrong with a structure; which one, where there are several."""
+        which = f"structure {structure} (counted from 0): " if table.n_structures > 1 else ""
+        return TableError(which + what, structure, what)
 
 
 @dataclass(frozen=True)

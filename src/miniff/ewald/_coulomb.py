@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from miniff import _core
 from miniff._checks import check_positive, unknown_name
-from miniff._pair_table import PairTable
+from miniff._pair_table import PairTable, TableError
 from miniff.ewald._kinds import Kind, kind_of, slab_cell
 from miniff.ewald._matrices import CoulombMatrix, coulomb_matrix
 from miniff.ewald._mesh import add_mesh, plan_mesh
@@ -188,16 +188,17 @@ class Coulomb:
         if abs(total) <= NEUTRAL * max(float(np.abs(own).sum()), 1e-300):
             return
         if kind == "slab":
-            raise ValueError(
-                f"structure {structure} (counted from 0) is a slab with a total charge of {total}: "
-                "its energy is not finite, and it must be neutral"
+            what = (
+                f"a slab has a total charge of {total}: its energy is not finite, and it must be "
+                "neutral"
             )
+            raise TableError.of(sums.table, structure, what)
         if not self.background:
-            raise ValueError(
-                f"structure {structure} (counted from 0) has a total charge of {total}: a crystal "
-                "must be neutral, or say `background=True` for a uniform background that "
-                "neutralises it"
+            what = (
+                f"a crystal has a total charge of {total} but must be neutral, or say "
+                "`background=True` for a uniform background that neutralises it"
             )
+            raise TableError.of(sums.table, structure, what)
 
     def _splitting_of(self, sums: Sums, structure: int) -> Splitting:
         if self.splitting is not None:

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from miniff._pair_table import PairTable
+from miniff._pair_table import PairTable, TableError
 from miniff.ewald._splitting import Splitting
 
 __all__ = ["Kind", "SlabCell", "kind_of", "slab_cell"]
@@ -19,14 +19,15 @@ def kind_of(table: PairTable, structure: int) -> Kind:
     """Whether a structure repeats along no, two or three cell vectors.
 
     Raises:
-        ValueError: It repeats along one.
+        TableError: It repeats along one.
     """
     n = int(table.periodic[structure].sum())
     if n == 1:
-        raise ValueError(
+        what = (
             f"`pbc` is {table.periodic[structure].tolist()}: charges that repeat along one "
             "direction are not summed; repeat them along none, two or three"
         )
+        raise TableError.of(table, structure, what)
     return "crystal" if n == 3 else "slab" if n == 2 else "molecule"
 
 
@@ -61,7 +62,8 @@ def slab_cell(table: PairTable, structure: int, a: float, splitting: Splitting) 
     normal = np.cross(along[0], along[1])
     area = np.linalg.norm(normal)
     if not area > 0:
-        raise ValueError("the two cell vectors along which a slab repeats are parallel")
+        what = "the two cell vectors along which it repeats are parallel"
+        raise TableError.of(table, structure, what)
     normal /= area
     heights = table.positions[table.structure == structure] @ normal
     thickness = float(np.ptp(heights)) if len(heights) else 0.0

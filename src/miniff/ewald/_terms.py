@@ -23,7 +23,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from miniff import _core
-from miniff._pair_table import PairTable
+from miniff._pair_table import PairTable, TableError
 from miniff.ewald._splitting import Splitting
 from miniff.ewald._sums import Sums
 from miniff.ewald._waves import add_waves
@@ -128,7 +128,8 @@ def add_wolf(sums: Sums, a: float, alpha: float, *, shifted_force: bool) -> None
 
 def _refuse_open(table: PairTable, structure: int) -> None:
     if not table.periodic[structure].all():
-        raise ValueError(
+        what = (
             f"`pbc` is {table.periodic[structure].tolist()} but the parts of Ewald's sum one by "
             "one are for structures that repeat along all cell vectors: take the total"
         )
+        raise TableError.of(table, structure, what)

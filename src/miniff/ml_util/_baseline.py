@@ -157,10 +157,14 @@ def subtract_baseline(
 
 
 def _evaluated(potentials: Sequence[Potential], cell: Cell) -> Evaluation:
-    result = evaluate(potentials, cell, ignore_missing_species=True)
+    source = cell.meta.get("source", "a structure")
+    try:
+        result = evaluate(potentials, cell, ignore_missing_species=True)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
     if not (np.isfinite(result.energy) and np.isfinite(result.gradient).all()):
         raise ValueError(
-            f"{cell.meta.get('source', 'a structure')}: the baseline gives an energy of "
+            f"{source}: the baseline gives an energy of "
             f"{result.energy}, with forces up to {np.abs(result.gradient).max()}: atoms may be too "
             "near to each other for it"
         )

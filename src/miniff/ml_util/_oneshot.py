@@ -10,6 +10,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from miniff._neighbors import PairTable, join
+from miniff._pair_table import TableError
 from miniff._stress import stress_from_strain_derivative
 from miniff.io import StructureError
 from miniff.kernel import Cell, compute_images
@@ -282,7 +283,11 @@ def _predict(
     device: str,
 ) -> Properties:
     ready = ready_potentials(potentials, table.names, precision=precision, device=device)
-    result = ready.evaluate(table)
+    try:
+        result = ready.evaluate(table)
+    except TableError as error:
+        source = cells[error.structure].meta.get("source", "a structure")
+        raise StructureError(f"{source}: {error.what}") from error
     volume = np.array([cell.volume if cell.has_volume else np.nan for cell in cells])
     return Properties(
         n_atoms=np.array([cell.size for cell in cells]),

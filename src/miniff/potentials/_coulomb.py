@@ -18,6 +18,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from miniff._neighbors import PairTable
+from miniff._pair_table import TableError
 from miniff.ewald import COULOMB_CONSTANT, Coulomb, CoulombEnergies, Splitting
 from miniff.ewald._sums import Sums
 from miniff.ewald._terms import add_near, add_self_of_crystals, add_waves_of_crystals, add_wolf
@@ -147,10 +148,11 @@ class FixedChargePotential(LongRangePotential):
             atom = int(np.flatnonzero(np.isnan(charges))[0])
             name, s = table.names[table.species[atom]], int(table.structure[atom])
             place = atom - int(np.searchsorted(table.structure, s))
-            raise ValueError(
-                f"{self.family.name}: atom {place} of structure {s} (counted from 0), {name}, has "
-                f"no charge: give {where}"
+            what = (
+                f"{self.family.name}: atom {place} (counted from 0), {name}, has no charge: give "
+                f"{where}"
             )
+            raise TableError.of(table, s, what)
         return charges
 
     def evaluate(self, table: PairTable) -> TableEvaluation:
