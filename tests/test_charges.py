@@ -295,7 +295,11 @@ UNUSABLE = {
         (True, True, True),
         "Ewald-total: atom 0 (counted from 0), Na, has no charge",
     ),
-    "charged": ({"charges": np.ones(8)}, (True, True, True), "a crystal has a total charge of 8.0"),
+    "charged": (
+        {"charges": np.ones(8)},
+        (True, True, True),
+        "the total charge is 8.0: a crystal must be neutral",
+    ),
     "wire": ({"charges": np.zeros(8)}, (True, False, False), "`pbc` is [True, False, False]"),
 }
 
