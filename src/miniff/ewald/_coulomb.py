@@ -195,8 +195,8 @@ class Coulomb:
             raise TableError.of(sums.table, structure, what)
         if not self.background:
             what = (
-                f"the total charge is {total}: a crystal must be neutral, or say `background=True` for "
-                "a uniform background that neutralises it"
+                f"the total charge is {total}: a crystal must be neutral, or say "
+                "`background=True` for a uniform background that neutralises it"
             )
             raise TableError.of(sums.table, structure, what)
 
