@@ -1,6 +1,8 @@
 """What `test_processes.py` runs in two processes and in one: fits that must not differ."""
 
+import atexit
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -75,8 +77,17 @@ def interrupted(optimizer: str) -> bool:
     return False
 
 
+def note_threads() -> None:
+    """Writes the names of the threads that are alive."""
+    tasks = Path("/proc/self/task").iterdir()
+    names = [(task / "comm").read_text().strip() for task in tasks]
+    Path(f"threads-{os.environ['RANK']}.json").write_text(json.dumps(names))
+
+
 def main() -> None:
     """Writes what came out, once."""
+    if sys.platform == "linux":
+        atexit.register(note_threads)  # after what is registered later
     processes, found = processes_of_torchrun(), {}
     for optimizer in OPTIONS:
         (result,) = exec_workflows(job(optimizer))

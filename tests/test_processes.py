@@ -84,6 +84,8 @@ def test_two_processes_give_what_one_gives(folder: Path) -> None:
         (result,) = ml_util.exec_workflows(job(optimizer))
         assert_same(two[optimizer], numbers(result), rtol=1e-9)
         assert len(two[optimizer]["losses"]) == 3
+    for alive in Path().glob("threads-*.json"):  # of gloo none, which Python's end would abort
+        assert set(json.loads(alive.read_text())) == {"python"}
     assert two["resumed"] == two["kalman"]
     tested = [
         evaluate(load_potentials("of-two.pt"), cell, ignore_missing_species=True).energy

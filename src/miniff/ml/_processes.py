@@ -6,6 +6,7 @@ made in one of them and sent to the others.
 """
 
 import atexit
+import importlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -181,6 +182,9 @@ def _joined_by_program() -> Processes:
 def _joined() -> Processes:
     if dist.is_initialized():
         return _joined_by_program()
+    # Its functions keep the group that is there when it is first imported, which torch does on its
+    # own account; the group's threads would then outlive Python, and abort the process.
+    importlib.import_module("torch.distributed.nn.functional")
     store, rank, size = next(iter(rendezvous("env://")))
     own = PrefixStore("miniff", store)
     dist.init_process_group(_backend(), store=own, rank=rank, world_size=size, timeout=LONGEST_WAIT)
