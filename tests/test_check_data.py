@@ -18,6 +18,7 @@ from miniff.kernel import Cell, Finding, check_data
 from miniff.kernel import eval as evaluate
 from miniff.kernel._doctor._survey import Survey
 from miniff.kernel._doctor._work import steps_between
+from miniff.potentials import lj_potential_family
 from miniff.units import factor
 
 GPA = factor("GPa")
@@ -72,6 +73,31 @@ def test_sound_data_have_no_findings() -> None:
     (said,) = checkup.seen
     slopes = [float(slope) for slope in re.findall(r"([\d.]+) times the work", said)]
     assert slopes == pytest.approx([1.0, 1.0], abs=0.05)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_long_steps_accuse_nobody(seed: int) -> None:
+    """Exact labels of tiny cells whose strains are too large for the rule of the ends."""
+    rng, pair = np.random.default_rng(seed), lj_potential_family(epsilon=0.2, sigma=1.8, a=1.5)
+    sites, cells = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]]), []
+    for _ in range(26):
+        vectors = rng.uniform(3.4, 4.0) * (np.eye(3) + rng.normal(scale=0.02, size=(3, 3)))
+        cell = Cell(vectors, sites + rng.normal(scale=0.02, size=(4, 3)), ["Ar"] * 4)
+        found = evaluate(pair, cell)
+        cells.append(changed(cell, energy=found.energy, forces=found.forces, stress=found.stress))
+    assert not {name for name in kinds(cells) if name.startswith(("sign", "unit"))}
+
+
+@pytest.mark.parametrize("label", ["forces", "stress"])
+@pytest.mark.parametrize("wrong", [2.46, -2.46])
+def test_a_factor_that_no_unit_explains_is_told(label: str, wrong: float) -> None:
+    """Where steps are short, so that only the labels can be wrong."""
+    cells = [changed(cell, **{label: own(cell, label) / wrong}) for cell in silicon()]
+    found = kinds(cells)
+    (kind,) = (name for name in found if label in name)
+    seen = re.search(r"changes by (-?[\d.]+)", found[kind].sentence)
+    assert seen is not None
+    assert float(seen[1]) == pytest.approx(wrong, rel=0.05)
 
 
 def all_of(change: Callable[[Cell], Cell]) -> Callable[[], list[Cell]]:

@@ -21,6 +21,8 @@ LEAST_ENERGY = 5e-4
 """A typical energy difference per atom, above what calculations leave as noise (energy)."""
 EXPLAINED = 0.5
 """Share of the typical energy difference that may be left for a slope to be believed."""
+SURE = 0.2
+"""The same for a slope that no unit and no sign explains: long steps miss by some factor too."""
 CLEAR = 5.0
 """Standard errors."""
 AGREES = (0.67, 1.5)
@@ -66,6 +68,16 @@ class _Slopes:
         slope, error = self.slopes[column], self.errors[column]
         return bool(self.left < EXPLAINED and np.isfinite(slope) and CLEAR * error < abs(slope))
 
+    def is_right(self, column: int) -> bool:
+        """Whether a slope is 1, as far as steps can tell."""
+        return bool(AGREES[0] < self.slopes[column] < AGREES[1])
+
+    def is_wrong(self, column: int, unit: str | None) -> bool:
+        """Whether a slope that a unit may explain is certainly not 1."""
+        is_turned = bool(AGREES[0] < -self.slopes[column] < AGREES[1])
+        is_sure = is_turned or unit is not None or self.left < SURE
+        return self.is_clear(column) and not self.is_right(column) and is_sure
+
 
 def consistency(survey: Survey, steps: Steps) -> tuple[list[Finding], list[str]]:
     """What is wrong with signs and units, by files; and what was looked at, in sentences."""
@@ -85,7 +97,7 @@ def consistency(survey: Survey, steps: Steps) -> tuple[list[Finding], list[str]]
             wrong += _of_offset(name, slopes, steps, own)
             wrong += _of_outliers(survey, steps, own, slopes)
         found += wrong
-        told += _said(name, slopes)
+        told += _said(name, slopes, bool(wrong))
     return found, told
 
 
@@ -143,10 +155,11 @@ def _usual(values: ndarray) -> float:
 
 def _of_forces(name: str, slopes: _Slopes) -> list[Finding]:
     slope = slopes.slopes[0]
-    if not slopes.is_clear(0) or AGREES[0] < slope < AGREES[1]:
+    unit = unit_of_forces(abs(slope))
+    if not slopes.is_wrong(0, unit):
         return []
     seen = _seen("forces", slopes, 0)
-    if slope < 0 and unit_of_forces(-slope) is None:
+    if slope < 0 and unit is None:
         return [
             Finding(
                 "error",
@@ -156,7 +169,6 @@ def _of_forces(name: str, slopes: _Slopes) -> list[Finding]:
                 (name,),
             )
         ]
-    unit = unit_of_forces(abs(slope))
     sign = ", with the opposite sign" if slope < 0 else ""
     guess = f"as if {unit}{sign}" if unit else "so they do not belong together"
     return [
@@ -172,10 +184,10 @@ def _of_forces(name: str, slopes: _Slopes) -> list[Finding]:
 
 def _of_stress(name: str, slopes: _Slopes, volume: float) -> list[Finding]:
     slope = slopes.slopes[1]
-    if not slopes.is_clear(1) or AGREES[0] < slope < AGREES[1]:
+    unit = unit_of_stress(abs(slope), volume)
+    if not slopes.is_wrong(1, unit):
         return []
     seen = _seen("stress", slopes, 1)
-    unit = unit_of_stress(abs(slope), volume)
     is_turned = slope < 0
     if is_turned and AGREES[0] < -slope < AGREES[1]:
         return [
@@ -310,11 +322,11 @@ def _misses(errors: ndarray, limits: ndarray) -> bool:
     return len(errors) >= 3 and is_alike and bool((np.abs(errors) > limits).all())
 
 
-def _said(name: str, slopes: _Slopes) -> list[str]:
+def _said(name: str, slopes: _Slopes, are_wrong: bool) -> list[str]:
     parts = [
         f"{slopes.slopes[k]:.2f} times the work of the {what}"
         for k, what in enumerate(("forces", "stress"))
-        if slopes.is_clear(k)
+        if slopes.is_clear(k) and (slopes.is_right(k) or are_wrong)
     ]
     if not parts:
         return [f"{name}: neighbouring structures are too far apart to tell signs and units by"]
