@@ -7,6 +7,7 @@ the tests of the core with the compiler's sanitizers, `races` looks for data rac
 `browser` opens the report of a fit in Chromium; `wheel` makes what users install.
 """
 
+import os
 import shutil
 from pathlib import Path
 
@@ -239,5 +240,13 @@ def build_site(session: nox.Session) -> None:
 
 
 def run_tests(session: nox.Session) -> None:
-    """Run them against the installed package."""
-    session.run("python", "-m", "pytest", *session.posargs)
+    """Run them against the installed package, a process with one thread on each core."""
+    shares = () if session.posargs else ("-n", str(n_cores()), "--dist", "loadfile")
+    session.run("python", "-m", "pytest", *shares, *session.posargs, env={"OMP_NUM_THREADS": "1"})
+
+
+def n_cores() -> int:
+    """Those that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
