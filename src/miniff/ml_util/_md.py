@@ -24,13 +24,14 @@ from miniff.ml_util._extrapolation import (
     tell_frames,
     telling,
 )
-from miniff.ml_util._material import Material, chosen_cell, read_material_to_move
+from miniff.ml_util._material import Material, chosen_cell
 from miniff.ml_util._md_table import averages, largest_extrapolation
+from miniff.ml_util._moving import MovingWorkflow
 from miniff.ml_util._outputs import write_json
 from miniff.ml_util._progress import CountProgress, Level, Reporter
 from miniff.ml_util._relaxing import Pressure
-from miniff.ml_util._settings import DeviceName, set_threads, tell_device
-from miniff.ml_util._types import Count, InputFile, NonNegative, Positive, Problem, Seed
+from miniff.ml_util._settings import tell_device
+from miniff.ml_util._types import Count, InputFile, NonNegative, Positive, Problem
 from miniff.potentials import Potential
 
 __all__ = ["MdWorkflow", "PreparedMd"]
@@ -48,7 +49,7 @@ BELONGS_TO: dict[str, tuple[str, ...]] = {
 INTERRUPTED = f"interrupted; the same command goes on from {NAME}.checkpoint"
 
 
-class MdWorkflow:
+class MdWorkflow(MovingWorkflow):
     """Moves the atoms of one structure: dynamics at constant energy, temperature or pressure.
 
     A run that was interrupted goes on when the same job is run again, to the same numbers; one that
@@ -57,30 +58,6 @@ class MdWorkflow:
 
     OUTPUTS: ClassVar = (".json", ".log", ".csv", ".extxyz")
     """What it writes, after its name."""
-
-    def __init__(
-        self,
-        *,
-        seed: Seed = 0,
-        dtype: Literal["float64"] = "float64",
-        device: DeviceName = "cpu",
-        threads: Count | None = None,
-        log: Level = "info",
-    ) -> None:
-        """Settings of the run.
-
-        Args:
-            seed: Of the velocities at the beginning and of random forces.
-            dtype: Type of all numbers.
-            device: Where energies and forces are computed: ``cpu``; ``cuda`` or another device of
-                torch; or ``auto``, a graphics processor if there is one that can, else ``cpu``.
-            threads: Of the core and of torch; as many as the environment says by default.
-            log: What to tell: the least important kind of message.
-        """
-        set_threads(threads)
-        self.seed = seed
-        self.log = log
-        self.device = device
 
     def prepare(
         self,
@@ -106,13 +83,7 @@ class MdWorkflow:
             ValueError: Files that cannot be used, no such structure, or atoms that no potential is
                 for.
         """
-        material = read_material_to_move(
-            fn_cells,
-            potentials,
-            ignore_missing_species=ignore_missing_species,
-            seed=self.seed,
-            device=self.device,
-        )
+        material = self._read(fn_cells, potentials, ignore_missing_species)
         cell = chosen_cell(material.cells, index, ", ".join(names_of(fn_cells)))
         if repeat != [1, 1, 1]:
             cell = cell.repeated(*repeat)

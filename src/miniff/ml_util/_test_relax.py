@@ -17,7 +17,8 @@ from miniff.ml_util._extrapolation import (
     Limits,
     file_to_label,
 )
-from miniff.ml_util._material import Material, read_material_to_move
+from miniff.ml_util._material import Material
+from miniff.ml_util._moving import MovingWorkflow
 from miniff.ml_util._outputs import write_report
 from miniff.ml_util._progress import Level, Reporter
 from miniff.ml_util._relax import conflicts_of_pressure
@@ -31,8 +32,7 @@ from miniff.ml_util._relaxing import (
     raise_failures,
     relax_all,
 )
-from miniff.ml_util._settings import DeviceName, set_threads
-from miniff.ml_util._types import Count, InputFile, Positive, Problem, Seed
+from miniff.ml_util._types import Count, InputFile, Positive, Problem
 
 __all__ = ["PreparedTestRelax", "RelaxTestWorkflow", "RelaxedPair"]
 
@@ -45,7 +45,7 @@ COLUMNS = {
 """Title and factor of each error."""
 
 
-class RelaxTestWorkflow:
+class RelaxTestWorkflow(MovingWorkflow):
     """Relaxes reference structures with the potentials and tells how far they move away.
 
     The references are minima of the method that made them: what the potentials make of each is
@@ -54,30 +54,6 @@ class RelaxTestWorkflow:
 
     OUTPUTS: ClassVar = (".json", ".log", ".extxyz")
     """What it writes, after its name."""
-
-    def __init__(
-        self,
-        *,
-        seed: Seed = 0,
-        dtype: Literal["float64"] = "float64",
-        device: DeviceName = "cpu",
-        threads: Count | None = None,
-        log: Level = "info",
-    ) -> None:
-        """Settings of the run.
-
-        Args:
-            seed: Noted in the report; nothing is drawn by chance.
-            dtype: Type of all numbers.
-            device: Where energies and forces are computed: ``cpu``; ``cuda`` or another device of
-                torch; or ``auto``, a graphics processor if there is one that can, else ``cpu``.
-            threads: Of the core and of torch; as many as the environment says by default.
-            log: What to tell: the least important kind of message.
-        """
-        set_threads(threads)
-        self.seed = seed
-        self.log = log
-        self.device = device
 
     def prepare(
         self,
@@ -97,13 +73,7 @@ class RelaxTestWorkflow:
         Raises:
             ValueError: Files that cannot be used, or atoms that no potential is for.
         """
-        material = read_material_to_move(
-            fn_cells,
-            potentials,
-            ignore_missing_species=ignore_missing_species,
-            seed=self.seed,
-            device=self.device,
-        )
+        material = self._read(fn_cells, potentials, ignore_missing_species)
         return PreparedTestRelax(self.log, material)
 
 
