@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from miniff._neighbors import find_pairs
-from miniff.kernel import Placement, SkinList
+from miniff.kernel import ListedAtoms, Placement, SkinList
 
 CELL = np.array([[6.0, 0, 0], [1.0, 5.5, 0], [-0.5, 0.7, 6.5]])
 CUTOFF, SKIN = 2.5, 0.6
@@ -18,10 +18,14 @@ def atoms(seed=0, n=12):
     return np.random.default_rng(seed).uniform(size=(n, 3)) @ CELL
 
 
+def named(n):
+    return ListedAtoms.of(["a"] * n)
+
+
 def made(pbc=(True, True, False), positions=None):
     positions = atoms() if positions is None else positions
     place = Placement(positions, CELL)
-    return SkinList(place, ["a"] * len(positions), pbc=pbc, cutoff=CUTOFF, skin=SKIN)
+    return SkinList(place, named(len(positions)), pbc=pbc, cutoff=CUTOFF, skin=SKIN)
 
 
 def within(table):
@@ -104,7 +108,7 @@ def test_caller_may_change_its_arrays():
     """What the list was made for is remembered, not looked up where it was."""
     positions, vectors = atoms(), CELL.copy()
     pairs = SkinList(
-        Placement(positions, vectors), ["a"] * 12, pbc=(True,) * 3, cutoff=CUTOFF, skin=SKIN
+        Placement(positions, vectors), named(12), pbc=(True,) * 3, cutoff=CUTOFF, skin=SKIN
     )
     positions += np.random.default_rng(1).normal(size=positions.shape)
     vectors *= 0.7
@@ -117,7 +121,7 @@ def test_caller_may_change_its_arrays():
 def test_skins_are_finite(skin):
     """And not negative."""
     with pytest.raises(ValueError, match=re.escape(f"`skin` is {skin} but must be in [0, inf)")):
-        SkinList(Placement(atoms(), CELL), ["a"] * 12, pbc=(True,) * 3, cutoff=1.0, skin=skin)
+        SkinList(Placement(atoms(), CELL), named(12), pbc=(True,) * 3, cutoff=1.0, skin=skin)
 
 
 @pytest.mark.parametrize(

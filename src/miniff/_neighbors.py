@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Float64, Int32
 from numpy import ndarray
 
 from miniff import _core
@@ -13,6 +14,7 @@ from miniff._charges import GivenCharges
 from miniff._checks import check_not_negative
 from miniff._pair_table import (
     MOST_IMAGES,
+    NeighborTable,
     PairTable,
     contiguous,
     join,
@@ -23,10 +25,17 @@ from miniff._vesin import search
 
 __all__ = [
     "AtomsError",
+    "ListedAtoms",
+    "NeighborTable",
+    "PairSearch",
     "PairTable",
+    "coincidence",
+    "coincident",
     "find_pairs",
     "find_pairs_again",
     "join",
+    "refuse_absurd",
+    "search_pairs",
     "table_from_arrays",
 ]
 
@@ -49,6 +58,61 @@ class AtomsError(ValueError):
     def __init__(self, message: str, atoms: Sequence[int] = ()) -> None:
         super().__init__(message)
         self.atoms = tuple(atoms)
+
+
+@dataclass(frozen=True, eq=False)
+class ListedAtoms:
+    """What is known of the atoms of a structure wherever they are.
+
+    Attributes:
+        names: Of the species that occur, sorted.
+        species: Indices into them.
+        charges: Of the atoms (charge); nan where nothing is known.
+        total_charge: Of all (charge).
+    """
+
+    names: tuple[str, ...]
+    species: Int32[ndarray, " n_atoms"]
+    charges: Float64[ndarray, " n_atoms"]
+    total_charge: Float64[ndarray, " one"]
+
+    @staticmethod
+    def of(species: Sequence[str], charges: GivenCharges | None = None) -> "ListedAtoms":
+        """Of a name per atom, and charges if any are known; neutral by default."""
+        names = tuple(sorted(set(species)))
+        codes = np.searchsorted(names, list(species)).astype(np.int32)
+        return ListedAtoms(names, codes, *(charges or GivenCharges()).arrays(len(codes)))
+
+    @staticmethod
+    def of_table(table: NeighborTable) -> "ListedAtoms":
+        """Those of a table of one structure."""
+        return ListedAtoms(table.names, table.species, table.charges, table.total_charge)
+
+
+@runtime_checkable
+class PairSearch(Protocol):
+    """Finds the pairs of one structure."""
+
+    def __call__(
+        self,
+        atoms: ListedAtoms,
+        positions: Float[ndarray, "n_atoms 3"],
+        cell: Float[ndarray, "3 3"],
+        periodic: Sequence[bool],
+        cutoff: float,
+    ) -> NeighborTable:
+        """All pairs with r_ij < cutoff.
+
+        Args:
+            atoms: Which they are.
+            positions: Where they are, in the cell or outside; they are not wrapped (length).
+            cell: Rows are cell vectors (length).
+            periodic: Whether the structure repeats along each of them.
+            cutoff: Largest distance (length).
+
+        Raises:
+            ValueError: As :func:`find_pairs`.
+        """
 
 
 def find_pairs(
@@ -79,10 +143,7 @@ def find_pairs(
     if not isinstance(cutoff, int | float | np.integer | np.floating):
         raise TypeError(f"`cutoff` is {cutoff!r:.60} but must be a number")
     check_not_negative("cutoff", cutoff)
-    names = tuple(sorted(set(species)))
-    codes = np.searchsorted(names, list(species)).astype(np.int32)
-    known = charges or GivenCharges()
-    return _find(_Known(names, codes, *known.arrays(len(codes))), positions, cell, periodic, cutoff)
+    return search_pairs(ListedAtoms.of(species, charges), positions, cell, periodic, cutoff)
 
 
 def find_pairs_again(
@@ -96,54 +157,48 @@ def find_pairs_again(
     Raises:
         ValueError: As :func:`find_pairs`.
     """
-    known = _Known(table.names, table.species, table.charges, table.total_charge)
-    return _find(known, positions, cell, periodic, table.cutoff)
+    return search_pairs(ListedAtoms.of_table(table), positions, cell, periodic, table.cutoff)
 
 
-@dataclass(frozen=True)
-class _Known:
-    """What a table says of the atoms wherever they are."""
-
-    names: tuple[str, ...]
-    species: ndarray
-    charges: ndarray
-    total_charge: ndarray
-
-
-def _find(
-    known: _Known,
-    positions: ndarray,
-    cell: ndarray,
+def search_pairs(
+    atoms: ListedAtoms,
+    positions: Float[ndarray, "n_atoms 3"],
+    cell: Float[ndarray, "3 3"],
     periodic: Sequence[bool],
     cutoff: float,
 ) -> PairTable:
+    """The :class:`PairSearch` of the CPU."""
     positions, cells = contiguous(positions), contiguous(cell)[None]
-    _refuse_absurd(positions, cells[0], periodic, cutoff)
+    refuse_absurd(positions, cells[0], periodic, cutoff)
     pairs, shifts = search(positions, cells[0], periodic, cutoff)
     start, neighbor, image_atom, image_shift = _core.group_images(pairs, shifts, len(positions))
     table = make_table(
-        names=known.names,
+        names=atoms.names,
         cutoff=float(cutoff),
         positions=positions,
         cells=cells,
-        species=known.species,
+        species=atoms.species,
         structure=np.zeros(len(positions), np.int64),
         start=start.view(np.int64),  # numpy has two names for it
         neighbor=neighbor,
         image_atom=image_atom,
         image_shift=image_shift,
         periodic=np.array([periodic], bool),
-        charges=known.charges,
-        total_charge=known.total_charge,
+        charges=atoms.charges,
+        total_charge=atoms.total_charge,
     )
     _refuse_coincident(table)
     return table
 
 
-def _refuse_absurd(
+def refuse_absurd(
     positions: ndarray, cell: ndarray, periodic: Sequence[bool], cutoff: float
 ) -> None:
-    """A search would not end, or would count in numbers too small for it."""
+    """A search would not end, or would count in numbers too small for it.
+
+    Raises:
+        ValueError: Positions, a cell or a cutoff that no search can handle.
+    """
     limit = FARTHEST * cutoff
     if cutoff > 0 and not np.abs(positions).max(initial=0.0) <= limit:  # also refuses nan
         atom = int(np.flatnonzero(~(np.abs(positions).max(axis=1) <= limit))[0])
@@ -183,9 +238,17 @@ def _refuse_far(positions: ndarray, cell: ndarray, periodic: Sequence[bool]) -> 
 
 
 def _refuse_coincident(table: PairTable) -> None:
-    """Derivatives by a zero distance do not exist."""
     distance2, pair = table.core.closest_pair(table.positions, table.cells)
-    largest = np.abs(table.positions).max(initial=1.0)
-    if distance2 < (ROUNDING * largest) ** 2:
-        i, j = sorted((int(table.centre[pair]), int(table.other[pair])))
-        raise AtomsError(f"atoms {i} and {j} are at the same place (counted from 0)", [i, j])
+    if distance2 < coincidence(table.positions) ** 2:
+        raise coincident(int(table.centre[pair]), int(table.other[pair]))
+
+
+def coincidence(positions: Float[ndarray, "n_atoms 3"]) -> float:
+    """Atoms that are closer are at one place: derivatives by a zero distance do not exist."""
+    return float(ROUNDING * np.abs(positions).max(initial=1.0))
+
+
+def coincident(one: int, other: int) -> AtomsError:
+    """The refusal of two atoms at one place."""
+    i, j = sorted((one, other))
+    return AtomsError(f"atoms {i} and {j} are at the same place (counted from 0)", [i, j])

@@ -7,6 +7,7 @@ and derivatives by the cell are made of. A structure and a batch of structures a
 are found by `vesin <https://luthaf.fr/vesin>`_.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,7 +19,15 @@ from numpy import ndarray
 
 from miniff import _core
 
-__all__ = ["PairTable", "TableError", "contiguous", "join", "make_table", "table_from_arrays"]
+__all__ = [
+    "NeighborTable",
+    "PairTable",
+    "TableError",
+    "contiguous",
+    "join",
+    "make_table",
+    "table_from_arrays",
+]
 
 MOST_IMAGES = 2**31
 """Numbers of images, and of cell vectors between an image and its atom, have 32 bits."""
@@ -37,30 +46,28 @@ class TableError(ValueError):
         self.structure, self.what = structure, what
 
     @staticmethod
-    def of(table: "PairTable", structure: int, what: str) -> "TableError":
+    def of(table: "NeighborTable", structure: int, what: str) -> "TableError":
         """What is wrong with a structure; which one, where there are several."""
         which = f"structure {structure} (counted from 0): " if table.n_structures > 1 else ""
         return TableError(which + what, structure, what)
 
 
 @dataclass(frozen=True)
-class PairTable:
-    """Directed pairs i -> m within a cutoff, an atom's own periodic images included.
+class NeighborTable(ABC):
+    """Structures with a list of their neighbour pairs, wherever that lies.
+
+    What is known of atoms and structures is here, in the memory of the host.
 
     Attributes:
         names: Species names; ``species`` holds indices into them.
         cutoff: All pairs with r_ij < cutoff are listed (length).
         positions: Cartesian positions (length).
         cells: Rows are cell vectors (length), zero where there is no cell.
+        species: Of each atom.
         structure: Which structure an atom belongs to.
-        start: The pairs of centre i are start[i] ... start[i + 1] - 1.
-        neighbor: The neighbouring image. Images 0 ... n_atoms - 1 are the atoms themselves.
-        image_atom: The atom an image is of.
-        image_shift: Whole cell vectors added to its position.
         periodic: Whether a structure repeats along each of its cell vectors.
         charges: What structures say of their atoms (charge); nan where they say nothing.
         total_charge: Of each structure (charge).
-        core: The same list as the compiled core sees it.
     """
 
     names: tuple[str, ...]
@@ -69,18 +76,65 @@ class PairTable:
     cells: Float64[ndarray, "n_structures 3 3"]
     species: Int32[ndarray, " n_atoms"]
     structure: Int64[ndarray, " n_atoms"]
-    start: Int64[ndarray, " n_atoms_and_one"]
-    neighbor: Int32[ndarray, " n_pairs"]
-    image_atom: Int32[ndarray, " n_images"]
-    image_shift: Int32[ndarray, "n_images 3"]
     periodic: Bool[ndarray, "n_structures 3"]
     charges: Float64[ndarray, " n_atoms"]
     total_charge: Float64[ndarray, " n_structures"]
-    core: _core.ImageTable = field(repr=False)
 
     @property
     def n_atoms(self) -> int:
         return len(self.species)
+
+    @property
+    def n_structures(self) -> int:
+        return len(self.cells)
+
+    @property
+    @abstractmethod
+    def n_pairs(self) -> int: ...
+
+    @abstractmethod
+    def moved(
+        self, positions: Float[ndarray, "n_atoms 3"], cells: Float[ndarray, "n_structures 3 3"]
+    ) -> "NeighborTable":
+        """The same pairs with atoms and cells elsewhere (length); no pair is added or dropped."""
+
+    @abstractmethod
+    def on_host(self) -> "PairTable":
+        """The same pairs as the compiled core takes them."""
+
+    def atoms_of(self, name: str | None) -> Int64[ndarray, " n_of_species"]:
+        """Indices of the atoms of one species; all of them for None, none if it does not occur."""
+        if name is None:
+            return np.arange(self.n_atoms)
+        if name not in self.names:
+            return np.zeros(0, np.int64)
+        return np.flatnonzero(self.species == self.names.index(name))
+
+    def totals(self, values: Float64[ndarray, " n_atoms"]) -> Float64[ndarray, " n_structures"]:
+        """The sum over the atoms of each structure."""
+        sums = np.bincount(self.structure, values, minlength=self.n_structures)
+        return sums.astype(np.float64)  # integers where there is no atom at all
+
+
+@dataclass(frozen=True)
+class PairTable(NeighborTable):
+    """Directed pairs i -> m within a cutoff, an atom's own periodic images included.
+
+    It has what :class:`NeighborTable` says, and the pairs.
+
+    Attributes:
+        start: The pairs of centre i are start[i] ... start[i + 1] - 1.
+        neighbor: The neighbouring image. Images 0 ... n_atoms - 1 are the atoms themselves.
+        image_atom: The atom an image is of.
+        image_shift: Whole cell vectors added to its position.
+        core: The same list as the compiled core sees it.
+    """
+
+    start: Int64[ndarray, " n_atoms_and_one"]
+    neighbor: Int32[ndarray, " n_pairs"]
+    image_atom: Int32[ndarray, " n_images"]
+    image_shift: Int32[ndarray, "n_images 3"]
+    core: _core.ImageTable = field(repr=False)
 
     @property
     def n_pairs(self) -> int:
@@ -89,10 +143,6 @@ class PairTable:
     @property
     def n_images(self) -> int:
         return len(self.image_atom)
-
-    @property
-    def n_structures(self) -> int:
-        return len(self.cells)
 
     @property
     def n_bytes(self) -> int:
@@ -142,24 +192,15 @@ class PairTable:
         vectors: ndarray = self.images[self.neighbor] - self.positions[self.centre]
         return vectors
 
-    def atoms_of(self, name: str | None) -> Int64[ndarray, " n_of_species"]:
-        """Indices of the atoms of one species; all of them for None, none if it does not occur."""
-        if name is None:
-            return np.arange(self.n_atoms)
-        if name not in self.names:
-            return np.zeros(0, np.int64)
-        return np.flatnonzero(self.species == self.names.index(name))
-
     def moved(
         self, positions: Float[ndarray, "n_atoms 3"], cells: Float[ndarray, "n_structures 3 3"]
     ) -> "PairTable":
         """The same pairs with atoms and cells elsewhere (length); no pair is added or dropped."""
         return replace(self, positions=contiguous(positions), cells=contiguous(cells))
 
-    def totals(self, values: Float64[ndarray, " n_atoms"]) -> Float64[ndarray, " n_structures"]:
-        """The sum over the atoms of each structure."""
-        sums = np.bincount(self.structure, values, minlength=self.n_structures)
-        return sums.astype(np.float64)  # integers where there is no atom at all
+    def on_host(self) -> "PairTable":
+        """Itself."""
+        return self
 
     def gather(
         self, by_image: Float64[ndarray, "n_images 3"]
@@ -276,20 +317,20 @@ def make_table(
         start, neighbor, image_atom, image_shift, species, structure, len(names), len(cells)
     )
     return PairTable(
-        names,
-        cutoff,
-        positions,
-        cells,
-        species,
-        structure,
-        start,
-        neighbor,
-        image_atom,
-        image_shift,
-        periodic,
-        charges,
-        total_charge,
-        core,
+        names=names,
+        cutoff=cutoff,
+        positions=positions,
+        cells=cells,
+        species=species,
+        structure=structure,
+        periodic=periodic,
+        charges=charges,
+        total_charge=total_charge,
+        start=start,
+        neighbor=neighbor,
+        image_atom=image_atom,
+        image_shift=image_shift,
+        core=core,
     )
 
 

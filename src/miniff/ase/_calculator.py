@@ -19,7 +19,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from miniff._checks import WHY_NO_NUMBER, words_for_no_number
-from miniff._neighbors import PairTable
+from miniff._neighbors import NeighborTable
 from miniff._stress import stress_from_strain_derivative
 from miniff.ase._engine import Engine, charges_of, volume_of
 from miniff.ase._given import AnyPotentials, Given
@@ -243,7 +243,7 @@ class MiniffCalculator(Calculator):
         grades: ndarray = self._grades.copy()
         return grades
 
-    def table(self, atoms: Atoms) -> PairTable:
+    def table(self, atoms: Atoms) -> NeighborTable:
         """The neighbours of atoms, from the list at hand if it still holds.
 
         Raises:

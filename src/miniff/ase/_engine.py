@@ -1,6 +1,7 @@
 """Potentials evaluated on ASE's atoms as they move, one structure after the other."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from ase import Atoms
@@ -9,7 +10,7 @@ from numpy import ndarray
 
 from miniff._charges import GivenCharges
 from miniff._checks import check_finite
-from miniff._neighbors import PairTable
+from miniff._neighbors import ListedAtoms, NeighborTable, PairSearch
 from miniff.ase._given import Given
 from miniff.kernel import Placement, SkinList
 from miniff.ml import committee_members
@@ -18,6 +19,7 @@ from miniff.potentials import (
     Potential,
     TableEvaluation,
     ready_potentials,
+    ready_search,
     refuse_uncovered_species,
 )
 
@@ -51,7 +53,7 @@ class Engine:
         self.n_members = len(self._members)
         self.n_lists = 0
 
-    def table(self, atoms: Atoms) -> PairTable:
+    def table(self, atoms: Atoms) -> NeighborTable:
         """The neighbours of the atoms, from the list at hand if it still holds.
 
         Raises:
@@ -82,14 +84,14 @@ class Engine:
         self._last = self._new(atoms, Placement(atoms.positions, _box(atoms)))
         self.n_lists += 1
 
-    def mean(self, table: PairTable) -> TableEvaluation:
+    def mean(self, table: NeighborTable) -> TableEvaluation:
         """All potentials; of a committee, the mean of its members."""
         if table.names not in self._mean_for:
             self._mean_for[table.names] = self._compiled(self._given.listed, table.names)
         return self._mean_for[table.names].evaluate(table)
 
     def of_members(
-        self, table: PairTable
+        self, table: NeighborTable
     ) -> tuple[Float64[ndarray, " n_members"], Float64[ndarray, "n_members n_atoms 3"]]:
         """Total energy and forces of each member (energy), (energy/length)."""
         if table.names not in self._members_for:
@@ -104,6 +106,10 @@ class Engine:
             potentials, names, precision=self._given.precision, device=self._given.device
         )
 
+    @cached_property
+    def _search(self) -> PairSearch:
+        return ready_search(self._given.listed, device=self._given.device)
+
     def _new(self, atoms: Atoms, here: Placement) -> "_Listed":
         symbols = atoms.get_chemical_symbols()
         if not self._given.ignore_missing_species:
@@ -112,11 +118,11 @@ class Engine:
             )
         pairs = SkinList(
             here,
-            symbols,
+            ListedAtoms.of(symbols, charges_of(atoms) if self._given.has_charges else None),
             pbc=atoms.pbc.tolist(),
             cutoff=self._given.cutoff,
             skin=self._given.skin,
-            charges=charges_of(atoms) if self._given.has_charges else None,
+            search=self._search,
         )
         charges = _initial_charges(atoms) if self._given.has_charges else None
         total = charges_of(atoms).total if self._given.has_charges else 0.0

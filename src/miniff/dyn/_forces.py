@@ -8,7 +8,7 @@ from numpy import ndarray
 
 from miniff._charges import GivenCharges
 from miniff._checks import check_positive
-from miniff._neighbors import PairTable
+from miniff._neighbors import ListedAtoms, NeighborTable
 from miniff.kernel import Cell, Placement, SkinList
 from miniff.potentials import (
     Potential,
@@ -16,6 +16,7 @@ from miniff.potentials import (
     TableEvaluation,
     listed_potentials,
     ready_potentials,
+    ready_search,
     refuse_uncovered_species,
     refuse_unknown_species,
 )
@@ -62,11 +63,11 @@ class SkinForces:
         self.cell = cell
         self.pairs = SkinList(
             Placement(np.ascontiguousarray(cell.cartesian()), cell.vectors),
-            cell.values,
+            ListedAtoms.of(cell.values, GivenCharges.from_meta(cell.meta, cell.size)),
             pbc=cell.pbc,
             cutoff=max(p.cutoff for p in several),
             skin=skin,
-            charges=GivenCharges.from_meta(cell.meta, cell.size),
+            search=ready_search(several, device=device),
         )
         if not ignore_missing_species:
             refuse_unknown_species(several, self.pairs.names)
@@ -88,7 +89,7 @@ class SkinForces:
         """
         return self._ready.evaluate(self.table(positions))
 
-    def table(self, positions: Float[ndarray, "n_atoms 3"]) -> PairTable:
+    def table(self, positions: Float[ndarray, "n_atoms 3"]) -> NeighborTable:
         """Neighbours with the atoms at these positions (length).
 
         Raises:

@@ -7,7 +7,7 @@ from warnings import warn
 from jaxtyping import Float64
 from numpy import ndarray
 
-from miniff._neighbors import PairTable
+from miniff._neighbors import NeighborTable
 from miniff.dyn._to_label import ToLabel, frame_to_label
 from miniff.kernel import (
     Cell,
@@ -92,7 +92,7 @@ class Guard:
         self,
         step: int,
         grades: Float64[ndarray, "n_atoms 2"],
-        table: Callable[[], PairTable],
+        table: Callable[[], NeighborTable],
         cell: Callable[[], Cell],
     ) -> None:
         """At a step.

@@ -1,5 +1,6 @@
 """Structures, their neighbours, and potentials evaluated on them."""
 
+from miniff._neighbors import ListedAtoms
 from miniff.kernel._batch import batch_adf, batch_rdf
 from miniff.kernel._cell import Cell
 from miniff.kernel._doctor import Checkup, Finding, check_data
@@ -25,6 +26,7 @@ __all__ = [
     "ExtrapolationError",
     "ExtrapolationWarning",
     "Finding",
+    "ListedAtoms",
     "Placement",
     "SkinList",
     "StructureFailure",

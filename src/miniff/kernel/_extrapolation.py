@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-from miniff._neighbors import PairTable
+from miniff._neighbors import NeighborTable
 from miniff.potentials import OUTSIDE, Potential, larger_grade
 
 __all__ = ["Episodes", "ExtrapolationError", "ExtrapolationWarning", "words_of_farthest"]
@@ -59,7 +59,7 @@ class Episodes:
         self,
         when: str,
         grades: Float64[ndarray, "n_atoms 2"],
-        table: Callable[[], PairTable],
+        table: Callable[[], NeighborTable],
         ids: ndarray | None = None,
     ) -> float:
         """Looks at an evaluation; the largest grade, nan if none is known.
@@ -94,7 +94,7 @@ class Episodes:
 
 def words_of_farthest(
     potentials: Sequence[Potential],
-    table: PairTable,
+    table: NeighborTable,
     grades: Float64[ndarray, "n_atoms 2"],
     ids: ndarray | None = None,
 ) -> str:
@@ -109,7 +109,8 @@ def words_of_farthest(
     larger = larger_grade(grades)
     atom = int(np.nanargmax(larger))
     species = table.names[table.species[atom]]
-    found = [known.farthest(table, atom) for p in potentials for known in p.training_sets(species)]
+    listed = table.on_host()  # descriptors of one atom, of the core
+    found = [known.farthest(listed, atom) for p in potentials for known in p.training_sets(species)]
     worst = max(found, key=lambda one: one.grade)
     others = int((larger > OUTSIDE).sum()) - 1
     more = f", as {others} more" if others > 0 else ""

@@ -22,9 +22,8 @@ import numpy as np
 from jaxtyping import Float, Float64
 from numpy import ndarray
 
-from miniff._charges import GivenCharges
 from miniff._checks import check_finite, check_not_negative
-from miniff._neighbors import PairTable, find_pairs, find_pairs_again
+from miniff._neighbors import ListedAtoms, NeighborTable, PairSearch, search_pairs
 
 __all__ = ["Placement", "SkinList"]
 
@@ -61,48 +60,42 @@ class SkinList:
     def __init__(
         self,
         placement: Placement,
-        species: Sequence[str],
+        atoms: ListedAtoms,
         *,
         pbc: Sequence[bool],
         cutoff: float,
         skin: float,
-        charges: GivenCharges | None = None,
+        search: PairSearch = search_pairs,
     ) -> None:
         """Lists the pairs of atoms where they are.
 
         Args:
             placement: Positions and cell vectors.
-            species: A name per atom.
+            atoms: Their species, and what is known of their charges.
             pbc: Whether the structure repeats along each cell vector.
             cutoff: Below this every pair is wanted (length).
             skin: What is listed beyond it (length); with 0 the list is new after every motion.
-            charges: What is known of the charges; nothing, and neutrality, by default.
+            search: What finds pairs, on the CPU by default; see
+                :func:`miniff.potentials.ready_search`.
 
         Raises:
-            ValueError: A skin that is negative or infinite, and what :func:`compute_images`
-                refuses.
+            ValueError: A cutoff or skin that is negative or infinite, and what
+                :func:`compute_images` refuses.
         """
+        check_not_negative("cutoff", cutoff)
         check_not_negative("skin", skin)
         self.pbc = tuple(bool(repeats) for repeats in pbc)
         self.cutoff, self.skin = float(cutoff), float(skin)
-        check_finite("vectors", placement.vectors)
-        self.made_at = placement.copy()
-        self.n_lists = 1
-        self._table = find_pairs(
-            self.made_at.positions,
-            self.made_at.vectors,
-            self.pbc,
-            species,
-            self.cutoff + self.skin,
-            charges=charges,
-        )
+        self._atoms, self._search = atoms, search
+        self.n_lists = 0
+        self.make_at(placement)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The species that occur, sorted."""
-        return self._table.names
+        return self._atoms.names
 
-    def table(self, placement: Placement) -> PairTable:
+    def table(self, placement: Placement) -> NeighborTable:
         """The pairs with atoms and box at another place; it has some beyond the cutoff too.
 
         Raises:
@@ -123,7 +116,8 @@ class SkinList:
         """
         check_finite("vectors", placement.vectors)
         new = placement.copy()
-        self._table = find_pairs_again(self._table, new.positions, new.vectors, self.pbc)
+        reach = self.cutoff + self.skin
+        self._table = self._search(self._atoms, new.positions, new.vectors, self.pbc, reach)
         self.made_at = new
         self.n_lists += 1
 

@@ -1,6 +1,7 @@
 """What LAMMPS calls at each step: energy, forces and virial of its atoms where they are."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import isfinite
 from typing import Any, get_args
 from warnings import warn
@@ -11,7 +12,7 @@ from numpy import ndarray
 
 from miniff._charges import GivenCharges
 from miniff._checks import check_not_negative, unknown_name, words_for_no_number
-from miniff._neighbors import AtomsError, PairTable
+from miniff._neighbors import AtomsError, ListedAtoms, NeighborTable, PairSearch, search_pairs
 from miniff.kernel import Episodes, ExtrapolationWarning, Placement, SkinList
 from miniff.kernel._eval import table_virials
 from miniff.lammps._stop import Stop
@@ -22,6 +23,7 @@ from miniff.potentials import (
     Precision,
     TableEvaluation,
     ready_potentials,
+    ready_search,
 )
 
 __all__ = ["FIX", "Coupling", "Settings"]
@@ -132,7 +134,7 @@ class Coupling:
         self._tell(float(result.energy[0]), result.strain_derivative[0])
         self._tell_of_atoms(result, table)
 
-    def _table(self, tag: ndarray, x: ndarray) -> PairTable:
+    def _table(self, tag: ndarray, x: ndarray) -> NeighborTable:
         """The pairs of the atoms where they are (angstrom)."""
         types = self._lmp.numpy.extract_atom("type", nelem=len(tag))
         flags = self._lmp.numpy.extract_atom("image", nelem=len(tag))
@@ -158,16 +160,25 @@ class Coupling:
                 "`atom_modify id no` out"
             )
         names = self._settings.species
+        charges = GivenCharges(total=self._settings.total_charge)
         self._n_lists_before = self.n_lists
         pairs = SkinList(
             here,
-            [names[t - 1] for t in types.tolist()],
+            ListedAtoms.of([names[t - 1] for t in types.tolist()], charges),
             pbc=pbc,
             cutoff=self._settings.cutoff,
             skin=self._settings.skin,
-            charges=GivenCharges(total=self._settings.total_charge),
+            search=self._search,
         )
         return _Atoms(tag.copy(), types.copy(), flags.copy(), pairs)
+
+    @cached_property
+    def _search(self) -> PairSearch:
+        """The core needs the pairs at each step for the virials of atoms."""
+        own = self._settings
+        if own.atomic_virial:
+            return search_pairs
+        return ready_search(own.potentials, device=own.device)
 
     def _compiled(self, names: tuple[str, ...]) -> Evaluator:
         if names not in self._ready:
@@ -184,12 +195,12 @@ class Coupling:
         self._lmp.fix_external_set_energy_global(FIX, energy / unit)
         self._lmp.fix_external_set_virial_global(FIX, virial.tolist())
 
-    def _tell_of_atoms(self, result: TableEvaluation, table: PairTable) -> None:
+    def _tell_of_atoms(self, result: TableEvaluation, table: NeighborTable) -> None:
         """LAMMPS takes these at the steps that need them; a virial that is not there is nan."""
         unit = self._settings.units.energy
         self._lmp.numpy.fix_external_set_energy_peratom(FIX, result.energies / unit)
         if self._settings.atomic_virial:
-            virials = table_virials(self._settings.potentials, table)
+            virials = table_virials(self._settings.potentials, table.on_host())
             virials = np.ascontiguousarray(virials[:, *ORDER]) / unit
         else:
             if len(self._no_virials) != table.n_atoms:

@@ -49,7 +49,7 @@ from miniff.potentials._descriptors import (
     behler5x_descriptor_family,
     sigmoid_descriptor_family,
 )
-from miniff.potentials._devices import Evaluator, ready_potentials
+from miniff.potentials._devices import Evaluator, ready_potentials, ready_search
 from miniff.potentials._embedded_atom import eam_potential_family
 from miniff.potentials._evaluation import CompiledPotentials, evaluate_table
 from miniff.potentials._functions import (
@@ -172,6 +172,7 @@ __all__ = [
     "potential_from_state_dict",
     "potential_values",
     "ready_potentials",
+    "ready_search",
     "refuse_long_range",
     "refuse_short_table",
     "refuse_uncovered_species",

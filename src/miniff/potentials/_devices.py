@@ -1,7 +1,7 @@
 """Where potentials are evaluated: the compiled core serves the CPU, torch every other device.
 
-torch lives floors above: what evaluates potentials with it is handed to :func:`set_torch_evaluator`
-when ``miniff.ml`` is loaded, which happens here only if another device than the CPU is asked for.
+torch lives floors above: what evaluates potentials with it is handed to :func:`set_torch` when
+``miniff.ml`` is loaded, which happens here only if another device than the CPU is asked for.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,9 +10,9 @@ from contextvars import ContextVar
 from importlib import import_module
 from typing import Protocol, runtime_checkable
 
-from miniff._neighbors import PairTable
+from miniff._neighbors import NeighborTable, PairSearch, search_pairs
 from miniff.potentials._evaluation import CompiledPotentials
-from miniff.potentials._local import Potential, TableEvaluation
+from miniff.potentials._local import LongRangePotential, Potential, TableEvaluation
 from miniff.potentials._model import Precision
 
 __all__ = [
@@ -21,7 +21,8 @@ __all__ = [
     "is_cpu_by_torch",
     "needs_torch",
     "ready_potentials",
-    "set_torch_evaluator",
+    "ready_search",
+    "set_torch",
 ]
 
 
@@ -33,19 +34,20 @@ class Evaluator(Protocol):
     def names(self) -> tuple[str, ...]:
         """The species of the tables it can evaluate."""
 
-    def evaluate(self, table: PairTable) -> TableEvaluation:
+    def evaluate(self, table: NeighborTable) -> TableEvaluation:
         """Energy, gradient and strain derivative of every structure of a table."""
 
 
 MakeEvaluator = Callable[[Sequence[Potential], tuple[str, ...], Precision, str], Evaluator]
+MakeSearch = Callable[[Sequence[Potential], str], PairSearch]
 
-_by_torch: list[MakeEvaluator] = []
+_by_torch: list[tuple[MakeEvaluator, MakeSearch]] = []
 _cpu_by_torch: ContextVar[bool] = ContextVar("cpu_by_torch", default=False)
 
 
-def set_torch_evaluator(make: MakeEvaluator) -> None:
-    """What evaluates potentials on other devices."""
-    _by_torch[:] = [make]
+def set_torch(evaluator: MakeEvaluator, search: MakeSearch) -> None:
+    """What evaluates potentials, and what finds pairs, on other devices."""
+    _by_torch[:] = [(evaluator, search)]
 
 
 @contextmanager
@@ -91,4 +93,27 @@ def ready_potentials(
     if not needs_torch(device):
         return CompiledPotentials(potentials, names, precision=precision)
     import_module("miniff.ml")
-    return _by_torch[0](potentials, names, precision, device)
+    evaluator, _ = _by_torch[0]
+    return evaluator(potentials, names, precision, device)
+
+
+def ready_search(potentials: Sequence[Potential], *, device: str = "cpu") -> PairSearch:
+    """What finds the pairs of one structure for potentials on a device: the device, if it can.
+
+    The CPU finds them for itself, for a device where there is no search, and for potentials of long
+    range, which are evaluated on the CPU and need the same list.
+
+    Args:
+        potentials: What the pairs are for.
+        device: As in :func:`ready_potentials`.
+
+    Raises:
+        ValueError: A device that is not there.
+        TypeError: Potentials that cannot be evaluated on the device.
+    """
+    if not needs_torch(device):
+        return search_pairs
+    import_module("miniff.ml")
+    _, search = _by_torch[0]
+    found = search(potentials, device)  # refuses what ready_potentials refuses
+    return search_pairs if any(isinstance(p, LongRangePotential) for p in potentials) else found

@@ -8,7 +8,7 @@ from jaxtyping import Float64
 from numpy import ndarray
 
 from miniff._checks import unknown_name
-from miniff._neighbors import PairTable
+from miniff._neighbors import NeighborTable, PairTable
 from miniff.potentials._coverage import warn_of_one_sided_pairs
 from miniff.potentials._local import (
     LocalPotential,
@@ -62,12 +62,18 @@ class CompiledPotentials:
         self._long_range = [p for p in potentials if isinstance(p, LongRangePotential)]
         self._model = builder.finish()
 
-    def evaluate(self, table: PairTable) -> TableEvaluation:
+    def evaluate(self, table: NeighborTable) -> TableEvaluation:
         """Energy, gradient and strain derivative of every structure of a table.
 
         Raises:
             ValueError: A table of other species, or with a cutoff shorter than a potential's.
+            TypeError: A table whose pairs lie on another device than the CPU.
         """
+        if not isinstance(table, PairTable):
+            raise TypeError(
+                f"`table` is a {type(table).__name__}, whose pairs lie on a device, but the "
+                "compiled core takes pairs of the CPU: hand it `table.on_host()`"
+            )
         if table.names != self.names:
             raise ValueError(
                 f"the table has the species {', '.join(table.names)} but the potentials were made "

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from jaxtyping import Float64
 from numpy import ndarray
 
-from miniff._neighbors import PairTable
+from miniff._neighbors import NeighborTable, PairTable
 
 if TYPE_CHECKING:
     from miniff.potentials._model import ModelBuilder
@@ -213,7 +213,7 @@ def check_many_body_tag(tag: str | None, n_neighbors: int | None) -> None:
         raise ValueError(f"`tag` is {tag!r} but must name each species of neighbours once")
 
 
-def refuse_short_table(potentials: Sequence[Potential], table: PairTable) -> None:
+def refuse_short_table(potentials: Sequence[Potential], table: NeighborTable) -> None:
     """A list shorter than a cutoff would give energies that are silently wrong."""
     for potential in potentials:
         if potential.cutoff > table.cutoff:

@@ -1,7 +1,7 @@
 """Energies, forces and strain derivatives of potentials on a device, a bounded part at a time.
 
-The list of pairs is made on the CPU and moved; as long as it is the same, only positions and cells
-are moved again. Sums over atoms and structures are in double precision.
+The list of pairs is made on the device, or on the CPU and moved; as long as it is the same, only
+positions and cells are moved again. Sums over atoms and structures are in double precision.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor, nn
 
-from miniff import _core
 from miniff._checks import unknown_name
-from miniff._neighbors import PairTable
+from miniff._neighbors import NeighborTable, PairSearch, search_pairs
 from miniff.ml._device._choice import device_of, is_core, numbers_at_a_time, on, with_less
 from miniff.ml._device._functions import NoFormError, TensorFunctions
-from miniff.ml._device._table import Rows, TensorTable, tensor_of
+from miniff.ml._device._search import DeviceSearch, can_search
+from miniff.ml._device._table import DeviceTable, Rows, TensorTable, tensor_of
 from miniff.ml._layers import Affine
 from miniff.ml._potential import NNPotential
 from miniff.potentials import (
@@ -34,10 +34,10 @@ from miniff.potentials import (
     refuse_short_table,
     warn_of_one_sided_pairs,
 )
-from miniff.potentials._devices import set_torch_evaluator
+from miniff.potentials._devices import set_torch
 from miniff.potentials._evaluation import with_long_range
 
-__all__ = ["DevicePotentials", "evaluation_device", "evaluator_on"]
+__all__ = ["DevicePotentials", "evaluation_device", "evaluator_on", "search_on"]
 
 DTYPES: dict[Precision, torch.dtype] = {"double": torch.float64, "single": torch.float32}
 
@@ -124,7 +124,7 @@ class _Sums:
     grades: Float64[Tensor, "n_atoms 2"]
 
     @staticmethod
-    def of(table: PairTable, device: torch.device) -> "_Sums":
+    def of(table: TensorTable, device: torch.device) -> "_Sums":
         """Nothing yet, for the atoms of a table."""
         zero = on(device)
         return _Sums(
@@ -153,12 +153,12 @@ class _Listed:
     """A list of pairs that is on the device.
 
     Attributes:
-        core: Whose it is, as the core sees it.
+        known_by: The list that it is, or that it is a copy of.
         table: With places that may be those of before.
         atoms: Of each species.
     """
 
-    core: _core.ImageTable
+    known_by: object
     table: TensorTable
     atoms: dict[str, Int64[Tensor, " n_of_species"]]
 
@@ -197,11 +197,12 @@ class DevicePotentials:
         self._long_range = [p for p in potentials if isinstance(p, LongRangePotential)]
         self._last: _Listed | None = None
 
-    def evaluate(self, table: PairTable) -> TableEvaluation:
+    def evaluate(self, table: NeighborTable) -> TableEvaluation:
         """Energy, gradient and strain derivative of every structure of a table.
 
         Raises:
             ValueError: A table of other species, or with a cutoff shorter than a potential's.
+            TypeError: A table whose pairs lie on another device.
             MemoryError: Too little memory on the device.
         """
         if table.names != self.names:
@@ -213,12 +214,14 @@ class DevicePotentials:
         most = numbers_at_a_time(self.device, self._dtype)
         what = f"{table.n_atoms} atoms with {table.n_pairs} pairs"
         found = with_less(lambda n: self._evaluate(table, n), self.device, most, what)
-        return with_long_range(found, self._long_range, table)
+        return (
+            with_long_range(found, self._long_range, table.on_host()) if self._long_range else found
+        )
 
-    def _evaluate(self, table: PairTable, most: float) -> TableEvaluation:
+    def _evaluate(self, table: NeighborTable, most: float) -> TableEvaluation:
         listed = self._listed(table)
         place = listed.table.at(table)
-        sums = _Sums.of(table, self.device)
+        sums = _Sums.of(place, self.device)
         near: dict[float, TensorTable] = {}
         for part in self._parts:
             cutoff = part.functions.cutoff
@@ -231,12 +234,24 @@ class DevicePotentials:
         energies, grades = (own.cpu().numpy() for own in (sums.energies, sums.grades))
         return TableEvaluation(energies, table.totals(energies), gradient, strain, grades)
 
-    def _listed(self, table: PairTable) -> "_Listed":
+    def _listed(self, table: NeighborTable) -> "_Listed":
         """The list on the device; it is moved there if it is not that of the last table."""
-        if self._last is None or self._last.core is not table.core:
+        known_by = table.pairs if isinstance(table, DeviceTable) else table.on_host().core
+        if self._last is None or self._last.known_by is not known_by:
             atoms = {name: tensor_of(table.atoms_of(name), self.device) for name in self.names}
-            self._last = _Listed(table.core, TensorTable.of(table, self.device), atoms)
+            self._last = _Listed(known_by, self._pairs(table), atoms)
         return self._last
+
+    def _pairs(self, table: NeighborTable) -> TensorTable:
+        if not isinstance(table, DeviceTable):
+            return TensorTable.of(table.on_host(), self.device)
+        there = table.pairs.images.device
+        if there != self.device:
+            raise TypeError(
+                f"`table` has its pairs on {there} but the potentials are on {self.device}: hand "
+                "over `table.on_host()`"
+            )
+        return table.pairs
 
     def _of_formulas(self) -> list[_Energies]:
         formulas = [p for p in self.potentials if isinstance(p, FunctionPotential)]
@@ -274,6 +289,12 @@ def evaluator_on(
     return DevicePotentials(potentials, names, precision=precision, device=place)
 
 
+def search_on(potentials: Sequence[Potential], device: str) -> PairSearch:
+    """What finds pairs on the device of a name; arguments and errors of ``ready_search``."""
+    place = evaluation_device(device, potentials)
+    return search_pairs if is_core(place) or not can_search(place) else DeviceSearch(place)
+
+
 def evaluation_device(name: str, potentials: Sequence[Potential]) -> torch.device:
     """Where potentials are evaluated: with ``auto`` on the CPU if one has no form in torch.
 
@@ -304,4 +325,4 @@ def _formulas(potential: LocalPotential) -> Sequence[FunctionPotential]:
     raise NoFormError(str(potential))
 
 
-set_torch_evaluator(evaluator_on)
+set_torch(evaluator_on, search_on)

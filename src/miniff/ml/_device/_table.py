@@ -15,13 +15,14 @@ from jaxtyping import Bool, Float, Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
-from miniff._neighbors import PairTable
+from miniff._neighbors import NeighborTable, PairTable
+from miniff._pair_table import contiguous, make_table
 from miniff.potentials._symmetry import ANY_SPECIES
 
-__all__ = ["Rows", "TensorTable", "tensor_of"]
+__all__ = ["PAIRS_AT_A_TIME", "DeviceTable", "Rows", "TensorTable", "tensor_of"]
 
 PAIRS_AT_A_TIME = 2**22
-"""Distances of so many pairs are in memory together."""
+"""What is computed of each pair is in memory for so many together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +136,7 @@ class TensorTable:
         flat = self.counts.flatten()
         return (flat.cumsum(0) - flat).reshape(self.counts.shape)
 
-    def at(self, table: PairTable) -> "TensorTable":
+    def at(self, table: NeighborTable) -> "TensorTable":
         """The same pairs with atoms and cells where another table has them."""
         device = self.images.device
         positions, cells = (tensor_of(own, device) for own in (table.positions, table.cells))
@@ -228,6 +229,50 @@ class TensorTable:
         products = self.images[:, :, None] * by_image[:, :, None]  # [model, image, x, by x]
         strain = by_image.new_zeros(n_models, self.n_structures, 3, 3)
         return gradient, strain.index_add(1, self.structure[self.image_atom], products)
+
+
+@dataclass(frozen=True, eq=False)
+class DeviceTable(NeighborTable):
+    """One structure whose pairs were found on a device and lie there.
+
+    It has what :class:`NeighborTable` says, and the pairs.
+
+    Attributes:
+        pairs: With the images where they were when the list was made.
+    """
+
+    pairs: TensorTable
+
+    @property
+    def n_pairs(self) -> int:
+        return len(self.pairs.neighbor)
+
+    def moved(
+        self, positions: Float[ndarray, "n_atoms 3"], cells: Float[ndarray, "n_structures 3 3"]
+    ) -> "DeviceTable":
+        """The same pairs with atoms and cells elsewhere (length); no pair is added or dropped."""
+        return replace(self, positions=contiguous(positions), cells=contiguous(cells))
+
+    def on_host(self) -> PairTable:
+        """A copy of the pairs as the compiled core takes them; it takes 4 bytes for each."""
+        pairs = self.pairs
+        start = np.zeros(self.n_atoms + 1, np.int64)
+        start[1:] = pairs.counts.sum(1).cumsum(0).cpu().numpy()
+        return make_table(
+            names=self.names,
+            cutoff=self.cutoff,
+            positions=self.positions,
+            cells=self.cells,
+            species=self.species,
+            structure=self.structure,
+            start=start,
+            neighbor=pairs.neighbor.int().cpu().numpy(),
+            image_atom=pairs.image_atom.int().cpu().numpy(),
+            image_shift=pairs.image_shift.int().cpu().numpy(),
+            periodic=self.periodic,
+            charges=self.charges,
+            total_charge=self.total_charge,
+        )
 
 
 def _parts(

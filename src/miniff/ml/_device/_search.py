@@ -1,0 +1,232 @@
+"""Neighbour pairs found on a device, by `vesin <https://luthaf.fr/vesin>`_; no pair is on the host.
+
+vesin gives pairs in any order, as rows of (i, j) and the cell vectors added to r_j. What a
+:class:`TensorTable` wants is made of them: images, which are the different (j, shift), and pairs in
+the order of centre, species of the neighbour, image, so that a list is the same every time.
+
+A search that a device cannot do (a library is missing, memory is short) is done by the CPU.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from math import prod
+from warnings import warn
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64
+from numpy import ndarray
+from torch import Tensor
+
+from miniff._neighbors import (
+    ListedAtoms,
+    NeighborTable,
+    coincidence,
+    coincident,
+    refuse_absurd,
+    search_pairs,
+)
+from miniff._pair_table import contiguous
+from miniff.ml._device._grouping import Found, SearchFailedError, number_pairs
+from miniff.ml._device._table import DeviceTable, tensor_of
+
+__all__ = ["DeviceSearch", "can_search"]
+
+MOST_CELLS = 2**31
+"""vesin numbers the cells into which it sorts atoms with 32 bits on a device."""
+
+LEAST_VOLUME = 1e-30
+"""Of vectors along which a structure repeats: vesin refuses less (length to their number)."""
+
+VESIN_PAIRS = 128
+"""vesin has room for so many pairs of an atom on a device, or for cutoff^3 if that is more."""
+
+BYTES_PER_PAIR = 2 * 8 + 3 * 4
+
+WEIGHTS = (0.6180, 0.7321, 0.4142, 0.2361, 0.6458, 0.3166, 0.8730, 0.5857, 0.9161)
+"""Of what tells places apart; nothing that a symmetry could make equal."""
+
+
+def can_search(device: torch.device) -> bool:
+    """Whether vesin has a search for such a device."""
+    return device.type in ("cpu", "cuda")
+
+
+class DeviceSearch:
+    """The :class:`miniff.potentials.PairSearch` of a device.
+
+    Attributes:
+        device: Where pairs are found.
+        problem: Why the CPU has taken over; None while the device finds them.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.problem: str | None = None
+
+    def __call__(
+        self,
+        atoms: ListedAtoms,
+        positions: Float[ndarray, "n_atoms 3"],
+        cell: Float[ndarray, "3 3"],
+        periodic: Sequence[bool],
+        cutoff: float,
+    ) -> NeighborTable:
+        """All pairs with r_ij < cutoff; arguments and errors of :func:`search_pairs`.
+
+        Warns once if the device cannot find them; the CPU does from then on.
+        """
+        by_host = self.problem is not None or len(positions) == 0 or cutoff == 0
+        if not by_host:
+            try:
+                return self._find(atoms, positions, cell, periodic, cutoff)
+            except SearchFailedError as error:
+                problem = str(error)
+        table = search_pairs(atoms, positions, cell, periodic, cutoff)
+        if not by_host:  # and it was not the fault of the structure
+            self.problem = problem
+            warn(
+                f"neighbours for the device {self.device} are listed on the CPU, which is slower "
+                f"for many atoms: {problem}",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+        return table
+
+    def _find(
+        self,
+        atoms: ListedAtoms,
+        positions: ndarray,
+        cell: ndarray,
+        periodic: Sequence[bool],
+        cutoff: float,
+    ) -> DeviceTable:
+        positions, cell = contiguous(positions), contiguous(cell)
+        repeats = np.asarray(periodic, bool)
+        refuse_absurd(positions, cell, periodic, cutoff)
+        _refuse_uncountable(positions, cell[repeats], repeats, cutoff)
+        points, box = tensor_of(positions, self.device), tensor_of(cell, self.device)
+        species = tensor_of(atoms.species, self.device).long()
+        try:
+            _refuse_coincident(points, tensor_of(cell[repeats], self.device), positions)
+            found = _by_vesin(points, box, repeats, cutoff)
+            numbered = number_pairs(found, species, len(atoms.names))
+            del found  # vesin has room for more pairs than there are
+            pairs = numbered.grouped().table(atoms.names, float(cutoff), points, box)
+        except torch.cuda.OutOfMemoryError as error:
+            raise SearchFailedError(f"it has too little memory for the search ({error})") from error
+        return DeviceTable(
+            names=atoms.names,
+            cutoff=float(cutoff),
+            positions=positions,
+            cells=cell[None],
+            species=atoms.species,
+            structure=np.zeros(len(positions), np.int64),
+            periodic=repeats[None],
+            charges=atoms.charges,
+            total_charge=atoms.total_charge,
+            pairs=pairs,
+        )
+
+
+# --- what cannot be searched
+
+
+def _refuse_uncountable(
+    positions: Float64[ndarray, "n_atoms 3"],
+    vectors: Float64[ndarray, "n_repeats 3"],
+    repeats: ndarray,
+    cutoff: float,
+) -> None:
+    """A device would write beyond its memory, or not come to an end.
+
+    Raises:
+        SearchFailedError: Atoms or a cell that the CPU may be able to handle, or knows to refuse.
+    """
+    if not np.isfinite(vectors).all():
+        raise SearchFailedError("a cell vector is no finite number")
+    if np.linalg.svd(vectors, compute_uv=False).prod() < LEAST_VOLUME:
+        raise SearchFailedError("the cell vectors are not independent")
+    widths = np.maximum(1.01 * np.ptp(positions, axis=0), 1.0)
+    widths[repeats] = 1 / np.linalg.norm(np.linalg.pinv(vectors), axis=0)
+    n_cells = np.maximum(np.floor(widths / cutoff), 1)
+    n_looked_at = 2 * np.ceil(cutoff / widths) + 1
+    if max(prod(n_cells.tolist()), prod(n_looked_at.tolist())) >= MOST_CELLS:
+        raise SearchFailedError(
+            f"the atoms fill {widths.tolist()}, which is too large or too flat for the cutoff "
+            f"{cutoff:g}: vesin counts cells with 32 bits there"
+        )
+
+
+def _refuse_coincident(
+    points: Float64[Tensor, "n_atoms 3"],
+    vectors: Float64[Tensor, "n_repeats 3"],
+    positions: Float64[ndarray, "n_atoms 3"],
+) -> None:
+    """On a device vesin leaves out pairs at zero distance, so they are looked for among all atoms.
+
+    Atoms are put in the order of a number that is the same for all periodic images of a place;
+    those at one place follow each other, but for rounding: two others may come between.
+    """
+    to_fraction = torch.linalg.pinv(vectors)
+    order = _numbers_of_places(points, vectors, to_fraction).argsort()
+    for step in range(1, min(4, len(points))):
+        one, other = order[step:], order[:-step]
+        apart = points[one] - points[other]
+        apart = apart - (apart @ to_fraction).round() @ vectors
+        distance2, place = apart.square().sum(1).min(0)
+        if float(distance2) < coincidence(positions) ** 2:
+            raise coincident(int(one[place]), int(other[place]))
+
+
+def _numbers_of_places(
+    points: Float64[Tensor, "n_atoms 3"],
+    vectors: Float64[Tensor, "n_repeats 3"],
+    to_fraction: Float64[Tensor, "3 n_repeats"],
+) -> Float64[Tensor, " n_atoms"]:
+    fraction = points @ to_fraction
+    beside = points - fraction @ vectors
+    angle = 2 * torch.pi * fraction
+    told_by = torch.cat([angle.cos(), angle.sin(), beside / beside.abs().max().clamp(min=1)], dim=1)
+    return told_by @ told_by.new_tensor(WEIGHTS[: told_by.shape[1]])
+
+
+# --- vesin
+
+
+def _by_vesin(
+    points: Float64[Tensor, "n_atoms 3"],
+    box: Float64[Tensor, "3 3"],
+    repeats: ndarray,
+    cutoff: float,
+) -> Found:
+    """What vesin finds where the points are.
+
+    Its cell lists are good for any box; its other search wants one that is wider than two cutoffs.
+
+    Raises:
+        SearchFailedError: vesin, or a library that it needs, is not up to it.
+    """
+    try:
+        from vesin import NeighborList
+
+        search = NeighborList(cutoff=cutoff, full_list=True, algorithm="cell_list", n_threads=1)
+        with _at_rest(points.device, len(points) * max(VESIN_PAIRS, cutoff**3) * BYTES_PER_PAIR):
+            pairs, shifts = search.compute(points, box, repeats.tolist(), "PS", copy=False)
+    except (RuntimeError, ImportError, OSError) as error:
+        raise SearchFailedError(f"vesin says: {error}") from error
+    return Found(pairs.view(torch.int64), shifts, search)
+
+
+@contextmanager
+def _at_rest(device: torch.device, n_bytes: float) -> Iterator[None]:
+    """For vesin, which knows neither torch's streams nor the memory that torch keeps idle."""
+    if device.type != "cuda":
+        yield
+        return
+    with torch.cuda.device(device):
+        if torch.cuda.mem_get_info(device)[0] < n_bytes:
+            torch.cuda.empty_cache()
+        torch.cuda.synchronize(device)
+        yield
+        torch.cuda.synchronize(device)
