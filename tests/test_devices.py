@@ -205,8 +205,9 @@ def test_many_structures_are_evaluated_together(device: str) -> None:
 
 
 def test_the_calculator_moves_pairs_once(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As long as the list of neighbours holds, only positions and cells go to the device."""
+    """As long as a list of the CPU holds, only positions and cells go to the device."""
     moved = []
+    monkeypatch.setattr(_evaluation, "can_search", lambda _: False)
     of = _evaluation.TensorTable.of
     monkeypatch.setattr(
         _evaluation.TensorTable, "of", staticmethod(lambda *args: moved.append(1) or of(*args))

@@ -27,6 +27,7 @@ from miniff import ml
 from miniff.kernel import Cell, ExtrapolationWarning, atomic_virials
 from miniff.kernel import eval as evaluate
 from miniff.lammps import attach
+from miniff.ml._device._search import DeviceSearch
 from miniff.potentials import general_pair_potential_family, lj_potential_family
 from miniff.potentials._devices import cpu_by_torch
 from miniff.units import factor
@@ -95,10 +96,12 @@ def test_each_step_agrees_with_the_kernel(system: str, ensemble: str) -> None:
     assert coupling.n_calls == 41
 
 
-def test_forces_may_come_from_a_device(device: str) -> None:
-    """Those of the compiled core, as atoms and box move."""
+@pytest.mark.parametrize("atomic_virial", [False, True])
+def test_forces_may_come_from_a_device(atomic_virial: bool, device: str) -> None:
+    """Those of the core, as all moves; the device lists pairs unless the core needs them."""
     lmp = lammps_with(silicon(SKEWED), ["Si"])
-    attach(lmp, SILICON, ["Si"], device=device)
+    coupling = attach(lmp, SILICON, ["Si"], device=device, atomic_virial=atomic_virial)
+    assert isinstance(coupling._search, DeviceSearch) != atomic_virial
     lmp.commands_list([*MOVING[:2], *ENSEMBLES["npt"], "run 0 post no"])
     for _ in range(3):
         lmp.command("run 2 post no")

@@ -44,6 +44,9 @@ FARTHEST = 1e6
 
 MOST_PAIRS = 2e9
 
+SMALLEST = 1e-12
+"""Cell vectors that span less, relative to the longest, are not independent."""
+
 ROUNDING = 1e-12
 """Atoms closer than this, relative to the largest coordinate, differ by rounding alone."""
 
@@ -207,12 +210,15 @@ def refuse_absurd(
             f"be in [-{limit:g}, {limit:g}], {FARTHEST:g} cutoffs",
             [atom],
         )
-    longest = np.abs(cell[np.asarray(periodic, bool)]).max(initial=0.0)
-    if cutoff > 0 and longest > limit:
+    repeated = cell[np.asarray(periodic, bool)]
+    longest = np.abs(repeated).max(initial=0.0)
+    if cutoff > 0 and not longest <= limit:
         raise ValueError(
             f"a cell vector has the component {longest:g} but it must be in "
             f"[-{limit:g}, {limit:g}], {FARTHEST:g} cutoffs"
         )
+    if cutoff > 0:
+        _refuse_flat(repeated)
     _refuse_far(positions, cell, periodic)
     if all(periodic):
         expected = len(positions) ** 2 * 4.19 * cutoff**3 / abs(np.linalg.det(cell))
@@ -221,6 +227,15 @@ def refuse_absurd(
                 f"`cutoff` is {cutoff}, within which these atoms would have about {expected:.1g} "
                 f"pairs of neighbours but must have less than {MOST_PAIRS:.0g}"
             )
+
+
+def _refuse_flat(repeated: ndarray) -> None:
+    lengths = np.linalg.svd(repeated, compute_uv=False)
+    if len(lengths) and lengths.min() <= SMALLEST * lengths.max():
+        raise ValueError(
+            f"the cell vectors along which the atoms repeat, {repeated.tolist()}, are zero or not "
+            "independent"
+        )
 
 
 def _refuse_far(positions: ndarray, cell: ndarray, periodic: Sequence[bool]) -> None:

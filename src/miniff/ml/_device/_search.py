@@ -35,9 +35,6 @@ __all__ = ["DeviceSearch", "can_search"]
 MOST_CELLS = 2**31
 """vesin numbers the cells into which it sorts atoms with 32 bits on a device."""
 
-LEAST_VOLUME = 1e-30
-"""Of vectors along which a structure repeats: vesin refuses less (length to their number)."""
-
 VESIN_PAIRS = 128
 """vesin has room for so many pairs of an atom on a device, or for cutoff^3 if that is more."""
 
@@ -108,7 +105,7 @@ class DeviceSearch:
         points, box = tensor_of(positions, self.device), tensor_of(cell, self.device)
         species = tensor_of(atoms.species, self.device).long()
         try:
-            _refuse_coincident(points, tensor_of(cell[repeats], self.device), positions)
+            _refuse_coincident(points, cell[repeats], coincidence(positions))
             found = _by_vesin(points, box, repeats, cutoff)
             numbered = number_pairs(found, species, len(atoms.names))
             del found  # vesin has room for more pairs than there are
@@ -141,12 +138,8 @@ def _refuse_uncountable(
     """A device would write beyond its memory, or not come to an end.
 
     Raises:
-        SearchFailedError: Atoms or a cell that the CPU may be able to handle, or knows to refuse.
+        SearchFailedError: Atoms or a cell that the CPU may be able to handle.
     """
-    if not np.isfinite(vectors).all():
-        raise SearchFailedError("a cell vector is no finite number")
-    if np.linalg.svd(vectors, compute_uv=False).prod() < LEAST_VOLUME:
-        raise SearchFailedError("the cell vectors are not independent")
     widths = np.maximum(1.01 * np.ptp(positions, axis=0), 1.0)
     widths[repeats] = 1 / np.linalg.norm(np.linalg.pinv(vectors), axis=0)
     n_cells = np.maximum(np.floor(widths / cutoff), 1)
@@ -160,32 +153,33 @@ def _refuse_uncountable(
 
 def _refuse_coincident(
     points: Float64[Tensor, "n_atoms 3"],
-    vectors: Float64[Tensor, "n_repeats 3"],
-    positions: Float64[ndarray, "n_atoms 3"],
+    vectors: Float64[ndarray, "n_repeats 3"],
+    limit: float,
 ) -> None:
-    """On a device vesin leaves out pairs at zero distance, so they are looked for among all atoms.
+    """Refuses atoms closer than the limit, of which vesin leaves out pairs on a device.
 
-    Atoms are put in the order of a number that is the same for all periodic images of a place;
-    those at one place follow each other, but for rounding: two others may come between.
+    Atoms are put in the order of a number that is the same for all periodic images of a place.
+    Those at one place follow each other; for rounding, two others may come between.
     """
-    to_fraction = torch.linalg.pinv(vectors)
-    order = _numbers_of_places(points, vectors, to_fraction).argsort()
+    repeats = tensor_of(vectors, points.device)
+    to_fraction = tensor_of(np.linalg.pinv(vectors), points.device)
+    order = _numbers_of_places(points, repeats, to_fraction).argsort()
     for step in range(1, min(4, len(points))):
         one, other = order[step:], order[:-step]
         apart = points[one] - points[other]
-        apart = apart - (apart @ to_fraction).round() @ vectors
+        apart = apart - (apart @ to_fraction).round() @ repeats
         distance2, place = apart.square().sum(1).min(0)
-        if float(distance2) < coincidence(positions) ** 2:
+        if float(distance2) < limit**2:
             raise coincident(int(one[place]), int(other[place]))
 
 
 def _numbers_of_places(
     points: Float64[Tensor, "n_atoms 3"],
-    vectors: Float64[Tensor, "n_repeats 3"],
+    repeats: Float64[Tensor, "n_repeats 3"],
     to_fraction: Float64[Tensor, "3 n_repeats"],
 ) -> Float64[Tensor, " n_atoms"]:
     fraction = points @ to_fraction
-    beside = points - fraction @ vectors
+    beside = points - fraction @ repeats
     angle = 2 * torch.pi * fraction
     told_by = torch.cat([angle.cos(), angle.sin(), beside / beside.abs().max().clamp(min=1)], dim=1)
     return told_by @ told_by.new_tensor(WEIGHTS[: told_by.shape[1]])
