@@ -4,7 +4,8 @@
 
 prints atom-steps per second of a network 32-25-25-1 on 8 radial and 24 angular functions (Behler 5,
 46 neighbours) in double and single precision on a list that is reused, with TorchANI's 8 + 24
-functions on the same device beside it where it is installed; then, with the folder of the data,
+functions on the same device beside it where it is installed, and the atoms that are given a new
+list of neighbours each second, by the CPU and by the device; then, with the folder of the data,
 epochs per second on silicon (four networks) and the Mo-Nb-Ta-W alloys (one), forces and energies.
 ``--device cpu`` is the compiled core; ``--by-torch`` has torch compute on the CPU too.
 """
@@ -31,13 +32,15 @@ from benchmarks.accuracy.datasets import DATASETS
 from benchmarks.peers.miniff import cell, symmetry_functions
 from benchmarks.workloads import Case, build_case
 from miniff import ml_util
-from miniff.kernel import compute_images
+from miniff._neighbors import PairSearch, PairTable, search_pairs
+from miniff.kernel import ListedAtoms, compute_images
 from miniff.ml import NNPotential, SequentialSoleEnergyNN, device_of
-from miniff.ml._device._choice import place_of
-from miniff.potentials import Precision, ready_potentials
+from miniff.ml._device._choice import is_core, place_of
+from miniff.ml._device._table import TensorTable
+from miniff.potentials import Precision, ready_potentials, ready_search
 from miniff.potentials._devices import cpu_by_torch
 
-__all__ = ["app", "atom_steps", "epochs"]
+__all__ = ["app", "atom_steps", "atoms_listed", "epochs"]
 
 WORKLOAD = "g5-network"
 PRECISIONS: tuple[Precision, ...] = ("double", "single")
@@ -89,6 +92,10 @@ def main(
             else:
                 place = device_of(device)
                 _tell(show, what, "atom-steps", partial(torchani_steps, case, place))
+            own = ready_search(symmetry_functions(case), device=device)
+            for name, search in {"the CPU": search_pairs, "the device": own}.items():
+                what = f"{case.structure.n_atoms} atoms, new lists by {name}"
+                _tell(show, what, "atoms", partial(atoms_listed, case, device, search))
         if data is None:
             show.print("no DATA: nothing to train on")
             return
@@ -123,6 +130,24 @@ def atom_steps(case: Case, device: str, precision: Precision) -> Speed:
     with _memory(device_of(device)) as megabytes:
         seconds = _seconds(step)
     return Speed(case.structure.n_atoms / seconds, megabytes())
+
+
+def atoms_listed(case: Case, device: str, search: PairSearch) -> Speed:
+    """New lists of neighbours until they are on the device, over and over."""
+    structure, place = case.structure, device_of(device)
+    atoms = ListedAtoms.of(structure.symbols)
+
+    def step(k: int) -> None:
+        positions = case.copies[k % len(case.copies)]
+        table = search(atoms, positions, structure.cell, (True,) * 3, case.reused_cutoff)
+        if isinstance(table, PairTable) and not is_core(place):
+            TensorTable.of(table, place)
+        if place.type == "cuda":
+            torch.cuda.synchronize(place)
+
+    with _memory(place) as megabytes:
+        seconds = _seconds(step)
+    return Speed(structure.n_atoms / seconds, megabytes())
 
 
 def torchani_steps(case: Case, device: torch.device) -> Speed:
