@@ -184,3 +184,23 @@ def test_pairs_found_again_are_those_found_anew():
     assert again.names == anew.names
     np.testing.assert_array_equal(again.species, anew.species)
     np.testing.assert_array_equal(again.vectors, anew.vectors)
+
+
+@pytest.mark.parametrize(
+    ("vectors", "periodic"),
+    [
+        ([[1, 0, 0], [2, 0, 0], [0, 0, 1]], (True, True, False)),
+        ([[1, 2, 3], [1, 2, 3 + 1e-13], [0, 0, 1]], (True, True, False)),
+        ([[0, 0, 0], [1, 0, 0], [0, 1, 0]], (True, False, False)),
+        ([[1, 0, 0], [0, 1, 0], [1, 1, 0]], (True, True, True)),
+    ],
+    ids=["parallel", "nearly", "zero", "in a plane"],
+)
+def test_cell_vectors_must_be_independent_where_they_repeat(vectors, periodic):
+    """vesin would divide by zero, which ends the process."""
+    repeated = [v for v, on in zip(np.array(vectors, float).tolist(), periodic, strict=True) if on]
+    sentence = f"atoms repeat, {repeated}, are zero or not independent"
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        find_pairs(np.array([[0.1, 0.2, 0.3]]), np.array(vectors, float), periodic, ["a"], 1.0)
+    found = find_pairs(np.zeros((1, 3)), np.array(vectors, float), (False,) * 3, ["a"], 1.0)
+    assert found.n_pairs == 0

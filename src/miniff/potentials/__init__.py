@@ -4,6 +4,7 @@ A family is called with parameters and gives a potential; a list of potentials i
 :func:`miniff.kernel.eval` or :meth:`miniff.kernel.CellImages.eval`.
 """
 
+from miniff._neighbors import PairSearch
 from miniff.potentials._behler import (
     behler2_descriptor_family,
     behler4_descriptor_family,
@@ -128,6 +129,7 @@ __all__ = [
     "ModelBuilder",
     "Numbers",
     "OneSidedPairWarning",
+    "PairSearch",
     "Parameter",
     "Potential",
     "Precision",

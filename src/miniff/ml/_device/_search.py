@@ -7,8 +7,7 @@ the order of centre, species of the neighbour, image, so that a list is the same
 A search that a device cannot do (a library is missing, memory is short) is done by the CPU.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from math import prod
 from warnings import warn
 
@@ -27,21 +26,17 @@ from miniff._neighbors import (
     search_pairs,
 )
 from miniff._pair_table import contiguous
-from miniff.ml._device._grouping import Found, SearchFailedError, number_pairs
-from miniff.ml._device._table import DeviceTable, tensor_of
+from miniff.ml._device._grouping import SearchFailedError, number_pairs
+from miniff.ml._device._table import DeviceTable, TensorTable, tensor_of
+from miniff.ml._device._vesin import by_vesin, current
 
 __all__ = ["DeviceSearch", "can_search"]
 
 MOST_CELLS = 2**31
 """vesin numbers the cells into which it sorts atoms with 32 bits on a device."""
 
-VESIN_PAIRS = 128
-"""vesin has room for so many pairs of an atom on a device, or for cutoff^3 if that is more."""
-
-BYTES_PER_PAIR = 2 * 8 + 3 * 4
-
-WEIGHTS = (0.6180, 0.7321, 0.4142, 0.2361, 0.6458, 0.3166, 0.8730, 0.5857, 0.9161)
-"""Of what tells places apart; nothing that a symmetry could make equal."""
+WEIGHTS = np.random.default_rng(0).random(9)
+"""Of what tells places apart: numbers of no kind, so that no symmetry makes two places equal."""
 
 
 def can_search(device: torch.device) -> bool:
@@ -102,14 +97,9 @@ class DeviceSearch:
         repeats = np.asarray(periodic, bool)
         refuse_absurd(positions, cell, periodic, cutoff)
         _refuse_uncountable(positions, cell[repeats], repeats, cutoff)
-        points, box = tensor_of(positions, self.device), tensor_of(cell, self.device)
-        species = tensor_of(atoms.species, self.device).long()
         try:
-            _refuse_coincident(points, cell[repeats], coincidence(positions))
-            found = _by_vesin(points, box, repeats, cutoff)
-            numbered = number_pairs(found, species, len(atoms.names))
-            del found  # vesin has room for more pairs than there are
-            pairs = numbered.grouped().table(atoms.names, float(cutoff), points, box)
+            with current(self.device):
+                pairs = self._pairs(atoms, positions, cell, repeats, cutoff)
         except torch.cuda.OutOfMemoryError as error:
             raise SearchFailedError(f"it has too little memory for the search ({error})") from error
         return DeviceTable(
@@ -124,6 +114,22 @@ class DeviceSearch:
             total_charge=atoms.total_charge,
             pairs=pairs,
         )
+
+    def _pairs(
+        self,
+        atoms: ListedAtoms,
+        positions: ndarray,
+        cell: ndarray,
+        repeats: ndarray,
+        cutoff: float,
+    ) -> TensorTable:
+        points, box = tensor_of(positions, self.device), tensor_of(cell, self.device)
+        species = tensor_of(atoms.species, self.device).long()
+        _refuse_coincident(points, cell[repeats], coincidence(positions))
+        found = by_vesin(points, box, repeats, cutoff)
+        numbered = number_pairs(found, species, len(atoms.names))
+        del found  # vesin has room for more pairs than there are
+        return numbered.grouped().table(atoms.names, float(cutoff), points, box)
 
 
 # --- what cannot be searched
@@ -182,45 +188,4 @@ def _numbers_of_places(
     beside = points - fraction @ repeats
     angle = 2 * torch.pi * fraction
     told_by = torch.cat([angle.cos(), angle.sin(), beside / beside.abs().max().clamp(min=1)], dim=1)
-    return told_by @ told_by.new_tensor(WEIGHTS[: told_by.shape[1]])
-
-
-# --- vesin
-
-
-def _by_vesin(
-    points: Float64[Tensor, "n_atoms 3"],
-    box: Float64[Tensor, "3 3"],
-    repeats: ndarray,
-    cutoff: float,
-) -> Found:
-    """What vesin finds where the points are.
-
-    Its cell lists are good for any box; its other search wants one that is wider than two cutoffs.
-
-    Raises:
-        SearchFailedError: vesin, or a library that it needs, is not up to it.
-    """
-    try:
-        from vesin import NeighborList
-
-        search = NeighborList(cutoff=cutoff, full_list=True, algorithm="cell_list", n_threads=1)
-        with _at_rest(points.device, len(points) * max(VESIN_PAIRS, cutoff**3) * BYTES_PER_PAIR):
-            pairs, shifts = search.compute(points, box, repeats.tolist(), "PS", copy=False)
-    except (RuntimeError, ImportError, OSError) as error:
-        raise SearchFailedError(f"vesin says: {error}") from error
-    return Found(pairs.view(torch.int64), shifts, search)
-
-
-@contextmanager
-def _at_rest(device: torch.device, n_bytes: float) -> Iterator[None]:
-    """For vesin, which knows neither torch's streams nor the memory that torch keeps idle."""
-    if device.type != "cuda":
-        yield
-        return
-    with torch.cuda.device(device):
-        if torch.cuda.mem_get_info(device)[0] < n_bytes:
-            torch.cuda.empty_cache()
-        torch.cuda.synchronize(device)
-        yield
-        torch.cuda.synchronize(device)
+    return told_by @ tensor_of(WEIGHTS[: told_by.shape[1]], told_by.device)
