@@ -30,7 +30,7 @@ from miniff._neighbors import (
 from miniff.ase import MiniffCalculator
 from miniff.kernel import Cell, ExtrapolationWarning, Placement, SkinList
 from miniff.ml import NNPotential
-from miniff.ml._device import _evaluation, _grouping, _search
+from miniff.ml._device import _evaluation, _grouping, _search, _vesin
 from miniff.ml._device._grouping import Found
 from miniff.ml._device._search import DeviceSearch
 from miniff.ml._device._table import DeviceTable, TensorTable
@@ -521,6 +521,47 @@ def test_memory_that_is_short_after_the_search_is_told_too(
     with pytest.warns(RuntimeWarning, match=r"it has too little memory for the search \(CUDA out"):
         table = search(ListedAtoms.of(["Si"] * 8), positions, cell, ALL, 3.0)
     assert isinstance(table, PairTable)
+
+
+def test_vesin_is_looked_after_where_cuda_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory is made free where it is short, and both wait for each other; in CUDA's name alone."""
+    done: list[str] = []
+    for name in ("empty_cache", "synchronize"):
+        monkeypatch.setattr(torch.cuda, name, lambda *_, name=name: done.append(name))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (100, 1000))
+    for device, n_bytes, wanted in (
+        ("cuda", 99.0, ["synchronize", "vesin", "synchronize"]),
+        ("cuda", 101.0, ["empty_cache", "synchronize", "vesin", "synchronize"]),
+        ("cpu", 101.0, ["vesin"]),
+    ):
+        done.clear()
+        with _vesin._at_rest(torch.device(device), n_bytes):
+            done.append("vesin")
+        assert done == wanted
+    assert isinstance(_vesin.current(torch.device("cuda:1")), torch.cuda.device)
+    monkeypatch.setattr(torch, "zeros", failing(RuntimeError("CUDA error: out of memory")))
+    _vesin._forget_failure(torch.device("cuda"))
+
+
+def test_the_compiler_of_torch_is_loaded_where_it_has_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that cannot be loaded is left to vesin to tell."""
+    loaded: list[str] = []
+    monkeypatch.setattr(torch, "__file__", str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(_vesin.ctypes, "CDLL", loaded.append)
+    library = tmp_path / "lib" / "libcaffe2_nvrtc.so"
+    library.parent.mkdir()
+    for there in (False, True):
+        if there:
+            library.touch()
+        _vesin._load_compiler.cache_clear()
+        _vesin._load_compiler()
+        assert loaded == [str(library)] * there
+    _vesin._load_compiler.cache_clear()
+    monkeypatch.setattr(_vesin.ctypes, "CDLL", failing(OSError("file too short")))
+    _vesin._load_compiler()
+    _vesin._load_compiler.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -68,21 +68,20 @@ class DeviceSearch:
 
         Warns once if the device cannot find them; the CPU does from then on.
         """
-        by_host = self.problem is not None or len(positions) == 0 or cutoff == 0
-        if not by_host:
-            try:
-                return self._find(atoms, positions, cell, periodic, cutoff)
-            except SearchFailedError as error:
-                problem = str(error)
+        if self.problem is not None or len(positions) == 0 or cutoff == 0:
+            return search_pairs(atoms, positions, cell, periodic, cutoff)
+        try:
+            return self._find(atoms, positions, cell, periodic, cutoff)
+        except SearchFailedError as error:
+            problem = str(error)
         table = search_pairs(atoms, positions, cell, periodic, cutoff)
-        if not by_host:  # and it was not the fault of the structure
-            self.problem = problem
-            warn(
-                f"neighbours for the device {self.device} are listed on the CPU, which is slower "
-                f"for many atoms: {problem}",
-                RuntimeWarning,
-                stacklevel=3,
-            )
+        self.problem = problem  # of the device: the CPU would have refused a structure
+        warn(
+            f"neighbours for the device {self.device} are listed on the CPU, which is slower for "
+            f"many atoms: {problem}",
+            RuntimeWarning,
+            stacklevel=3,
+        )
         return table
 
     def _find(
