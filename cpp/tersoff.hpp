@@ -212,8 +212,8 @@ private:
                 const Reals cosine = xj * xk + yj * yk + zj * zk;
                 const Reals h = cosine - at.cos_theta0, inverse = 1.0 / (d2 + h * h);
                 const Reals g = at.gamma * (1.0 + c2 / d2 * (h * h * inverse));
-                const Stretch e =
-                    at.lambda3 == 0 ? Stretch{all(1.0), Reals{}} : stretch(at, rj - load(r_ + k));
+                const Stretch e = at.lambda3 == 0 ? Stretch{all(1.0), Reals{}}
+                                                  : stretch(at, rj - within(at, load(r_ + k)));
                 zeta += fc * g * e.value;
                 if (!with_gradient) continue;
                 const Reals dfc = choose<double>(other, load(dfcs + k), Reals{});
@@ -235,6 +235,11 @@ private:
             pull = {sum<double>(along), turned[0], turned[1], turned[2], turned[3]};
         }
         return sum<double>(zeta);
+    }
+
+    /// r, or the cutoff beyond it, where fC is 0 and the exponential must not be infinite.
+    static MINIFF_INLINE Reals within(const TersoffTriple& at, Reals r) {
+        return choose<double>(r < at.cutoff(), r, all(at.cutoff()));
     }
 
     struct Stretch {

@@ -7,43 +7,20 @@ from itertools import product
 import contract
 import numpy as np
 import pytest
-import reference
-from contract import TERSOFF, Row
+from contract import TERSOFF
+from many_body import EAM, ROWS, TWO_EAM, TWO_TERSOFF
 
 from miniff import kernel
 from miniff.kernel import Cell
 from miniff.ml import load_potentials, save_potentials
 from miniff.potentials import (
     eam_potential_family,
+    lj_potential_family,
     potential_from_state_dict,
     sw3_mixed_potential_family,
     tersoff_potential_family,
 )
 
-EAM = contract.eam_tables()
-TWO_TERSOFF = TERSOFF | {
-    "A": [1830.8, 1500.0],
-    "lambda2": [1.7, 1.9],
-    "m": [[3, 1], [3, 3]],
-    "lambda3": [[0.7, -0.3], [0.0, 0.5]],
-    "c": [[4.8, 2.0], [3.0, 1.0]],
-    "R": [[3.5, 3.2], [3.0, 2.9]],
-    "D": [[0.7, 0.2], [0.0, 0.4]],
-}
-TWO_EAM = EAM | {
-    "density": [EAM["density"], 0.6 * EAM["density"] ** 1.1],
-    "r_phi": [EAM["r_phi"], EAM["r_phi"] * np.cos(np.arange(44) / 9)],
-}
-ROWS = [
-    Row("tersoff", tersoff_potential_family, TWO_TERSOFF, reference.tersoff),
-    Row("eam", eam_potential_family, TWO_EAM, reference.embedded_atom),
-    Row(
-        "eam-one-density",
-        eam_potential_family,
-        EAM | {"r_phi": TWO_EAM["r_phi"]},
-        reference.embedded_atom,
-    ),
-]
 rows = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 tags = pytest.mark.parametrize("tag", ["a-a-b", "a-b-a", "b-a-b", "b-b-x"])
 
@@ -103,6 +80,17 @@ def test_dimer_has_its_bond_alone():
     assert energy == pytest.approx(
         1830.8 * np.exp(-2.4799 * 2.3) - 471.18 * np.exp(-1.7322 * 2.3), rel=1e-14
     )
+
+
+@pytest.mark.parametrize("lambda3", [-1.6, 1.6])
+def test_a_longer_list_changes_nothing(lambda3):
+    """Neighbours beyond the cutoff that another potential needs have no exponential."""
+    bonds = tersoff_potential_family(**(TERSOFF | {"lambda3": lambda3}))
+    longer = lj_potential_family(epsilon=0.01, sigma=3.0, a=4.0)
+    cell = contract.crystal().repeated(2, 1, 1)
+    one, other, both = (kernel.eval(own, cell) for own in (bonds, longer, [bonds, longer]))
+    np.testing.assert_allclose(both.energies, one.energies + other.energies, rtol=1e-12)
+    np.testing.assert_allclose(both.gradient, one.gradient + other.gradient, atol=1e-10)
 
 
 @pytest.mark.parametrize(("beta", "n"), [(1e200, 30.0), (1e-200, 30.0), (1e-300, 2.0), (0.0, 0.7)])
