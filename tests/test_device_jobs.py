@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from ase import units
 from ase_silicon import SILICON, silicon, strained
+from contract import TERSOFF, eam_tables
 from typer.testing import CliRunner
 
 from miniff import dyn, ml
 from miniff.cli import app
 from miniff.kernel import Cell
 from miniff.ml_util import JobError, exec_workflows, run_job_file
+from miniff.potentials import eam_potential_family, tersoff_potential_family
 from miniff.potentials._devices import cpu_by_torch
 
 
@@ -79,26 +81,40 @@ def assert_alike(found: object, wanted: object) -> None:
         assert found == wanted
 
 
-def test_atoms_move_alike(device: str) -> None:
-    """Dynamics of one and of many, and relaxations."""
-    cell = Cell.from_ase(silicon(1, rattle=0.05))
+BOND_ORDER = [tersoff_potential_family(**TERSOFF)]
+EMBEDDED = [eam_potential_family(**eam_tables())]
+LISTS = {"SW": SILICON, "Tersoff": BOND_ORDER, "EAM": EMBEDDED}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_atoms_move_alike(name: str, device: str) -> None:
+    """Dynamics of one and of many."""
+    cell, potentials = Cell.from_ase(silicon(1, rattle=0.05)), LISTS[name]
     how: dict[str, Any] = {"n_steps": 10, "timestep": units.fs}
     hot = how | {"temperature": 300.0}
-    found, wanted = [], []
-    for results, name, by_torch in ((found, device, True), (wanted, "cpu", False)):
+    both = []
+    for place, by_torch in ((device, True), ("cpu", False)):
         with cpu_by_torch(by_torch):
-            results += [
-                dyn.nve(cell, SILICON, device=name, **how).positions,
-                dyn.nvt(cell, SILICON, device=name, **hot).positions,
-                dyn.npt(
-                    cell, SILICON, temperature=300.0, pressure=0.0, device=name, **how
-                ).positions,
-                *(s.positions for s in dyn.nvt_many([cell, cell], SILICON, device=name, **hot)),
-                dyn.relax(cell, SILICON, device=name).cartesian(),
-                *(one.cartesian() for one in dyn.relax_many([cell], SILICON, device=name)),
-            ]
-    for one, other in zip(found, wanted, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-6)
+            many = dyn.nvt_many([cell, cell], potentials, device=place, **hot)
+            nve = dyn.nve(cell, potentials, device=place, **how)
+            nvt = dyn.nvt(cell, potentials, device=place, **hot)
+            npt = dyn.npt(cell, potentials, pressure=0.0, device=place, **hot)
+            both.append([nve, nvt, npt, *many])
+    for one, other in zip(*both, strict=True):
+        np.testing.assert_allclose(one.positions, other.positions, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["SW", "Tersoff"])
+def test_atoms_relax_alike(name: str, device: str) -> None:
+    """One structure, and many."""
+    cell, potentials = Cell.from_ase(silicon(1, rattle=0.05)), LISTS[name]
+    both = []
+    for place, by_torch in ((device, True), ("cpu", False)):
+        with cpu_by_torch(by_torch):
+            many = dyn.relax_many([cell], potentials, device=place)
+            both.append([dyn.relax(cell, potentials, device=place), *many])
+    for one, other in zip(*both, strict=True):
+        np.testing.assert_allclose(one.cartesian(), other.cartesian(), atol=1e-6)
 
 
 @pytest.mark.parametrize("workflow", ["fit", "test-direct", "relax", "test-relax", "md"])

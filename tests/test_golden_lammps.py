@@ -113,8 +113,17 @@ def cell_of(case):
 @pytest.mark.parametrize("name", CASES)
 def test_energy_forces_and_stress_are_those_of_lammps(name):
     """Relative to the largest component they agree to 1e-9."""
-    case = CASES[name]
-    result = kernel.eval(potentials_of(name), cell_of(case))
+    assert_is(CASES[name], kernel.eval(potentials_of(name), cell_of(CASES[name])))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_devices_have_the_numbers_of_lammps_too(name, device):
+    """The same by torch."""
+    found = kernel.eval(potentials_of(name), cell_of(CASES[name]), device=device)
+    assert_is(CASES[name], found)
+
+
+def assert_is(case, result):
     forces = np.array(case["forces"])
     np.testing.assert_allclose(result.energy, case["energy"], rtol=1e-9)
     np.testing.assert_allclose(result.forces, forces, atol=1e-9 * max(1, np.abs(forces).max()))

@@ -18,6 +18,7 @@ from miniff.potentials import (
     lammps_tersoff_potentials,
     setfl_potentials,
 )
+from miniff.potentials._devices import cpu_by_torch
 
 HERE = Path(__file__).parent / "data/lammps_potentials"
 GOLDEN = json.loads((HERE / "golden.json").read_text())
@@ -51,6 +52,13 @@ def golden_cell():
 def test_energies_forces_and_stresses_are_those_of_lammps(case):
     """Two elements, all numbers different; `data/lammps_potentials/make.py` ran LAMMPS."""
     found = kernel.eval(READ[case["style"]](HERE / case["file"]), golden_cell())
+    assert_is(found, case["energy"], case["forces"], case["stress"])
+
+
+@pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: case["style"])
+def test_devices_have_the_numbers_of_lammps_too(case, device):
+    """The same by torch."""
+    found = kernel.eval(READ[case["style"]](HERE / case["file"]), golden_cell(), device=device)
     assert_is(found, case["energy"], case["forces"], case["stress"])
 
 
@@ -103,13 +111,15 @@ def tersoff_silicon_carbide():
     ],
 )
 def test_published_potentials_are_those_of_lammps(shared_data, tmp_path, name, entries, read):
-    """The potentials that LAMMPS ships, by their published numbers."""
+    """The potentials that LAMMPS ships, by their published numbers; in the core and by torch."""
     golden = json.loads((shared_data / "lammps_golden/golden.json").read_text())
     (case,) = [case for case in golden["cases"] if case["name"] == name]
     file = tmp_path / "potential"
     file.write_text("\n".join(entries()))
-    found = kernel.eval(read(file), cell_of(case))
-    assert_is(found, case["energy"], case["forces"], case["stress_ase_voigt"])
+    for by_torch in (False, True):
+        with cpu_by_torch(by_torch):
+            found = kernel.eval(read(file), cell_of(case))
+        assert_is(found, case["energy"], case["forces"], case["stress_ase_voigt"])
 
 
 @pytest.mark.parametrize("style", ["sw", "tersoff", "eam/alloy"])

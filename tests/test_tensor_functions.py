@@ -3,32 +3,35 @@
 import subprocess
 import sys
 
+import contract
 import numpy as np
 import pytest
 import torch
-from contract import ROWS, Row
+from contract import ROWS, TERSOFF, Row
+from many_body import ROWS as OF_TWO_SPECIES
 
 from miniff.kernel import Cell, compute_images
 from miniff.ml._device._environment import TensorEnvironment
 from miniff.ml._device._functions import Formulas, MissingFormError, TensorFunctions
+from miniff.ml._device._ops import tensor_image_gradient
 from miniff.ml._device._table import TensorTable
 from miniff.potentials import (
     FunctionPotential,
     Functions,
+    LocalPotentialFamily,
     behler2_descriptor_family,
     behler4_descriptor_family,
     behler5_descriptor_family,
     behler5x_descriptor_family,
+    known_families,
     polynomial_narrow_descriptor_family,
     polynomial_wide_descriptor_family,
     sigmoid_descriptor_family,
-    tersoff_potential_family,
     weighted_angular_descriptor_family,
 )
 
-CORE_ONLY = ("eam", "tersoff")
 COMPILED = [row for row in ROWS if row.compiled]
-IN_TORCH = [row for row in COMPILED if not row.name.startswith(CORE_ONLY)]
+"""All but Python functions, which torch cannot look into; `test_devices.py` has those."""
 MOST = 3e3
 """So few numbers at a time that each structure comes in several parts."""
 
@@ -84,11 +87,20 @@ class Both:
             np.testing.assert_allclose(found, wanted, rtol=0, atol=rtol * size)
 
 
-@pytest.mark.parametrize("row", IN_TORCH, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", COMPILED, ids=lambda row: row.name)
 @pytest.mark.parametrize("species", [None, "SOH", "OOO", "OOX"])
 def test_every_family_agrees_with_the_core(row: Row, species: str | None, device: str) -> None:
     """Values and both products with derivatives, to 1e-10."""
     tag = None if species is None else row.tag(*species)
+    Both([row.potential(tag)], device, torch.float64).assert_equal(1e-10)
+
+
+@pytest.mark.parametrize("row", OF_TWO_SPECIES, ids=lambda row: row.name)
+@pytest.mark.parametrize("tag", ["O-O-S", "S-H-O", "O-H-X", "S-X-Y"])
+def test_neighbours_that_are_told_apart_agree_with_the_core(
+    row: Row, tag: str, device: str
+) -> None:
+    """In the order of the tag; also where some of them, or all, are not there."""
     Both([row.potential(tag)], device, torch.float64).assert_equal(1e-10)
 
 
@@ -153,7 +165,7 @@ def test_kept_derivatives_are_not_for_images_that_moved(device: str) -> None:
     both.assert_equal(1e-12)
 
 
-@pytest.mark.parametrize("row", IN_TORCH, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", COMPILED, ids=lambda row: row.name)
 def test_no_more_is_in_memory_than_is_counted(row: Row) -> None:
     """What torch keeps for derivatives is below what rows are made for."""
     both = Both([row.potential()], "cpu", torch.float64)
@@ -208,6 +220,70 @@ def test_values_are_differentiable_twice() -> None:
     assert torch.autograd.gradgradcheck(total, images, fast_mode=True)
 
 
+@pytest.mark.parametrize("row", COMPILED, ids=lambda row: row.name)
+def test_second_derivatives_are_slopes_of_the_core(row: Row, device: str) -> None:
+    """Of forces along a direction; all are numbers, in places that are not taken too."""
+    both = Both([row.potential()], device, torch.float64)
+    assert_curvature_is_slope(both)
+
+
+@pytest.mark.parametrize("row", OF_TWO_SPECIES, ids=lambda row: row.name)
+def test_second_derivatives_of_neighbours_told_apart_are_slopes(row: Row, device: str) -> None:
+    """The same."""
+    assert_curvature_is_slope(Both([row.potential("O-S-O")], device, torch.float64))
+
+
+def assert_curvature_is_slope(both: Both, step: float = 1e-6) -> None:
+    """The change of the gradient along a direction; kinks of second derivatives cost digits."""
+    images = both.there.images.clone().requires_grad_()
+    weight, along = both.weight[:1], both.direction[0]
+    gradient = tensor_image_gradient(images, [both.torch], [both.sent(weight)])[0]
+    (found,) = torch.autograd.grad((gradient * both.sent(along)).sum(), images)
+    ends = []
+    for sign in (1, -1):
+        at = both.table.images + sign * step * along
+        ends.append(np.zeros_like(at))
+        both.core.vjp(both.table, both.centres, weight[0], ends[-1], at)
+    wanted = (ends[0] - ends[1]) / (2 * step)
+    size = np.abs(wanted).max(initial=0.0)
+    np.testing.assert_allclose(found.cpu().numpy(), wanted, rtol=0, atol=1e-5 * max(size, 1e-3))
+
+
+@pytest.mark.parametrize("changes", [{}, {"m": 1, "lambda3": -0.4}, {"D": 0}, {"n": 2.0}])
+def test_bonds_that_nothing_weakens_have_finite_second_derivatives(changes: dict) -> None:
+    """Two atoms; a third beyond the cutoff, at it, and just inside of it."""
+    potential = known_families["Tersoff"](**(TERSOFF | changes))
+    own = TensorFunctions([potential], ("O",), torch.zeros(0, dtype=torch.float64))
+    places = torch.full((5, 3, 3), own.far, dtype=torch.float64)
+    places[:, 0] = torch.tensor([2.0, 0.1, 0.0])
+    for row, r in enumerate((4.3, 4.2, 4.2 - 1e-13, 4.2 - 1e-6)):
+        places[row, 1] = torch.tensor([0.0, 0.0, r])
+    vectors = places.requires_grad_()
+    (slope,) = torch.autograd.grad(own.values(vectors, (0, 3)).sum(), vectors, create_graph=True)
+    (curvature,) = torch.autograd.grad((slope * slope.detach()).sum(), vectors)
+    assert slope.isfinite().all()
+    assert curvature.isfinite().all()
+    assert (slope[:, 2] == 0).all()
+    assert (curvature[:, 2] == 0).all()
+    torch.testing.assert_close(slope[:3, 0], slope[4, 0].expand(3, -1), rtol=1e-10, atol=1e-10)
+
+
+def test_extreme_bond_orders_do_not_overflow() -> None:
+    """They are those of the core."""
+    for beta, n in ((1e200, 30.0), (1e-200, 30.0), (1e-300, 2.0), (0.0, 0.7), (0.1, 1e-3)):
+        functions = [known_families["Tersoff"](**(TERSOFF | {"beta": beta, "n": n}))]
+        Both(functions, "cpu", torch.float64).assert_equal(1e-10)
+
+
+@pytest.mark.parametrize("height", [0.2, 7.0, -0.4])
+def test_densities_beyond_the_table_go_on_straight(height: float) -> None:
+    """Above the last and below the first point, as in the core, with second derivatives."""
+    tables = contract.eam_tables(density=height * np.arange(44.0)[::-1])
+    both = Both([known_families["Embedded atom"](**tables)], "cpu", torch.float64)
+    both.assert_equal(1e-10)
+    assert_curvature_is_slope(both)
+
+
 COMPILING = """
 import torch
 from miniff.ml._device._functions import TensorFunctions
@@ -220,6 +296,18 @@ functions = [
     known_families["Behler type 5"]("O-O-O", a=4.0, eta=0.1, **angles),
     known_families["Sigmoid"](a=4.0, dr=0.3, r0=2.6),
     known_families["polynomial narrow"](low=0.5, a=4.0, left=-90, right=90, form="p3a"),
+    known_families["Embedded atom"](
+        a=4.0,
+        dr=0.5,
+        d_rho=0.5,
+        embedding=[0, -1, -1.5, -1.7, -1.8],
+        density=[3, 2, 1, 0.5, 0.3, 0.2, 0.1, 0.05, 0],
+        r_phi=[5, 3, 1, 0, -1, -1, -0.5, -0.2, 0],
+    ),
+    known_families["Tersoff"](
+        **{"A": 1800, "B": 470, "lambda1": 2.5, "lambda2": 1.7, "n": 0.8, "beta": 0.1, "m": 3},
+        **{"gamma": 1.3, "lambda3": 0.7, "c": 4.8, "d": 2, "cos_theta0": -0.4, "R": 3.5, "D": 0.7},
+    ),
 ]
 own = TensorFunctions(functions, ("O",), torch.zeros(0, dtype=torch.float64))
 vectors = torch.randn(5, 4, 3, dtype=torch.float64, generator=torch.manual_seed(0))
@@ -249,15 +337,18 @@ def test_values_are_one_graph_for_the_compiler() -> None:
     assert done.stdout == "the same\n", done.stderr
 
 
-@pytest.mark.parametrize(
-    "row", [row for row in COMPILED if row not in IN_TORCH], ids=lambda r: r.name
-)
-def test_families_that_torch_lacks_are_named(row: Row) -> None:
+def test_families_that_torch_lacks_are_named() -> None:
     """With what to do instead."""
-    potential = row.potential()
-    match = rf"{potential.family.name} \(all species\) has no form in torch, .* the device `cpu`"
+    family = LocalPotentialFamily(
+        name="Gaussian core",
+        n_bodies=2,
+        parameters={},
+        cutoff_of=lambda _: 3.0,
+        compile=lambda builder, _p, column, on: builder.core.gaussian_core(column, on[0]),
+    )
+    match = r"Gaussian core \(S-O\) has no form in torch, .* the device `cpu`"
     with pytest.raises(TypeError, match=match):
-        TensorFunctions([potential], ("S",), torch.zeros(0, dtype=torch.float64))
+        TensorFunctions([family("S-O")], ("S",), torch.zeros(0, dtype=torch.float64))
 
 
 def test_a_formula_that_is_not_there_is_a_missing_attribute() -> None:
@@ -265,4 +356,3 @@ def test_a_formula_that_is_not_there_is_a_missing_attribute() -> None:
     with pytest.raises(MissingFormError, match="gaussian_core"):
         _ = Formulas(torch.zeros(0)).gaussian_core
     assert issubclass(MissingFormError, AttributeError)
-    assert tersoff_potential_family.name == "Tersoff"

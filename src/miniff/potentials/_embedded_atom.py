@@ -19,17 +19,59 @@ species after the centre.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
 
 from miniff import _core
 from miniff.potentials._functions import CoreBuilder, LocalPotentialFamily
 from miniff.potentials._parameters import Numbers, Parameter, Value
 
-__all__ = ["eam_potential_family"]
+__all__ = ["CentreTables", "EmbeddedAtom", "eam_potential_family"]
 
 LEAST = 5
 """Fewest points of a table."""
+
+
+@dataclass(frozen=True, eq=False)
+class CentreTables:
+    """What atoms of one species have of their neighbours.
+
+    Attributes:
+        cutoff: Up to which neighbours count (length).
+        step: Of the tables of r (length).
+        embedding_step: Of the table of the density.
+        embedding: F(rho) (energy).
+        species: Codes of the neighbours that the tables tell apart.
+        density: f(r).
+        r_phi: r phi(r) (energy length).
+    """
+
+    cutoff: float
+    step: float
+    embedding_step: float
+    embedding: Float64[ndarray, " n_rho"]
+    species: Sequence[int]
+    density: Float64[ndarray, "n_species n_r"]
+    r_phi: Float64[ndarray, "n_species n_r"]
+
+
+class EmbeddedAtom(_core.EmbeddedAtom):
+    """The core's form, with its tables to be read."""
+
+    def __init__(self, tables: CentreTables) -> None:
+        super().__init__(
+            cutoff=tables.cutoff,
+            step=tables.step,
+            embedding_step=tables.embedding_step,
+            embedding=tables.embedding,
+            species=tables.species,
+            density=tables.density,
+            r_phi=tables.r_phi,
+        )
+        self.tables = tables
 
 
 def _cutoff(p: Mapping[str, Value]) -> float:
@@ -59,16 +101,16 @@ def _compile(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequ
         np.ascontiguousarray(np.broadcast_to(np.asarray(p[name]), shape))
         for name in ("density", "r_phi")
     )
-    form = _core.EmbeddedAtom(
-        cutoff=p["a"],
-        step=p["dr"],
-        embedding_step=p["d_rho"],
+    tables = CentreTables(
+        cutoff=float(p["a"]),
+        step=float(p["dr"]),
+        embedding_step=float(p["d_rho"]),
         embedding=np.array(p["embedding"]),
         species=on,
         density=density,
         r_phi=r_phi,
     )
-    builder.core.embedded_atom(column, form)
+    builder.core.embedded_atom(column, EmbeddedAtom(tables))
 
 
 eam_potential_family = LocalPotentialFamily(

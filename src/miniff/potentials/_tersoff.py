@@ -18,6 +18,7 @@ after the centre; fC(r_ij) takes R[j][j] and D[j][j].
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -27,7 +28,7 @@ from miniff import _core
 from miniff.potentials._functions import CoreBuilder, LocalPotentialFamily
 from miniff.potentials._parameters import Numbers, Parameter, Value
 
-__all__ = ["BOND", "TRIPLE", "tersoff_potential_family"]
+__all__ = ["BOND", "TRIPLE", "Tersoff", "TersoffBond", "TersoffTriple", "tersoff_potential_family"]
 
 LARGEST_EXPONENT = 500.0
 """Of exp((lambda3 (r_ij - r_ik))^m); numbers overflow at 709."""
@@ -100,35 +101,91 @@ def _cutoff(p: Mapping[str, Value]) -> float:
     return float(np.max(np.asarray(p["R"]) + np.asarray(p["D"])))
 
 
+@dataclass(frozen=True)
+class TersoffBond:
+    """Parameters of one species of j."""
+
+    A: float
+    B: float
+    lambda1: float
+    lambda2: float
+    n: float
+    beta: float
+
+    @property
+    def core(self) -> _core.TersoffBond:
+        """As the core has it."""
+        return _core.TersoffBond(self.A, self.B, self.lambda1, self.lambda2, self.n, self.beta)
+
+
+@dataclass(frozen=True)
+class TersoffTriple:
+    """Parameters of one species of j and one of k."""
+
+    m: float
+    gamma: float
+    lambda3: float
+    c: float
+    d: float
+    cos_theta0: float
+    R: float
+    D: float
+
+    @property
+    def cutoff(self) -> float:
+        """Of fC(r_ik), and of fC(r_ij) where j and k are of one species (length)."""
+        return self.R + self.D
+
+    @property
+    def core(self) -> _core.TersoffTriple:
+        """As the core has it."""
+        return _core.TersoffTriple(
+            gamma=self.gamma,
+            lambda3=self.lambda3,
+            c=self.c,
+            d=self.d,
+            cos_theta0=self.cos_theta0,
+            r=self.R,
+            width=self.D,
+            power=int(self.m),
+        )
+
+
+class Tersoff(_core.Tersoff):
+    """The core's form of one centre species, with its numbers to be read.
+
+    Attributes:
+        species: Codes of the neighbours that the parameters tell apart.
+        bonds: By the species of j.
+        triples: By the species of j, then k.
+    """
+
+    def __init__(
+        self,
+        species: Sequence[int],
+        bonds: Sequence[TersoffBond],
+        triples: Sequence[Sequence[TersoffTriple]],
+    ) -> None:
+        in_a_row = [triple.core for of_j in triples for triple in of_j]
+        super().__init__(species, [bond.core for bond in bonds], in_a_row)
+        self.species, self.bonds, self.triples = species, bonds, triples
+
+
 def _compile(builder: CoreBuilder, p: Mapping[str, Value], column: int, on: Sequence[int]) -> None:
     n = len(on)
-    bond = {name: np.broadcast_to(np.asarray(p[name]), n) for name in BOND}
-    triple = {name: _matrix(p[name], n) for name in TRIPLE}
+    of_j = {name: np.broadcast_to(np.asarray(p[name]), n) for name in BOND}
+    of_jk = {name: _matrix(p[name], n) for name in TRIPLE}
     bonds = [
-        _core.TersoffBond(
-            a=bond["A"][j],
-            b=bond["B"][j],
-            lambda1=bond["lambda1"][j],
-            lambda2=bond["lambda2"][j],
-            n=bond["n"][j],
-            beta=bond["beta"][j],
-        )
-        for j in range(n)
+        TersoffBond(**{name: float(values[j]) for name, values in of_j.items()}) for j in range(n)
     ]
     triples = [
-        _core.TersoffTriple(
-            gamma=triple["gamma"][j, k],
-            lambda3=triple["lambda3"][j, k],
-            c=triple["c"][j, k],
-            d=triple["d"][j, k],
-            cos_theta0=triple["cos_theta0"][j, k],
-            r=triple["R"][j, k],
-            width=triple["D"][j, k],
-            power=int(triple["m"][j, k]),
-        )
-        for j, k in product(range(n), repeat=2)
+        [
+            TersoffTriple(**{name: float(values[j, k]) for name, values in of_jk.items()})
+            for k in range(n)
+        ]
+        for j in range(n)
     ]
-    builder.core.tersoff(column, _core.Tersoff(on, bonds, triples))
+    builder.core.tersoff(column, Tersoff(on, bonds, triples))
 
 
 tersoff_potential_family = LocalPotentialFamily(

@@ -124,7 +124,9 @@ class _Powers:
     def of(self, zeta: float) -> Tensor:
         """x^zeta; x may be as little as minus a rounding error."""
         if zeta != int(zeta):
-            return self._squares[0].clamp(min=0) ** zeta
+            x = self._squares[0]
+            positive = x > 0  # a power has no second derivative at 0
+            return torch.where(positive, torch.where(positive, x, 1.0) ** zeta, 0.0)
         bits = [k for k in range(int(zeta).bit_length()) if int(zeta) >> k & 1]
         while len(self._squares) <= bits[-1]:
             self._squares.append(self._squares[-1].square())

@@ -15,10 +15,13 @@ from torch import Tensor
 
 from miniff.ml._device import _pair_forms as forms
 from miniff.ml._device._angular import Entry, LegSums, Part, angular_parts
+from miniff.ml._device._embedded_atom import EmbeddedAtomSum
 from miniff.ml._device._pair_forms import PairForm
 from miniff.ml._device._shell import Factors, Shell
+from miniff.ml._device._tersoff import TersoffSum
 from miniff.potentials import FunctionPotential
 from miniff.potentials._classical import StillingerWeberLeg
+from miniff.potentials._embedded_atom import EmbeddedAtom
 from miniff.potentials._functions import fill_set
 from miniff.potentials._symmetry import (
     ANY_SPECIES,
@@ -26,6 +29,7 @@ from miniff.potentials._symmetry import (
     FormulaSet,
     RadialFunction,
 )
+from miniff.potentials._tersoff import Tersoff
 
 __all__ = ["NoFormError", "TensorFunctions"]
 
@@ -287,6 +291,12 @@ class Formulas:
         one, other = (PairForm(cutoff, forms.gaussian_leg(cutoff, eta)) for eta in (eta1, eta2))
         for legs in ((one, other), (other, one)):
             self._triples(column, (first, second), legs, epsilon / 4, cos_theta0)
+
+    def embedded_atom(self, column: int, form: EmbeddedAtom) -> None:
+        self._sums.append(EmbeddedAtomSum(self._first + column, form.tables, self._like))
+
+    def tersoff(self, column: int, form: Tersoff) -> None:
+        self._sums.append(TersoffSum(self._first + column, form))
 
     def _pairs(self, column: int, neighbor: int, cutoff: float, form: forms.Form) -> None:
         self._sums.append(_PairSum(self._first + column, neighbor, PairForm(cutoff, form)))
