@@ -74,6 +74,17 @@ print(json.dumps([calls, potential.cutoff, "Gaussian core" in known_families, re
 """
 
 
+ON_DEVICE = """
+import json, torch
+from miniff.ml._device._functions import TensorFunctions
+from miniff.potentials import gaussian_core_potential_family as family
+
+own = TensorFunctions([family(**PARAMETERS)], ("A",), torch.zeros(0, dtype=torch.float64))
+r = torch.tensor(DISTANCES, dtype=torch.float64)
+print(json.dumps(own.values(r[:, None, None] * torch.eye(3)[:1], (0, 1))[:, 0].tolist()))
+"""
+
+
 def loaded(path, name):
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
@@ -107,6 +118,17 @@ def bound(copy):
     return line[0], name, numbers
 
 
+def energies_of(copy):
+    """The formula of the contract's row, of one distance."""
+    reference = loaded(copy / "tests" / "reference.py", "reference_of_the_how_to")
+
+    def energy(distance):
+        pair = Cell(np.eye(3), [[0, 0, 0], [distance, 0, 0]], ["A", "A"], pbc=False)
+        return reference.gaussian_core(pair, None, **PARAMETERS)[0]
+
+    return energy
+
+
 def compile_(*arguments):
     command = [COMPILER, *FLAGS, *map(str, arguments)]
     return subprocess.run(command, check=False, capture_output=True, text=True)
@@ -132,13 +154,7 @@ def test_the_sum_of_the_new_formula_is_right(copy, bound, tmp_path):
     output = subprocess.run([program, *map(repr, r.tolist())], capture_output=True, check=True)
     values, slopes = np.array(output.stdout.split(), dtype=float).reshape(-1, 2).T
 
-    reference = loaded(copy / "tests" / "reference.py", "reference_of_the_how_to")
-
-    def energy(distance):
-        pair = Cell(np.eye(3), [[0, 0, 0], [distance, 0, 0]], ["A", "A"], pbc=False)
-        return reference.gaussian_core(pair, None, **PARAMETERS)[0]
-
-    step = 1e-6
+    energy, step = energies_of(copy), 1e-6
     np.testing.assert_allclose(values, [energy(x) for x in r], rtol=1e-13)
     np.testing.assert_allclose(
         slopes[:4], [(energy(x + step) - energy(x - step)) / (2 * step) for x in r[:4]], rtol=1e-7
@@ -163,22 +179,37 @@ def test_the_new_binding_compiles(copy, bound):
     assert "too many initializers" in done.stderr or "excess elements" in done.stderr
 
 
-def test_the_new_family_asks_for_what_is_bound(copy, bound):
-    """By its name, with all its numbers, and parameters out of range are refused."""
+def python_of(copy, program):
+    """What a program prints, with the Python of the page."""
     done = subprocess.run(
-        [sys.executable, "-c", ASKED.replace("PARAMETERS", repr(PARAMETERS))],
+        [sys.executable, "-c", program],
         check=False,
         env=os.environ | {"PYTHONPATH": str(copy / "src")},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    calls, cutoff, known, refused = json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+def test_the_new_family_asks_for_what_is_bound(copy, bound):
+    """By its name, with all its numbers, and parameters out of range are refused."""
+    program = ASKED.replace("PARAMETERS", repr(PARAMETERS))
+    calls, cutoff, known, refused = python_of(copy, program)
     _, name, numbers = bound
     assert calls == [[name, [3, 1, PARAMETERS["a"]], {key: PARAMETERS[key] for key in numbers}]]
     assert cutoff == PARAMETERS["a"]
     assert known
     assert refused == "`sigma` is 0 but must be in (0.0, inf)"
+
+
+def test_the_new_form_in_torch_is_right(copy):
+    """The formula of the contract's row, zero from the cutoff on."""
+    r = [0.3, 1.7, 4.1, 4.2, 5.0]
+    program = ON_DEVICE.replace("PARAMETERS", repr(PARAMETERS)).replace("DISTANCES", repr(r))
+    energy = energies_of(copy)
+    wanted = [energy(x) for x in r[:3]] + [0, 0]
+    np.testing.assert_allclose(python_of(copy, program), wanted, rtol=1e-13)
 
 
 def test_the_new_family_has_its_row(copy):
