@@ -11,6 +11,7 @@ import torch
 from ase import Atoms
 from ase.build import bulk
 from device_lists import ALL, NONE, on_device
+from python_potentials import lennard_jones
 from silicon import SILICON
 from test_devices import BOTH, cells
 from test_neighbors import listed
@@ -27,10 +28,8 @@ from miniff.ml._device import _evaluation, _search, _vesin
 from miniff.ml._device._grouping import Found
 from miniff.ml._device._search import DeviceSearch
 from miniff.potentials import (
-    Potential,
     ewald_total_potential_family,
     ready_search,
-    tersoff_potential_family,
 )
 from miniff.potentials._devices import cpu_by_torch
 
@@ -258,16 +257,12 @@ def test_what_a_device_cannot_count_is_listed_on_the_cpu(
     assert listed(table) == listed(find_pairs(positions, cell, periodic, ["Si"] * 3, cutoff))
 
 
-def tersoff() -> Potential:
-    numbers = {"A": 1830.8, "B": 471.18, "lambda1": 2.4799, "lambda2": 1.7322, "n": 0.78734}
-    more = {"beta": 1.1e-6, "m": 3, "gamma": 1.0, "lambda3": 0.0, "c": 1e5, "d": 16.2}
-    return tersoff_potential_family(**numbers, **more, cos_theta0=-0.598, R=2.85, D=0.15)
-
-
-def test_the_cpu_searches_for_itself_and_for_charges(device: str) -> None:
-    """Ewald sums are of the CPU, and need its list."""
+def test_the_cpu_searches_for_itself_and_for_what_it_evaluates(device: str) -> None:
+    """Ewald sums and Python functions are of the CPU, and need its list."""
     ewald = ewald_total_potential_family(a=4.0, charges={"S": 0.4, "O": -0.5})
-    assert ready_search([*BOTH, ewald], device=device) is search_pairs
+    function = lennard_jones(epsilon=0.02, sigma=1.9, a=2.2)
+    for own in (ewald, function):
+        assert ready_search([*BOTH, own], device=device) is search_pairs
     assert isinstance(ready_search(BOTH, device=device), DeviceSearch)
     with cpu_by_torch(False):
         assert ready_search(BOTH) is search_pairs
@@ -291,9 +286,7 @@ def test_the_cpu_searches_for_devices_that_vesin_does_not_know(
     ]
 
 
-def test_devices_and_potentials_are_refused_before_anything_is_listed(device: str) -> None:
+def test_devices_are_refused_before_anything_is_listed() -> None:
     """As they are by ``ready_potentials``."""
     with pytest.raises(ValueError, match="`device` is 'gpu' but must be auto, cpu, or a device"):
         ready_search(SILICON, device="gpu")
-    with pytest.raises(TypeError, match="Tersoff"):
-        ready_search([tersoff()], device=device)

@@ -1,32 +1,38 @@
 """Potentials on a device of torch give what the compiled core gives."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 import torch
 from ase.build import bulk
-from python_potentials import lennard_jones
+from contract import TERSOFF
+from many_body import TWO_EAM
+from python_potentials import lennard_jones, stillinger_weber_3
 from silicon import DIAMOND, SILICON
 
 from miniff.ase import MiniffCalculator
 from miniff.kernel import Cell, CellImages, Evaluation, compute_images, eval_many
 from miniff.kernel import eval as evaluate
 from miniff.ml import DevicePotentials, Mean, NNPotential, eval_committee
-from miniff.ml._device import _choice, _evaluation
+from miniff.ml._device import _choice, _evaluation, _sorting
 from miniff.ml._device._choice import device_of
-from miniff.ml._device._evaluation import evaluation_device
+from miniff.ml._device._sorting import evaluation_device, training_device
 from miniff.ml._layers import Affine
 from miniff.ml_util import behler_nn
 from miniff.potentials import (
     CompiledPotentials,
     Functions,
-    LocalPotential,
+    LocalPotentialFamily,
+    OneSidedPairWarning,
+    Potential,
     TrainingMoments,
     behler2_descriptor_family,
     behler4_descriptor_family,
     behler5_descriptor_family,
+    eam_potential_family,
     ewald_total_potential_family,
+    lj_potential_family,
     on_site_potential_family,
     ready_potentials,
     tersoff_potential_family,
@@ -85,7 +91,7 @@ UNDER = [
 LISTS = {"network": BOTH, "network on a baseline": UNDER + BOTH, "formulas": list(SILICON)}
 
 
-def by_core(potentials: Sequence[LocalPotential], cell: Cell | CellImages) -> Evaluation:
+def by_core(potentials: Sequence[Potential], cell: Cell | CellImages) -> Evaluation:
     """What the compiled core gives, whatever the fixture says of the CPU."""
     with cpu_by_torch(False):
         return evaluate(potentials, cell, ignore_missing_species=True)
@@ -225,32 +231,67 @@ def test_the_calculator_moves_pairs_once(device: str, monkeypatch: pytest.Monkey
     assert len(moved) == calculator.n_lists == 1
 
 
-def tersoff() -> LocalPotential:
-    numbers = {"A": 1830.8, "B": 471.18, "lambda1": 2.4799, "lambda2": 1.7322, "n": 0.78734}
-    more = {"beta": 1.1e-6, "m": 3, "gamma": 1.0, "lambda3": 0.0, "c": 1e5, "d": 16.2}
-    return tersoff_potential_family(**numbers, **more, cos_theta0=-0.598, R=2.85, D=0.15)
+MIXED = [
+    *UNDER,
+    *BOTH,
+    eam_potential_family("S-O-S", **TWO_EAM),
+    eam_potential_family("O-O-S", **TWO_EAM),
+    tersoff_potential_family(**TERSOFF),
+    lennard_jones(epsilon=0.02, sigma=1.9, a=2.2),
+    stillinger_weber_3("O-S-S", epsilon=0.02, sigma=2.1, l=21, gamma=1.2, cos_theta0=-1 / 3, a=1.8),
+    ewald_total_potential_family(a=4.0, charges={"S": 0.4, "O": -0.5}),
+]
+"""Networks, formulas of all kinds, Python functions and charges."""
 
 
-@pytest.mark.parametrize(
-    ("make", "match"),
-    [
-        (tersoff, r"Tersoff \(all species\) has no form in torch"),
-        (
-            lambda: lennard_jones(epsilon=1.0, sigma=2.0, a=2.0),
-            "has no form in torch, so it runs on the CPU only: choose the device `cpu`",
-        ),
-    ],
-    ids=["tersoff", "python"],
-)
-def test_potentials_that_torch_lacks_are_refused(
-    make: Callable[[], LocalPotential], match: str, device: str
+def test_potentials_of_all_kinds_are_summed(device: str) -> None:
+    """Energies, forces, stress, charges and grades are those of the core; single precision too."""
+    cell = cells()[0]
+    found, wanted = evaluate(MIXED, cell, device=device), by_core(MIXED, cell)
+    assert_same(found, wanted)
+    np.testing.assert_array_equal(found.charges, wanted.charges)
+    np.testing.assert_array_equal(found.grades, wanted.grades)
+    for one, other in zip(eval_many(MIXED, [cell] * 2, device=device), [wanted] * 2, strict=True):
+        assert_same(one, other)
+    without = [p for p in MIXED if p not in BOTH]
+    single = evaluate(without, cell, device=device, precision="single")
+    assert_same(single, by_core(without, cell))
+
+
+def test_python_functions_are_evaluated_on_the_cpu(device: str) -> None:
+    """Alone, or beside what is on the device; a half of their bonds is told as elsewhere."""
+    cell = cells()[0]
+    function = lennard_jones("S-O", epsilon=0.02, sigma=1.9, a=2.2)
+    for potentials in ([function], [function, *SILICON]):
+        with pytest.warns(OneSidedPairWarning, match="general pair acts on S-O but not") as told:
+            found = evaluate(potentials, cell, device=device, ignore_missing_species=True)
+        assert len(told) == 1
+        with pytest.warns(OneSidedPairWarning):
+            wanted = by_core(potentials, cell)
+        assert_same(found, wanted)
+        assert np.abs(found.gradient).max() > 0
+
+
+@pytest.mark.parametrize("reach", [2.2, 6.0])
+def test_long_sums_do_not_lengthen_others(
+    reach: float, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By name, with what to do."""
-    one = make()
-    cell = Cell(np.eye(3) * 5.5, DIAMOND, ["Si"] * 8)
-    for run in (evaluate, lambda *args, **how: eval_many(args[0], [args[1]], **how)):
-        with pytest.raises(TypeError, match=match):
-            run([one], cell, device=device)
+    """Sums over pairs of neighbours have their own list beside a long sum over neighbours."""
+    cutoffs = []
+    within = _evaluation.TensorTable.within
+    monkeypatch.setattr(
+        _evaluation.TensorTable,
+        "within",
+        lambda self, cutoff: cutoffs.append(cutoff) or within(self, cutoff),
+    )
+    potentials = [
+        tersoff_potential_family(**TERSOFF),
+        lj_potential_family(epsilon=0.01, sigma=0.5, a=reach / 0.5),
+        lj_potential_family(epsilon=0.01, sigma=0.5, a=0.8 * reach / 0.5),
+    ]
+    found = evaluate(potentials, cells()[0], device=device)
+    assert_same(found, by_core(potentials, cells()[0]))
+    assert sorted(cutoffs) == ([4.2] if reach < 4.2 else [4.2, 6.0])
 
 
 @pytest.mark.parametrize(
@@ -288,14 +329,37 @@ def test_auto_is_a_graphics_processor_where_there_is_one(monkeypatch: pytest.Mon
 
 
 def test_auto_is_the_core_for_what_torch_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is a graphics processor; one that is named refuses."""
-    monkeypatch.setattr(_evaluation, "device_of", lambda _: torch.device("meta"))
-    assert evaluation_device("auto", SILICON) == torch.device("meta")
-    for potential in (tersoff(), lennard_jones(epsilon=1.0, sigma=2.0, a=2.0)):
-        ready = ready_potentials([potential], ("Si",), device="auto")
-        assert isinstance(ready, CompiledPotentials)
-        with pytest.raises(TypeError, match="has no form in torch"):
-            ready_potentials([potential], ("Si",), device="cuda")
+    """Where there is a graphics processor, and nothing that it could do."""
+    monkeypatch.setattr(_sorting, "device_of", lambda _: torch.device("meta"))
+    function = lennard_jones(epsilon=1.0, sigma=2.0, a=2.0)
+    charges = ewald_total_potential_family(a=4.0, charges={"S": 0.4, "O": -0.5})
+    for potentials in (SILICON, [function, *SILICON], [*BOTH, charges]):
+        assert evaluation_device("auto", potentials) == torch.device("meta")
+    for potentials in ([function], [charges], [function, charges]):
+        assert isinstance(
+            ready_potentials(potentials, ("S", "O"), device="auto"), CompiledPotentials
+        )
+        assert evaluation_device("cuda", potentials) == torch.device("meta")
+
+
+def test_networks_are_trained_where_all_descriptors_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the CPU, the core's, if one has no form in torch; a device that is named refuses it."""
+    monkeypatch.setattr(_sorting, "device_of", lambda _: torch.device("meta"))
+    known = BOTH[0].descriptors
+    assert training_device("auto", known) == torch.device("meta")
+    family = LocalPotentialFamily(
+        name="Gaussian core",
+        n_bodies=2,
+        parameters={},
+        cutoff_of=lambda _: 3.0,
+        compile=lambda builder, _p, column, on: builder.core.gaussian_core(column, on[0]),
+    )
+    unknown = [*known, family()]
+    assert training_device("auto", unknown) == torch.device("cpu")
+    with pytest.raises(
+        TypeError, match=r"Gaussian core \(all species\) has no form in torch, so it"
+    ):
+        training_device("cuda", unknown)
 
 
 def test_short_memory_is_answered_with_smaller_parts(

@@ -100,13 +100,13 @@ def eval(
         precision: Of descriptors and networks: ``"single"`` is about twice as fast, and forces
             agree to about 1e-5 of the largest. Formulas and all sums are in double precision.
         device: Where: ``"cpu"`` is the compiled core; ``"cuda"`` or another device of torch;
-            ``"auto"`` is a graphics processor if torch finds one, else the CPU.
+            ``"auto"`` is a graphics processor if torch finds one, else the CPU. Python functions
+            and charges are evaluated on the CPU in any case.
 
     Raises:
         ValueError: A neighbour list shorter than a cutoff, an unknown species or precision, atoms
             of a species to which no potential gives an energy, or a device that is not there.
-        TypeError: In single precision, descriptors that are no symmetry functions; on another
-            device than the CPU, potentials that have no form in torch.
+        TypeError: In single precision, descriptors that are no symmetry functions.
         MemoryError: The device has too little memory.
     """
     several, images = _ready(potentials, structure, ignore_missing_species)

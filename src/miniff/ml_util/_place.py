@@ -11,7 +11,7 @@ from torch import nn
 
 from miniff.ml import Dataset, Normalization, Processes, dataset_on, normalization_on
 from miniff.ml._device._choice import free_bytes, is_core, place_of
-from miniff.ml._device._evaluation import evaluation_device
+from miniff.ml._device._sorting import training_device
 from miniff.ml_util._estimate import Demand, MemoryLimit, gigabytes
 from miniff.ml_util._progress import Reporter
 from miniff.ml_util._settings import NumberType
@@ -61,7 +61,7 @@ class TrainingPlace:
             raise ValueError(f"`device` {what}")
         device = torch.device("cpu")
         if needs_torch(name) and optimizer not in ON_CORE:
-            device = evaluation_device(name, descriptors)
+            device = training_device(name, descriptors)
         return TrainingPlace(device, getattr(torch, dtype))
 
     @property

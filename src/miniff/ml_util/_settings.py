@@ -11,7 +11,7 @@ from miniff import _core
 from miniff._checks import check_at_least
 from miniff.ml import device_of
 from miniff.ml._device._choice import device_problem, is_core, place_of
-from miniff.ml._device._evaluation import evaluation_device
+from miniff.ml._device._sorting import evaluation_device
 from miniff.ml_util._progress import Reporter
 from miniff.ml_util._types import Checked, Problem
 from miniff.potentials import Potential, Precision
@@ -46,7 +46,6 @@ def chosen_device(name: str, potentials: Sequence[Potential]) -> str:
 
     Raises:
         ValueError: A device that is not there.
-        TypeError: A device that was named, and a potential that has no form in torch.
     """
     if not needs_torch(name):
         return "cpu"

@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 
 from miniff._neighbors import NeighborTable, PairSearch, search_pairs
 from miniff.potentials._evaluation import CompiledPotentials
-from miniff.potentials._local import LongRangePotential, Potential, TableEvaluation
+from miniff.potentials._local import Potential, TableEvaluation
 from miniff.potentials._model import Precision
 
 __all__ = [
@@ -88,7 +88,7 @@ def ready_potentials(
 
     Raises:
         ValueError: An unknown precision, or a device that is not there.
-        TypeError: Potentials that cannot be evaluated on the device, or in single precision.
+        TypeError: Potentials that cannot be evaluated in single precision.
     """
     if not needs_torch(device):
         return CompiledPotentials(potentials, names, precision=precision)
@@ -100,8 +100,8 @@ def ready_potentials(
 def ready_search(potentials: Sequence[Potential], *, device: str = "cpu") -> PairSearch:
     """What finds the pairs of one structure for potentials on a device: the device, if it can.
 
-    The CPU finds them for itself, for a device where there is no search, and for potentials of long
-    range, which are evaluated on the CPU and need the same list.
+    The CPU finds them for itself, for a device where there is no search, and if it has to evaluate
+    some of the potentials, which need the same list.
 
     Args:
         potentials: What the pairs are for.
@@ -109,11 +109,9 @@ def ready_search(potentials: Sequence[Potential], *, device: str = "cpu") -> Pai
 
     Raises:
         ValueError: A device that is not there.
-        TypeError: Potentials that cannot be evaluated on the device.
     """
     if not needs_torch(device):
         return search_pairs
     import_module("miniff.ml")
     _, search = _by_torch[0]
-    found = search(potentials, device)  # refuses what ready_potentials refuses
-    return search_pairs if any(isinstance(p, LongRangePotential) for p in potentials) else found
+    return search(potentials, device)

@@ -19,7 +19,7 @@ from miniff.potentials._local import (
 )
 from miniff.potentials._model import ModelBuilder, Precision
 
-__all__ = ["CompiledPotentials", "evaluate_table", "with_long_range"]
+__all__ = ["CompiledPotentials", "evaluate_table", "summed"]
 
 
 class CompiledPotentials:
@@ -95,16 +95,15 @@ class CompiledPotentials:
             if part.grades is not None:
                 np.fmax(grades, part.grades, out=grades)
         local = TableEvaluation(energies, table.totals(energies), gradient, strain, grades)
-        return with_long_range(local, self._long_range, table)
+        return summed(local, [p.evaluate(table) for p in self._long_range], table)
 
 
-def with_long_range(
-    local: TableEvaluation, potentials: Sequence[LongRangePotential], table: PairTable
+def summed(
+    local: TableEvaluation, found: Sequence[TableEvaluation], table: PairTable
 ) -> TableEvaluation:
-    """The sum of what local potentials give for a table and what those of long range do."""
-    if not potentials:
+    """What local potentials give for a table, and all that others give added to it."""
+    if not found:
         return local
-    found = [potential.evaluate(table) for potential in potentials]
     energies, gradient, strain = local.energies, local.gradient, local.strain_derivative
     grades = local.grades
     for one in found:

@@ -7,6 +7,7 @@ positions and cells are moved again. Sums over atoms and structures are in doubl
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import compress
 from typing import get_args
 
 import torch
@@ -15,9 +16,10 @@ from torch import Tensor, nn
 
 from miniff._checks import unknown_name
 from miniff._neighbors import NeighborTable, PairSearch, search_pairs
-from miniff.ml._device._choice import device_of, is_core, numbers_at_a_time, on, with_less
-from miniff.ml._device._functions import NoFormError, TensorFunctions
+from miniff.ml._device._choice import is_core, numbers_at_a_time, on, with_less
+from miniff.ml._device._functions import TensorFunctions
 from miniff.ml._device._search import DeviceSearch, can_search
+from miniff.ml._device._sorting import evaluation_device, has_form, with_alike_cutoffs
 from miniff.ml._device._table import DeviceTable, Rows, TensorTable, tensor_of
 from miniff.ml._layers import Affine
 from miniff.ml._potential import NNPotential
@@ -25,8 +27,6 @@ from miniff.potentials import (
     CompiledPotentials,
     Evaluator,
     FunctionPotential,
-    LocalPotential,
-    LongRangePotential,
     Potential,
     Precision,
     TableEvaluation,
@@ -35,9 +35,9 @@ from miniff.potentials import (
     warn_of_one_sided_pairs,
 )
 from miniff.potentials._devices import set_torch
-from miniff.potentials._evaluation import with_long_range
+from miniff.potentials._evaluation import summed
 
-__all__ = ["DevicePotentials", "evaluation_device", "evaluator_on", "search_on"]
+__all__ = ["DevicePotentials", "evaluator_on", "search_on"]
 
 DTYPES: dict[Precision, torch.dtype] = {"double": torch.float64, "single": torch.float32}
 
@@ -180,21 +180,25 @@ class DevicePotentials:
         precision: Precision = "double",
         device: torch.device,
     ) -> None:
-        """Moves the potentials to the device.
+        """Moves the potentials to the device; what has no form in torch stays on the CPU.
 
         Raises:
             ValueError: An unknown precision.
-            TypeError: Potentials that have no form in torch.
         """
         if precision not in get_args(Precision):
             raise ValueError(unknown_name("precision", precision, get_args(Precision)))
-        warn_of_one_sided_pairs(potentials, names)
         self.potentials = tuple(potentials)
         self.names = names
         self.device = device
         self._dtype = DTYPES[precision]
-        self._parts = [*self._of_formulas(), *self._of_networks()]
-        self._long_range = [p for p in potentials if isinstance(p, LongRangePotential)]
+        there = list(map(has_form, potentials))
+        here = list(compress(potentials, there))
+        warn_of_one_sided_pairs(here, names)
+        self._parts = [*self._of_formulas(here), *self._of_networks(here)]
+        self._on_cpu: CompiledPotentials | None = None
+        if not all(there):
+            rest = [p for p, is_there in zip(potentials, there, strict=True) if not is_there]
+            self._on_cpu = CompiledPotentials(rest, names, precision=precision)
         self._last: _Listed | None = None
 
     def evaluate(self, table: NeighborTable) -> TableEvaluation:
@@ -214,9 +218,10 @@ class DevicePotentials:
         most = numbers_at_a_time(self.device, self._dtype)
         what = f"{table.n_atoms} atoms with {table.n_pairs} pairs"
         found = with_less(lambda n: self._evaluate(table, n), self.device, most, what)
-        return (
-            with_long_range(found, self._long_range, table.on_host()) if self._long_range else found
-        )
+        if self._on_cpu is None:
+            return found
+        listed = table.on_host()
+        return summed(found, [self._on_cpu.evaluate(listed)], listed)
 
     def _evaluate(self, table: NeighborTable, most: float) -> TableEvaluation:
         listed = self._listed(table)
@@ -253,23 +258,22 @@ class DevicePotentials:
             )
         return table.pairs
 
-    def _of_formulas(self) -> list[_Energies]:
-        formulas = [p for p in self.potentials if isinstance(p, FunctionPotential)]
+    def _of_formulas(self, potentials: Sequence[Potential]) -> list[_Energies]:
+        formulas = [p for p in potentials if isinstance(p, FunctionPotential)]
         found = []
         for name in self.names:
             own = [p for p in formulas if not p.species or p.species[0] == name]
-            if own:
-                functions = TensorFunctions(own, self.names, on(self.device))
+            for together in with_alike_cutoffs(own):
+                functions = TensorFunctions(together, self.names, on(self.device))
                 found.append(_Energies(name, functions))
         return found
 
-    def _of_networks(self) -> list[_Energies]:
+    def _of_networks(self, potentials: Sequence[Potential]) -> list[_Energies]:
         found = []
         like = on(self.device, self._dtype)
-        local = [p for p in self.potentials if isinstance(p, LocalPotential)]
-        for potential in [p for p in local if not isinstance(p, FunctionPotential)]:
-            functions = TensorFunctions(_formulas(potential), self.names, like)
-            if isinstance(potential, NNPotential) and potential.tag in self.names:
+        for potential in [p for p in potentials if isinstance(p, NNPotential)]:
+            if potential.tag in self.names:
+                functions = TensorFunctions(potential.descriptors, self.names, like)
                 network, own = _Network(potential.network, like), potential.training
                 training = None if own is None else _Training(own, like)
                 found.append(_Energies(str(potential.tag), functions, network, training))
@@ -292,37 +296,9 @@ def evaluator_on(
 def search_on(potentials: Sequence[Potential], device: str) -> PairSearch:
     """What finds pairs on the device of a name; arguments and errors of ``ready_search``."""
     place = evaluation_device(device, potentials)
-    return search_pairs if is_core(place) or not can_search(place) else DeviceSearch(place)
-
-
-def evaluation_device(name: str, potentials: Sequence[Potential]) -> torch.device:
-    """Where potentials are evaluated: with ``auto`` on the CPU if one has no form in torch.
-
-    Raises:
-        ValueError: A device that is not there.
-        TypeError: A device that was named, and a potential that cannot be there.
-    """
-    device = device_of(name)
-    if is_core(device):
-        return device
-    names = tuple(sorted({species for p in potentials for species in p.species}))
-    try:
-        for potential in [p for p in potentials if isinstance(p, LocalPotential)]:
-            TensorFunctions(_formulas(potential), names, on(torch.device("cpu")))
-    except NoFormError:
-        if name == "auto":
-            return torch.device("cpu")
-        raise
-    return device
-
-
-def _formulas(potential: LocalPotential) -> Sequence[FunctionPotential]:
-    """What it is computed from."""
-    if isinstance(potential, FunctionPotential):
-        return (potential,)
-    if isinstance(potential, NNPotential):
-        return potential.descriptors
-    raise NoFormError(str(potential))
+    if is_core(place) or not can_search(place) or not all(map(has_form, potentials)):
+        return search_pairs
+    return DeviceSearch(place)
 
 
 set_torch(evaluator_on, search_on)
