@@ -39,23 +39,28 @@ class _Cubics:
     """Tables of the same places, at x in units of their step; the first cubic goes on below 0."""
 
     def __init__(self, values: Float64[ndarray, "n_tables n_points"], like: Tensor) -> None:
-        pieces = uniform_spline(values).swapaxes(0, 1)
-        self._pieces = torch.from_numpy(pieces.copy()).to(like)  # [piece, table, coefficient]
+        # [table, coefficient, piece]: what is computed with together lies together.
+        pieces = np.ascontiguousarray(uniform_spline(values).swapaxes(1, 2))
+        self._pieces = torch.from_numpy(pieces).to(like)
 
     def at(
         self, x: Float[Tensor, "*shape"]
-    ) -> tuple[Float[Tensor, "*shape"], Float[Tensor, "*shape n_tables 4"]]:
+    ) -> tuple[Float[Tensor, "*shape"], Float[Tensor, "n_tables n_coefficients *shape"]]:
         """The distance from the point below x, at most from the last but one, and coefficients."""
-        point = x.detach().floor().clamp(0, len(self._pieces) - 1)
-        return x - point, self._pieces[point.long()]
+        point = x.detach().floor().clamp(0, self._pieces.shape[2] - 1)
+        return x - point, self._pieces[:, :, point.long()]
 
 
-def _cubic(c: Float[Tensor, "*shape 4"], p: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    return c[..., 0] + p * (c[..., 1] + p * (c[..., 2] + p * c[..., 3]))
+def _cubic(
+    c: Float[Tensor, "n_coefficients *shape"], p: Float[Tensor, "*shape"]
+) -> Float[Tensor, "*shape"]:
+    return c[0] + p * (c[1] + p * (c[2] + p * c[3]))
 
 
-def _slope(c: Float[Tensor, "*shape 4"], p: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    return c[..., 1] + p * (2 * c[..., 2] + p * (3 * c[..., 3]))
+def _slope(
+    c: Float[Tensor, "n_coefficients *shape"], p: Float[Tensor, "*shape"]
+) -> Float[Tensor, "*shape"]:
+    return c[1] + p * (2 * c[2] + p * (3 * c[3]))
 
 
 class EmbeddedAtomSum:
@@ -81,7 +86,7 @@ class EmbeddedAtomSum:
             along, c = table.at(r / self._step)
             # From the end of the table on both keep their last value.
             p = torch.where(along < 1, along, 1.0)
-            f, r_phi = _cubic(c[..., 0, :], p), _cubic(c[..., 1, :], p)
+            f, r_phi = _cubic(c[0], p), _cubic(c[1], p)
             density = density + torch.where(inside, f, 0.0).sum(-1)
             phi = phi + torch.where(inside, r_phi / r, 0.0).sum(-1)
         return (self._embedded(density) + phi / 2)[:, None]
@@ -89,8 +94,8 @@ class EmbeddedAtomSum:
     def _embedded(self, density: Float[Tensor, " n_centres"]) -> Float[Tensor, " n_centres"]:
         """F(rho), a straight line beyond the table."""
         along, c = self._embedding.at(density / self._embedding_step)
-        c, p = c[..., 0, :], torch.where(along < 1, along, 1.0)
-        return _cubic(c, p) + (along - 1).clamp(min=0) * _slope(c, p)
+        p = torch.where(along < 1, along, 1.0)
+        return _cubic(c[0], p) + (along - 1).clamp(min=0) * _slope(c[0], p)
 
     def n_numbers(self, n_neighbors: Callable[[int], float]) -> float:
         """About how many are in memory for a centre with so many neighbours of each species."""
