@@ -14,6 +14,7 @@ from miniff.kernel import Cell, compute_images
 from miniff.ml._device._environment import TensorEnvironment
 from miniff.ml._device._functions import Formulas, MissingFormError, TensorFunctions
 from miniff.ml._device._ops import tensor_image_gradient
+from miniff.ml._device._powers import Powers
 from miniff.ml._device._table import TensorTable
 from miniff.potentials import (
     FunctionPotential,
@@ -282,6 +283,22 @@ def test_densities_beyond_the_table_go_on_straight(height: float) -> None:
     both = Both([known_families["Embedded atom"](**tables)], "cpu", torch.float64)
     both.assert_equal(1e-10)
     assert_curvature_is_slope(both)
+
+
+@pytest.mark.parametrize("powers", [(1,), (2,), (16,), (1, 4, 16), (3, 5), (1.5, 2), (2.5, 7)])
+def test_derivatives_of_powers_pass_the_checks_of_torch(powers: tuple[float, ...]) -> None:
+    """Backward, forward and both twice, whichever powers are asked for."""
+    x = torch.rand(5, dtype=torch.float64, generator=torch.manual_seed(0)) + 0.5
+    x.requires_grad_()
+
+    def found(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        own = Powers(x, max(powers))
+        return tuple(own.of(zeta) for zeta in powers)
+
+    for one, zeta in zip(found(x), powers, strict=True):
+        torch.testing.assert_close(one, x**zeta, rtol=1e-14, atol=0)
+    assert torch.autograd.gradcheck(found, x, check_forward_ad=True)
+    assert torch.autograd.gradgradcheck(found, x, check_fwd_over_rev=True)
 
 
 COMPILING = """

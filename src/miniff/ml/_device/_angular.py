@@ -14,6 +14,7 @@ from torch import Tensor
 
 from miniff.ml._device._cutoffs import angle_window, numbers_of_cutoff
 from miniff.ml._device._pair_forms import PairForm
+from miniff.ml._device._powers import Powers
 from miniff.ml._device._shell import Factor, Factors, Shell
 from miniff.potentials._symmetry import AngleWindow, AngularFunction, CosinePower
 
@@ -60,6 +61,8 @@ class AngularSums:
         self._factors = Factors([_factor(f) for f in functions], like)
         self._angles = list(dict.fromkeys(f.angle for f in functions))
         self._angles.sort(key=_order)
+        powers = [angle.zeta for angle in self._angles if isinstance(angle, CosinePower)]
+        self._largest = max(powers, default=1.0)
         self.n_sums = len(self._angles) * len(self._factors)
         self.entries = [self._entry(f) for f in functions]
 
@@ -90,7 +93,7 @@ class AngularSums:
         """T of each angular term, 0 for a neighbour with itself."""
         cosine = shell.cosines(self.first, self.second)
         mask = shell.others(self.first) if self.first == self.second else None
-        powers: dict[float, _Powers] = {}
+        powers: dict[float, Powers] = {}
         found = []
         for angle in self._angles:
             if isinstance(angle, AngleWindow):
@@ -99,7 +102,8 @@ class AngularSums:
                 continue
             if angle.lambda_ not in powers:
                 x = 1 + angle.lambda_ * cosine
-                powers[angle.lambda_] = _Powers(x if mask is None else x * mask)
+                x = x if mask is None else x * mask
+                powers[angle.lambda_] = Powers(x, self._largest)
             found.append(powers[angle.lambda_].of(angle.zeta))
         return found
 
@@ -113,27 +117,6 @@ class AngularSums:
             of_triple += 2 * n_angles + of_leg + 2 * n_factors
         legs = (n_first + n_second) * of_leg + 4 * n_second * n_factors * n_angles
         return n_first * n_second * of_triple + legs
-
-
-class _Powers:
-    """Powers of one x; squares are formed once."""
-
-    def __init__(self, x: Tensor) -> None:
-        self._squares = [x]
-
-    def of(self, zeta: float) -> Tensor:
-        """x^zeta; x may be as little as minus a rounding error."""
-        if zeta != int(zeta):
-            x = self._squares[0]
-            positive = x > 0  # a power has no second derivative at 0
-            return torch.where(positive, torch.where(positive, x, 1.0) ** zeta, 0.0)
-        bits = [k for k in range(int(zeta).bit_length()) if int(zeta) >> k & 1]
-        while len(self._squares) <= bits[-1]:
-            self._squares.append(self._squares[-1].square())
-        result = self._squares[bits[0]]
-        for k in bits[1:]:
-            result = result * self._squares[k]
-        return result
 
 
 def _factor(f: AngularFunction) -> Factor:

@@ -52,13 +52,13 @@ class _Cubics:
 
 
 def _cubic(
-    c: Float[Tensor, "n_coefficients *shape"], p: Float[Tensor, "*shape"]
+    c: Float[Tensor, " n_coefficients *shape"], p: Float[Tensor, "*shape"]
 ) -> Float[Tensor, "*shape"]:
     return c[0] + p * (c[1] + p * (c[2] + p * c[3]))
 
 
 def _slope(
-    c: Float[Tensor, "n_coefficients *shape"], p: Float[Tensor, "*shape"]
+    c: Float[Tensor, " n_coefficients *shape"], p: Float[Tensor, "*shape"]
 ) -> Float[Tensor, "*shape"]:
     return c[1] + p * (2 * c[2] + p * (3 * c[3]))
 
