@@ -8,12 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.spatial import cKDTree
 from typer.testing import CliRunner
 
 from benchmarks import measure
 from benchmarks.__main__ import app
 from benchmarks.compare import compare
+from benchmarks.device_work import STRUCTURES, Traffic
+from benchmarks.device_work import measure as measure_work
 from benchmarks.measure import Outcome, Request, Result, median_of, per_atom, time_calls
 from benchmarks.peers import Answer, Method, Peer, Task, Unsuitable, known_peers
 from benchmarks.structures import EXAMPLES, SHORTEST_CONTACT, water
@@ -243,3 +246,20 @@ def test_absent_example_potentials_are_no_failure(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("benchmarks.structures.DATA", Path("/nowhere"))
     with pytest.raises(Unsuitable, match="n2p2's example H2O_RPBE-D3 is not at /nowhere"):
         build_case("n2p2-H2O", 64)
+
+
+def test_operations_and_bytes_are_those_counted_by_hand() -> None:
+    """A product, a sum over it, and no view; a number that is repeated is read once."""
+    x = torch.ones(3, 4, dtype=torch.float64)
+    with Traffic() as traffic:
+        (x.T * x[0, 0].expand(4, 3)).sum()
+    assert traffic.n_operations == 2
+    assert traffic.n_bytes == 8 * (12 + 1 + 12 + 12 + 1)
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_work_of_a_device_is_in_proportion_to_atoms(name: str) -> None:
+    """Bytes for an atom do not grow with atoms."""
+    few, many = (measure_work(name, n, 1) for n in (64, 512))
+    assert min(few.n_operations, few.by_torch, few.by_core) > 0
+    assert 0 < many.bytes_moved < 1.5 * few.bytes_moved
