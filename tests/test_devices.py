@@ -17,6 +17,7 @@ from miniff.kernel import eval as evaluate
 from miniff.ml import DevicePotentials, Mean, NNPotential, eval_committee
 from miniff.ml._device import _choice, _evaluation, _sorting
 from miniff.ml._device._choice import device_of
+from miniff.ml._device._energies import SpeciesEnergies
 from miniff.ml._device._sorting import evaluation_device, training_device
 from miniff.ml._layers import Affine
 from miniff.ml_util import behler_nn
@@ -187,13 +188,13 @@ def test_parts_of_any_size_give_the_same(device: str, monkeypatch: pytest.Monkey
     cell = cells()[0]
     wanted = evaluate(BOTH, cell, device=device)
     sizes = []
-    of = _evaluation._Energies.of
+    of = SpeciesEnergies.of
 
-    def counted(self: _evaluation._Energies, values: torch.Tensor) -> torch.Tensor:
+    def counted(self: SpeciesEnergies, values: torch.Tensor) -> torch.Tensor:
         sizes.append(len(values))
         return of(self, values)
 
-    monkeypatch.setattr(_evaluation._Energies, "of", counted)
+    monkeypatch.setattr(SpeciesEnergies, "of", counted)
     for numbers, most in ((1.0, 1), (3e5, 8)):
         monkeypatch.setattr(_evaluation, "numbers_at_a_time", lambda *_, n=numbers: n)
         sizes.clear()

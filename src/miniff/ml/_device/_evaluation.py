@@ -5,23 +5,22 @@ positions and cells are moved again. Sums over atoms and structures are in doubl
 """
 
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from itertools import compress
 from typing import get_args
 
 import torch
-from jaxtyping import Float, Float64, Int64
-from torch import Tensor, nn
+from jaxtyping import Float64, Int64
+from torch import Tensor
 
 from miniff._checks import unknown_name
 from miniff._neighbors import NeighborTable, PairSearch, search_pairs
 from miniff.ml._device._choice import is_core, numbers_at_a_time, on, with_less
+from miniff.ml._device._energies import Network, SpeciesEnergies, Training
 from miniff.ml._device._functions import TensorFunctions
 from miniff.ml._device._search import DeviceSearch, can_search
 from miniff.ml._device._sorting import evaluation_device, has_form, with_alike_cutoffs
 from miniff.ml._device._table import DeviceTable, Rows, TensorTable, tensor_of
-from miniff.ml._layers import Affine
 from miniff.ml._potential import NNPotential
 from miniff.potentials import (
     CompiledPotentials,
@@ -30,7 +29,6 @@ from miniff.potentials import (
     Potential,
     Precision,
     TableEvaluation,
-    TrainingSet,
     refuse_short_table,
     warn_of_one_sided_pairs,
 )
@@ -40,73 +38,6 @@ from miniff.potentials._evaluation import summed
 __all__ = ["DevicePotentials", "evaluator_on", "search_on"]
 
 DTYPES: dict[Precision, torch.dtype] = {"double": torch.float64, "single": torch.float32}
-
-
-@dataclass(frozen=True, eq=False)
-class _Energies:
-    """Energies of the atoms of one species.
-
-    Attributes:
-        name: The species.
-        functions: Of their neighbours.
-        network: Of the functions; their sum if it is None.
-        training: What tells how far atoms are outside of the training set, if it is known.
-    """
-
-    name: str
-    functions: TensorFunctions
-    network: "_Network | None" = None
-    training: "_Training | None" = None
-
-    def values(
-        self, vectors: Float64[Tensor, "n_centres n_places 3"], bounds: Sequence[int]
-    ) -> Float[Tensor, "n_centres _"]:
-        """Of the functions, from the vectors to neighbours."""
-        return self.functions.values(vectors.to(self.functions.dtype), bounds)
-
-    def of(self, values: Float[Tensor, "n_centres _"]) -> Float64[Tensor, " n_centres"]:
-        """From the values of the functions."""
-        return values.sum(1) if self.network is None else self.network(values)
-
-
-class _Training:
-    """What :class:`miniff.potentials.TrainingSet` is, on a device."""
-
-    def __init__(self, training: TrainingSet, like: Tensor) -> None:
-        self._middle, self._half_width = (
-            like.new_tensor(own) for own in (training.middle, training.half_width)
-        )
-        self._mean: Tensor | None = None
-        if training.moments is not None:
-            self._mean = like.new_tensor(training.moments.mean)
-            self._whitening = like.new_tensor(training.whitening)
-
-    def grades(self, values: Float[Tensor, "n_centres _"]) -> Float64[Tensor, "n_centres 2"]:
-        """By range and by distance; nan where it is not known."""
-        scaled = ((values - self._middle) / self._half_width).abs()
-        by_range = scaled.amax(1) if scaled.shape[1] else scaled.sum(1)
-        by_distance = torch.full_like(by_range, torch.nan)
-        if self._mean is not None:
-            by_distance = ((values - self._mean) @ self._whitening.T).norm(dim=1)
-        return torch.stack([by_range, by_distance], dim=1).double()
-
-
-class _Network:
-    """A network on a device; its last scale and shift are in double precision."""
-
-    def __init__(self, network: nn.Module, like: Tensor) -> None:
-        layers = list(network) if isinstance(network, nn.Sequential) else [network]
-        last, self._last = layers[-1], None
-        if len(layers) > 1 and isinstance(last, Affine):
-            self._last = deepcopy(last).to(like.device)
-            layers = layers[:-1]
-        self._layers = deepcopy(nn.Sequential(*layers)).to(like).requires_grad_(False)
-
-    def __call__(self, values: Float[Tensor, "n_atoms _"]) -> Float64[Tensor, " n_atoms"]:
-        output: Tensor = self._layers(values).double()
-        if self._last is not None:
-            output = self._last(output)
-        return output[:, 0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +64,7 @@ class _Sums:
             zero.new_full((table.n_atoms, 2), torch.nan),
         )
 
-    def add(self, part: _Energies, row: Rows, images: Float64[Tensor, "n_images 3"]) -> None:
+    def add(self, part: SpeciesEnergies, row: Rows, images: Float64[Tensor, "n_images 3"]) -> None:
         """Energies of some centres, their derivatives, and their grades."""
         with torch.enable_grad():
             vectors = row.vectors(images, part.functions.far).requires_grad_()
@@ -258,25 +189,25 @@ class DevicePotentials:
             )
         return table.pairs
 
-    def _of_formulas(self, potentials: Sequence[Potential]) -> list[_Energies]:
+    def _of_formulas(self, potentials: Sequence[Potential]) -> list[SpeciesEnergies]:
         formulas = [p for p in potentials if isinstance(p, FunctionPotential)]
         found = []
         for name in self.names:
             own = [p for p in formulas if not p.species or p.species[0] == name]
             for together in with_alike_cutoffs(own):
                 functions = TensorFunctions(together, self.names, on(self.device))
-                found.append(_Energies(name, functions))
+                found.append(SpeciesEnergies(name, functions))
         return found
 
-    def _of_networks(self, potentials: Sequence[Potential]) -> list[_Energies]:
+    def _of_networks(self, potentials: Sequence[Potential]) -> list[SpeciesEnergies]:
         found = []
         like = on(self.device, self._dtype)
         for potential in [p for p in potentials if isinstance(p, NNPotential)]:
             if potential.tag in self.names:
                 functions = TensorFunctions(potential.descriptors, self.names, like)
-                network, own = _Network(potential.network, like), potential.training
-                training = None if own is None else _Training(own, like)
-                found.append(_Energies(str(potential.tag), functions, network, training))
+                network, own = Network(potential.network, like), potential.training
+                training = None if own is None else Training(own, like)
+                found.append(SpeciesEnergies(str(potential.tag), functions, network, training))
         return found
 
 
