@@ -1,6 +1,5 @@
 """Energies of the atoms of one species on a device: functions, and a network of them."""
 
-from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
 from miniff.ml._device._functions import TensorFunctions
+from miniff.ml._device._shell import Places
 from miniff.ml._layers import Affine
 from miniff.potentials import TrainingSet
 
@@ -32,10 +32,10 @@ class SpeciesEnergies:
     training: "Training | None" = None
 
     def values(
-        self, vectors: Float64[Tensor, "n_centres n_places 3"], bounds: Sequence[int]
+        self, vectors: Float64[Tensor, "n_centres n_places 3"], places: Places
     ) -> Float[Tensor, "n_centres _"]:
         """Of the functions, from the vectors to neighbours."""
-        return self.functions.values(vectors.to(self.functions.dtype), bounds)
+        return self.functions.values(vectors.to(self.functions.dtype), places)
 
     def of(self, values: Float[Tensor, "n_centres _"]) -> Float64[Tensor, " n_centres"]:
         """From the values of the functions."""

@@ -148,7 +148,7 @@ class TensorEnvironment:
         return row.vectors(images, self.functions.far)
 
     def _values(self, row: Rows, vectors: Tensor) -> Tensor:
-        return self.functions.values(vectors.to(self.functions.dtype), row.bounds)
+        return self.functions.values(vectors.to(self.functions.dtype), row.species_places)
 
     def _vjp(self, row: Rows, images: Tensor, weight: Tensor) -> Tensor:
         with torch.enable_grad():

@@ -68,7 +68,7 @@ class _Sums:
         """Energies of some centres, their derivatives, and their grades."""
         with torch.enable_grad():
             vectors = row.vectors(images, part.functions.far).requires_grad_()
-            values = part.values(vectors, row.bounds)
+            values = part.values(vectors, row.species_places)
             own = part.of(values)
             self.energies.index_add_(0, row.centres, own.detach())
             if own.requires_grad:

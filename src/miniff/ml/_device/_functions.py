@@ -14,10 +14,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from miniff.ml._device import _pair_forms as forms
-from miniff.ml._device._angular import Entry, LegSums, Part, angular_parts
+from miniff.ml._device._angular import Entry, LegSums, Part
 from miniff.ml._device._embedded_atom import EmbeddedAtomSum
 from miniff.ml._device._pair_forms import PairForm
-from miniff.ml._device._shell import Factors, Shell
+from miniff.ml._device._shell import Places, Shell
+from miniff.ml._device._symmetry_sums import symmetry_sums
 from miniff.ml._device._tersoff import TersoffSum
 from miniff.potentials import FunctionPotential
 from miniff.potentials._classical import StillingerWeberLeg
@@ -67,7 +68,7 @@ class TensorFunctions:
         self.cutoff = max((p.cutoff for p in potentials), default=0.0)
         self.far = 2 * self.cutoff + 1
         self.dtype = like.dtype
-        self._parts = [*formulas.parts(), *angular_parts(formulas.angular, like)]
+        self._parts = formulas.parts()
         self._constant = like.new_zeros(self.n_functions)
         for column, v0 in formulas.constants:
             self._constant[column] += v0
@@ -87,20 +88,20 @@ class TensorFunctions:
         return matrix.to(like)
 
     def values(
-        self, vectors: Float[Tensor, "n_centres n_places 3"], bounds: Sequence[int]
+        self, vectors: Float[Tensor, "n_centres n_places 3"], places: Places | Sequence[int]
     ) -> Float[Tensor, "n_centres n_functions"]:
         """F of centres from the vectors to their neighbours.
 
         Args:
             vectors: r_j - r_i (length), padded with vectors as long as ``far``.
-            bounds: Neighbours of species s have the places bounds[s] ... bounds[s + 1] - 1.
+            places: Of each species among the neighbours, or their bounds.
         """
-        result = self._constant.expand(len(vectors), -1)
         if not self._parts:
-            return result
-        shell = Shell(vectors, bounds)
-        sums = torch.cat([part(shell) for part in self._parts], dim=1)
-        return sums @ self._assembly + result
+            return self._constant.expand(len(vectors), -1)
+        shell = Shell(vectors, places)
+        sums = [part(shell) for part in self._parts]
+        together = sums[0] if len(sums) == 1 else torch.cat(sums, dim=1)
+        return torch.addmm(self._constant, together, self._assembly)
 
     def n_numbers(self, n_neighbors: Callable[[int], float]) -> float:
         """About how many are in memory for a centre with so many neighbours of each species.
@@ -123,25 +124,6 @@ class NoFormError(TypeError):
 
 class MissingFormError(AttributeError):
     """A formula of the core that torch lacks."""
-
-
-@dataclass(frozen=True)
-class _RadialSums:
-    """Sums over neighbours of one species of symmetry functions."""
-
-    species: int
-    factors: Factors
-    entries: Sequence[Entry]
-
-    @property
-    def n_sums(self) -> int:
-        return len(self.factors)
-
-    def __call__(self, shell: Shell) -> Float[Tensor, "n_centres n_sums"]:
-        return self.factors(shell.r[:, shell.of(self.species)]).sum(-1)
-
-    def n_numbers(self, n_neighbors: Callable[[int], float]) -> float:
-        return n_neighbors(self.species) * self.factors.n_numbers()
 
 
 @dataclass(frozen=True)
@@ -190,14 +172,8 @@ class Formulas:
             ) from error
 
     def parts(self) -> list[Part]:
-        """All sums but those over pairs of neighbours of symmetry functions."""
-        by_species: dict[int, list[RadialFunction]] = {}
-        for f in self.radial:
-            by_species.setdefault(f.neighbor, []).append(f)
-        return [
-            *self._sums,
-            *(_radial_sums(species, own, self._like) for species, own in by_species.items()),
-        ]
+        """All sums."""
+        return [*self._sums, *symmetry_sums(self.radial, self.angular, self._like)]
 
     def symmetry_functions(
         self, radial: Sequence[RadialFunction], angular: Sequence[AngularFunction]
@@ -316,11 +292,3 @@ class Formulas:
 
     def __getattr__(self, name: str) -> Any:
         raise MissingFormError(name)
-
-
-def _radial_sums(species: int, functions: Sequence[RadialFunction], like: Tensor) -> Part:
-    factors = Factors([(f.fc, f.eta, f.shift) for f in functions], like)
-    entries = [
-        Entry(factors.places[f.fc, f.eta, f.shift], f.column, f.prefactor) for f in functions
-    ]
-    return _RadialSums(species, factors, entries)

@@ -17,9 +17,10 @@ from torch import Tensor
 
 from miniff._neighbors import NeighborTable, PairTable
 from miniff._pair_table import contiguous, make_table
+from miniff.ml._device._shell import Places
 from miniff.potentials._symmetry import ANY_SPECIES
 
-__all__ = ["PAIRS_AT_A_TIME", "DeviceTable", "Rows", "TensorTable", "tensor_of"]
+__all__ = ["PAIRS_AT_A_TIME", "DeviceTable", "Rows", "TensorTable", "neighbors_in", "tensor_of"]
 
 PAIRS_AT_A_TIME = 2**22
 """What is computed of each pair is in memory for so many together."""
@@ -42,6 +43,11 @@ class Rows:
     images: Int64[Tensor, "n_centres n_places"]
     taken: Bool[Tensor, "n_centres n_places"]
     bounds: tuple[int, ...]
+
+    @cached_property
+    def species_places(self) -> Places:
+        """Where neighbours of each species are."""
+        return Places(self.bounds)
 
     def vectors(
         self, images: Float64[Tensor, "n_images 3"], far: float
@@ -200,6 +206,18 @@ class TensorTable:
             places = order[chosen]
             yield self._rows(places, centres[places], widths)
 
+    def widths(self, centres: Int64[Tensor, " n_centres"]) -> list[int]:
+        """The greatest number of neighbours of each species that one of some centres has."""
+        if len(centres) == 0:
+            return [0] * self.counts.shape[1]
+        found: list[int] = self.counts[centres].amax(0).tolist()
+        return found
+
+    def row(self, centres: Int64[Tensor, " n_centres"], widths: Sequence[int]) -> Rows:
+        """All pairs of some centres, with so many places for neighbours of each species."""
+        places = torch.arange(len(centres), device=centres.device)
+        return self._rows(places, centres, widths)
+
     def _rows(self, places: Tensor, atoms: Tensor, widths: Sequence[int]) -> Rows:
         pairs, taken = [], []
         for species, width in enumerate(widths):
@@ -283,12 +301,7 @@ def _parts(
     """Runs of centres, and the greatest number of neighbours of each species in them."""
 
     def needed(widths: ndarray) -> float:
-        def n_neighbors(code: int) -> float:
-            if code == ANY_SPECIES:
-                return float(widths.sum())
-            return float(widths[code]) if code < len(widths) else 0.0
-
-        return n_numbers(n_neighbors)
+        return n_numbers(neighbors_in(widths))
 
     begin = 0
     while begin < len(counts):
@@ -299,6 +312,17 @@ def _parts(
         n = max(1, fits)
         yield slice(begin, begin + n), widths[n - 1].tolist()
         begin += n
+
+
+def neighbors_in(widths: Sequence[int] | ndarray) -> Callable[[int], float]:
+    """How many neighbours of a species code there are in places of such widths."""
+
+    def n_neighbors(code: int) -> float:
+        if code == ANY_SPECIES:
+            return float(sum(widths))
+        return float(widths[code]) if code < len(widths) else 0.0
+
+    return n_neighbors
 
 
 def _counted(key: Tensor, n_atoms: int, n_species: int) -> Int64[Tensor, "n_atoms n_species"]:
