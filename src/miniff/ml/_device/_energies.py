@@ -8,8 +8,9 @@ from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
 from miniff.ml._device._functions import TensorFunctions
+from miniff.ml._device._networks import MeanTogether
 from miniff.ml._device._shell import Places
-from miniff.ml._layers import Affine
+from miniff.ml._layers import Affine, Mean
 from miniff.potentials import TrainingSet
 
 __all__ = ["Network", "SpeciesEnergies", "Training"]
@@ -71,12 +72,37 @@ class Network:
         layers = list(network) if isinstance(network, nn.Sequential) else [network]
         last, self._last = layers[-1], None
         if len(layers) > 1 and isinstance(last, Affine):
-            self._last = deepcopy(last).to(like.device)
+            self._last = _ScaleAndShift(last).to(like.device)
             layers = layers[:-1]
-        self._layers = deepcopy(nn.Sequential(*layers)).to(like).requires_grad_(False)
+        made = nn.Sequential(*map(_with_fewer_operations, layers))
+        self._layers = deepcopy(made).to(like).requires_grad_(False)
 
     def __call__(self, values: Float[Tensor, "n_atoms _"]) -> Float64[Tensor, " n_atoms"]:
         output: Tensor = self._layers(values).double()
         if self._last is not None:
             output = self._last(output)
         return output[:, 0]
+
+
+class _ScaleAndShift(nn.Module):
+    """What :class:`Affine` is, in one operation."""
+
+    _scale: Tensor
+    _shift: Tensor
+
+    def __init__(self, layer: Affine) -> None:
+        super().__init__()
+        self.register_buffer("_scale", layer.scale)
+        self.register_buffer("_shift", layer.shift)
+
+    def forward(self, x: Float[Tensor, "n_points _"]) -> Float[Tensor, "n_points _"]:
+        return torch.addcmul(self._shift, x, self._scale)
+
+
+def _with_fewer_operations(layer: nn.Module) -> nn.Module:
+    """The same function."""
+    if isinstance(layer, Affine):
+        return _ScaleAndShift(layer)
+    if isinstance(layer, Mean):
+        return MeanTogether.of(list(layer.members)) or layer
+    return layer

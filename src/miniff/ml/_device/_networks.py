@@ -1,7 +1,8 @@
 """Outputs of networks and their slopes by the inputs in torch, for all members of a committee.
 
-Plain networks of one form are one product of matrices per layer for all members; their slopes are
-written down, so that a loss of both is differentiated once. Others are differentiated twice.
+Networks of one form are one product of matrices per layer for all members. Slopes of those whose
+activation is known are written down, so that a loss of both is differentiated once. Others are
+differentiated twice.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
-__all__ = ["outputs_and_slopes"]
+__all__ = ["MeanTogether", "outputs_and_slopes"]
 
 Slope = Callable[[Tensor], Tensor]
 
@@ -34,7 +35,7 @@ def outputs_and_slopes(
     """
     plain = [_Plain.of(network) for network in networks]
     first = plain[0]
-    if first is not None and all(own is not None and own.form == first.form for own in plain):
+    if first is not None and first.has_slope and _are_alike(plain):
         return _together([own for own in plain if own is not None], x)
     found = [_by_torch(network, x) for network in networks]
     outputs, slopes = (torch.stack(parts) for parts in zip(*found, strict=True))
@@ -43,14 +44,20 @@ def outputs_and_slopes(
 
 @dataclass(frozen=True, eq=False)
 class _Plain:
-    """Linear layers with constants, and one activation between them."""
+    """Linear layers with constants, and one activation without numbers between them."""
 
     layers: list[nn.Linear]
-    between: type[nn.Module]
+    activation: nn.Module
 
     @property
     def form(self) -> tuple[object, ...]:
-        return self.between, *((layer.in_features, layer.out_features) for layer in self.layers)
+        shapes = [(layer.in_features, layer.out_features) for layer in self.layers]
+        return type(self.activation), str(self.activation), *shapes
+
+    @property
+    def has_slope(self) -> bool:
+        """Whether it is known from the value of the activation."""
+        return type(self.activation) in SLOPES
 
     @staticmethod
     def of(network: nn.Module) -> "_Plain | None":
@@ -59,19 +66,83 @@ class _Plain:
             return None
         layers = list(network)
         linear = [layer for layer in layers[::2] if type(layer) is nn.Linear]
-        between = {type(layer) for layer in layers[1::2]}
+        between = {(type(layer), str(layer)) for layer in layers[1::2]}
         is_plain = (
             len(linear) == len(layers[::2])
             and all(layer.bias is not None for layer in linear)
             and len(between) == 1
-            and between <= set(SLOPES)
+            and not layers[1].state_dict()
             and not any(layer._forward_hooks or layer._forward_pre_hooks for layer in layers)
         )
-        return _Plain(linear, between.pop()) if is_plain else None
+        return _Plain(linear, layers[1]) if is_plain else None
+
+
+def _are_alike(plain: Sequence[_Plain | None]) -> bool:
+    return len({None if own is None else own.form for own in plain}) == 1 and plain[0] is not None
+
+
+class MeanTogether(nn.Module):
+    """The mean of networks of one form, with their numbers side by side."""
+
+    def __init__(self, networks: Sequence[_Plain]) -> None:
+        """Copies the numbers."""
+        super().__init__()
+        first, *middle, last = zip(*(network.layers for network in networks), strict=True)
+        self._n = len(networks)
+        self._activation = networks[0].activation
+        self._first = _joined(first, dim=0)
+        self._middle = nn.ModuleList([_Side(layers) for layers in middle])
+        self._last = _joined(last, dim=1)
+
+    @staticmethod
+    def of(networks: Sequence[nn.Module]) -> "MeanTogether | None":
+        """None for networks of several forms."""
+        plain = [_Plain.of(network) for network in networks]
+        if not _are_alike(plain):
+            return None
+        return MeanTogether([own for own in plain if own is not None])
+
+    def forward(self, x: Float[Tensor, "n_points n_inputs"]) -> Float[Tensor, "n_points _"]:
+        h = self._activation(self._first(x))
+        if len(self._middle):
+            h = h.unflatten(1, (self._n, -1)).transpose(0, 1)
+            for layer in self._middle:
+                h = self._activation(layer(h))
+            h = h.transpose(0, 1).flatten(1)
+        result: Tensor = self._last(h)
+        return result
+
+
+class _Side(nn.Module):
+    """A linear layer of each network: [n_models, n_points, n_inputs] to the same of outputs."""
+
+    _weight: Tensor
+    _bias: Tensor
+
+    def __init__(self, layers: Sequence[nn.Linear]) -> None:
+        super().__init__()
+        self.register_buffer("_weight", torch.stack([own.weight.detach().T for own in layers]))
+        self.register_buffer("_bias", torch.stack([own.bias.detach() for own in layers])[:, None])
+
+    def forward(self, h: Tensor) -> Tensor:
+        return torch.baddbmm(self._bias, h, self._weight)
+
+
+def _joined(layers: Sequence[nn.Linear], dim: int) -> nn.Linear:
+    """All outputs for the same inputs (0), or the mean of the outputs for inputs in a row (1)."""
+    weight = torch.cat([own.weight.detach() for own in layers], dim=dim)
+    biases = torch.stack([own.bias.detach() for own in layers])
+    if dim == 1:
+        weight, biases = weight / len(layers), biases.mean(0)
+    n_out, n_in = weight.shape
+    made = nn.Linear(n_in, n_out, device="meta")
+    made.load_state_dict({"weight": weight, "bias": biases.flatten()}, assign=True)
+    return made
 
 
 def _together(networks: Sequence[_Plain], x: Tensor) -> tuple[Tensor, Tensor]:
-    activation, slope_of = networks[0].between(), SLOPES[networks[0].between]
+    activation = networks[0].activation
+    slope_of = SLOPES[type(activation)]
     steps = list(zip(*(network.layers for network in networks), strict=True))
     weights = [torch.stack([layer.weight for layer in own]).to(x.dtype) for own in steps]
     shifts = [torch.stack([layer.bias for layer in own])[:, None].to(x.dtype) for own in steps]
