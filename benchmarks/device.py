@@ -72,7 +72,7 @@ class Speed:
 def main(
     data: Annotated[Path | None, typer.Argument(help="The folder with the data sets.")] = None,
     device: Annotated[str, typer.Option(help="As in a job.")] = "auto",
-    sizes: Annotated[str, typer.Option(help="Atoms, with commas between.")] = "64,512,4096,32768",
+    sizes: Annotated[str, typer.Option(help="Atoms, with commas between.")] = "8,64,512,4096,32768",
     epochs_of_training: Annotated[int, typer.Option("--epochs", min=2, help="Of each.")] = 5,
     trainings: Annotated[str, typer.Option(help="Data sets, with commas between.")] = "Si,MoNbTaW",
     by_torch: Annotated[bool, typer.Option(help="Torch on the CPU, for comparison.")] = False,

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from no_host import OnHost, on_meta
 from silicon import labelled
 from test_kept_derivatives import make_dataset
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from miniff.io import write_extxyz
 from miniff.ml import (
@@ -178,44 +177,6 @@ def test_values_are_those_of_the_core_behind_one_interface(device: str) -> None:
         found.append([tensor.detach().cpu() for tensor in (values, *slopes)])
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
-
-
-def on_meta(thing: Any) -> Any:
-    """The same object with tensors that have no numbers: whatever asks for one raises."""
-    if isinstance(thing, torch.Tensor):
-        return thing.to("meta")
-    if isinstance(thing, torch.nn.Module):
-        return thing.to("meta")
-    if isinstance(thing, list | tuple):
-        return type(thing)(on_meta(one) for one in thing)
-    if isinstance(thing, dict):
-        return {name: on_meta(one) for name, one in thing.items()}
-    if hasattr(thing, "__dict__") and type(thing).__module__.startswith("miniff.ml"):
-        copy = object.__new__(type(thing))
-        for name, value in vars(thing).items():
-            object.__setattr__(copy, name, on_meta(value))
-        return copy
-    return thing
-
-
-class OnHost(TorchDispatchMode):
-    """Notes every operation that takes or gives a tensor of the CPU.
-
-    But for numbers alone, which kernels take as arguments.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-        self.n_operations = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        result = func(*args, **(kwargs or {}))
-        self.n_operations += 1
-        for one in tree_leaves((args, kwargs, result)):
-            if isinstance(one, torch.Tensor) and one.device.type == "cpu" and one.ndim > 0:
-                self.found.append(str(func))
-        return result
 
 
 @pytest.mark.parametrize(

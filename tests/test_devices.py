@@ -17,7 +17,6 @@ from miniff.kernel import eval as evaluate
 from miniff.ml import DevicePotentials, Mean, NNPotential, eval_committee
 from miniff.ml._device import _choice, _evaluation, _sorting
 from miniff.ml._device._choice import device_of
-from miniff.ml._device._energies import SpeciesEnergies
 from miniff.ml._device._sorting import evaluation_device, training_device
 from miniff.ml._layers import Affine
 from miniff.ml_util import behler_nn
@@ -33,7 +32,6 @@ from miniff.potentials import (
     behler5_descriptor_family,
     eam_potential_family,
     ewald_total_potential_family,
-    lj_potential_family,
     on_site_potential_family,
     ready_potentials,
     tersoff_potential_family,
@@ -109,7 +107,8 @@ def assert_same(found: Evaluation, wanted: Evaluation, rtol: float = 1e-10) -> N
 @pytest.mark.parametrize("name", LISTS)
 def test_a_structure_has_the_energy_and_forces_of_the_core(name: str, device: str) -> None:
     """To 1e-10; also an atom alone."""
-    here = cells() if name != "formulas" else [Cell(np.eye(3) * 5.5, DIAMOND, ["Si"] * 8)]
+    rattled = DIAMOND + np.random.default_rng(0).normal(scale=0.02, size=(8, 3))
+    here = cells() if name != "formulas" else [Cell(np.eye(3) * 5.5, rattled, ["Si"] * 8)]
     for cell in here:
         images = compute_images(cell, 4.5)
         found = evaluate(LISTS[name], images, device=device, ignore_missing_species=True)
@@ -183,26 +182,6 @@ def test_single_precision_keeps_the_digits_of_large_energies(device: str) -> Non
     assert np.abs(found.gradient - wanted.gradient).max() > 0
 
 
-def test_parts_of_any_size_give_the_same(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory bounds what is computed at a time, not what is computed."""
-    cell = cells()[0]
-    wanted = evaluate(BOTH, cell, device=device)
-    sizes = []
-    of = SpeciesEnergies.of
-
-    def counted(self: SpeciesEnergies, values: torch.Tensor) -> torch.Tensor:
-        sizes.append(len(values))
-        return of(self, values)
-
-    monkeypatch.setattr(SpeciesEnergies, "of", counted)
-    for numbers, most in ((1.0, 1), (3e5, 8)):
-        monkeypatch.setattr(_evaluation, "numbers_at_a_time", lambda *_, n=numbers: n)
-        sizes.clear()
-        assert_same(evaluate(BOTH, cell, device=device), wanted, 1e-12)
-        assert sum(sizes) == 9
-        assert 1 <= max(sizes) <= most
-
-
 def test_many_structures_are_evaluated_together(device: str) -> None:
     """And each gives what it gives alone."""
     found = eval_many(UNDER + BOTH, cells(), device=device, ignore_missing_species=True)
@@ -273,28 +252,6 @@ def test_python_functions_are_evaluated_on_the_cpu(device: str) -> None:
         assert np.abs(found.gradient).max() > 0
 
 
-@pytest.mark.parametrize("reach", [2.2, 6.0])
-def test_long_sums_do_not_lengthen_others(
-    reach: float, device: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Sums over pairs of neighbours have their own list beside a long sum over neighbours."""
-    cutoffs = []
-    within = _evaluation.TensorTable.within
-    monkeypatch.setattr(
-        _evaluation.TensorTable,
-        "within",
-        lambda self, cutoff: cutoffs.append(cutoff) or within(self, cutoff),
-    )
-    potentials = [
-        tersoff_potential_family(**TERSOFF),
-        lj_potential_family(epsilon=0.01, sigma=0.5, a=reach / 0.5),
-        lj_potential_family(epsilon=0.01, sigma=0.5, a=0.8 * reach / 0.5),
-    ]
-    found = evaluate(potentials, cells()[0], device=device)
-    assert_same(found, by_core(potentials, cells()[0]))
-    assert sorted(cutoffs) == ([4.2] if reach < 4.2 else [4.2, 6.0])
-
-
 @pytest.mark.parametrize(
     ("name", "match"),
     [
@@ -361,32 +318,6 @@ def test_networks_are_trained_where_all_descriptors_are(monkeypatch: pytest.Monk
         TypeError, match=r"Gaussian core \(all species\) has no form in torch, so it"
     ):
         training_device("cuda", unknown)
-
-
-def test_short_memory_is_answered_with_smaller_parts(
-    device: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And refused, with what to change, only if the smallest are too large."""
-    tried = []
-    whole = DevicePotentials._evaluate
-
-    def short(self: DevicePotentials, table: object, most: float, limit: float = 1e5) -> object:
-        tried.append(most)
-        if most > limit:
-            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-        return whole(self, table, most)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(_evaluation, "numbers_at_a_time", lambda *_: 1e6)
-    monkeypatch.setattr(DevicePotentials, "_evaluate", short)
-    cell = cells()[0]
-    found = evaluate(BOTH, cell, device=device)
-    assert tried == [1e6, 2.5e5, _choice.FEWEST]
-    monkeypatch.setattr(DevicePotentials, "_evaluate", lambda *args: short(*args, limit=0.0))
-    with pytest.raises(
-        MemoryError, match=r"has too little memory for 9 atoms with .* pairs: take fewer atoms at a"
-    ):
-        evaluate(BOTH, cell, device=device)
-    assert_same(found, by_core(BOTH, cell))
 
 
 @pytest.mark.usefixtures("as_installed")

@@ -1,14 +1,16 @@
 """Energies, forces and strain derivatives of potentials on a device, a bounded part at a time.
 
 The list of pairs is made on the device, or on the CPU and moved; as long as it is the same, only
-positions and cells are moved again. Sums over atoms and structures are in double precision.
+positions and cells are moved again. Sums over atoms and structures are in double precision. Small
+structures are one part: see :mod:`miniff.ml._device._fixed_step`.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress
 from typing import get_args
 
+import numpy as np
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
@@ -17,7 +19,9 @@ from miniff._checks import unknown_name
 from miniff._neighbors import NeighborTable, PairSearch, search_pairs
 from miniff.ml._device._choice import is_core, numbers_at_a_time, on, with_less
 from miniff.ml._device._energies import Network, SpeciesEnergies, Training
+from miniff.ml._device._fixed_step import SMALL_NUMBERS, FixedStep
 from miniff.ml._device._functions import TensorFunctions
+from miniff.ml._device._replay import Recorder, Run
 from miniff.ml._device._search import DeviceSearch, can_search
 from miniff.ml._device._sorting import evaluation_device, has_form, with_alike_cutoffs
 from miniff.ml._device._table import DeviceTable, Rows, TensorTable, tensor_of
@@ -87,11 +91,33 @@ class _Listed:
         known_by: The list that it is, or that it is a copy of.
         table: With places that may be those of before.
         atoms: Of each species.
+        small: How a step is computed if the structures are small.
     """
 
     known_by: object
     table: TensorTable
     atoms: dict[str, Int64[Tensor, " n_of_species"]]
+    small: "_Small | None" = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Small:
+    """A step that is the same as long as a list holds.
+
+    Attributes:
+        step: What it is.
+        run: What runs it.
+    """
+
+    step: FixedStep
+    run: Run
+
+    def evaluate(self, table: NeighborTable) -> TableEvaluation:
+        """Of a table with the same list."""
+        given = np.concatenate([table.positions.ravel(), table.cells.ravel()])
+        found = self.run(torch.from_numpy(given)).numpy()
+        energies, gradient, strain, grades = self.step.parts_of(found)
+        return TableEvaluation(energies, table.totals(energies), gradient, strain, grades)
 
 
 class DevicePotentials:
@@ -131,6 +157,7 @@ class DevicePotentials:
             rest = [p for p, is_there in zip(potentials, there, strict=True) if not is_there]
             self._on_cpu = CompiledPotentials(rest, names, precision=precision)
         self._last: _Listed | None = None
+        self._recorder = Recorder(device)
 
     def evaluate(self, table: NeighborTable) -> TableEvaluation:
         """Energy, gradient and strain derivative of every structure of a table.
@@ -146,13 +173,25 @@ class DevicePotentials:
                 f"ready for {', '.join(self.names)}"
             )
         refuse_short_table(self.potentials, table)
-        most = numbers_at_a_time(self.device, self._dtype)
-        what = f"{table.n_atoms} atoms with {table.n_pairs} pairs"
-        found = with_less(lambda n: self._evaluate(table, n), self.device, most, what)
+        found = self._as_small(table)
+        if found is None:
+            most = numbers_at_a_time(self.device, self._dtype)
+            what = f"{table.n_atoms} atoms with {table.n_pairs} pairs"
+            found = with_less(lambda n: self._evaluate(table, n), self.device, most, what)
         if self._on_cpu is None:
             return found
         listed = table.on_host()
         return summed(found, [self._on_cpu.evaluate(listed)], listed)
+
+    def _as_small(self, table: NeighborTable) -> TableEvaluation | None:
+        """By the step that is the same for a list; None if there is too little memory for it."""
+        try:
+            listed = self._listed(table)
+            return None if listed.small is None else listed.small.evaluate(table)
+        except torch.OutOfMemoryError:
+            if self._last is not None:
+                self._last = replace(self._last, small=None)
+            return None
 
     def _evaluate(self, table: NeighborTable, most: float) -> TableEvaluation:
         listed = self._listed(table)
@@ -174,8 +213,10 @@ class DevicePotentials:
         """The list on the device; it is moved there if it is not that of the last table."""
         known_by = table.pairs if isinstance(table, DeviceTable) else table.on_host().core
         if self._last is None or self._last.known_by is not known_by:
+            self._last = None  # with the memory of its recording
             atoms = {name: tensor_of(table.atoms_of(name), self.device) for name in self.names}
-            self._last = _Listed(known_by, self._pairs(table), atoms)
+            there = self._pairs(table)
+            self._last = _Listed(known_by, there, atoms, self._small(there, atoms))
         return self._last
 
     def _pairs(self, table: NeighborTable) -> TensorTable:
@@ -188,6 +229,11 @@ class DevicePotentials:
                 "over `table.on_host()`"
             )
         return table.pairs
+
+    def _small(self, table: TensorTable, atoms: dict[str, Tensor]) -> _Small | None:
+        most = min(SMALL_NUMBERS, numbers_at_a_time(self.device, self._dtype))
+        step = FixedStep.of(table, atoms, self._parts, most)
+        return None if step is None else _Small(step, self._recorder.run(step.flat, step.n_numbers))
 
     def _of_formulas(self, potentials: Sequence[Potential]) -> list[SpeciesEnergies]:
         formulas = [p for p in potentials if isinstance(p, FunctionPotential)]
