@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from n2p2_folders import FOLDER, own_potentials
 from silicon import labelled
-from test_golden_n2p2 import FOLDER
-from test_n2p2 import own_potentials
 from typer.testing import CliRunner
 
 from miniff import kernel, ml

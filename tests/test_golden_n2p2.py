@@ -5,10 +5,10 @@ have. n2p2 sums j < k once (trap 11): epsilon = 1/2 where the neighbour species 
 """
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
+from n2p2_folders import CASES, FOLDER
 
 from miniff import kernel
 from miniff.kernel import Cell
@@ -28,8 +28,6 @@ from miniff.potentials import (
     weighted_radial_descriptor_family,
 )
 
-FOLDER = Path(__file__).parent / "data/n2p2_golden"
-CASES = sorted(path.name for path in FOLDER.iterdir() if path.is_dir())
 ANGLES = ("low", "a", "left", "right", "form")
 KINDS = {
     2: (behler2_descriptor_family, 1, ("eta", "r_sphere", "a")),
