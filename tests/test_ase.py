@@ -19,6 +19,7 @@ from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_s
 from ase.calculators.mixing import SumCalculator
 from ase.db import connect
 from ase_silicon import SILICON, committee, silicon, strained
+from noble_gases import ARGON_KRYPTON
 
 from miniff import ml
 from miniff.ase import MiniffCalculator
@@ -29,16 +30,6 @@ from miniff.potentials import (
     general_pair_potential_family,
     lj_potential_family,
 )
-
-LJ = [
-    lj_potential_family(tag, epsilon=e, sigma=s, a=2.0)
-    for tag, e, s in (
-        ("Ar-Ar", 0.010, 3.4),
-        ("Ar-Kr", 0.012, 3.5),
-        ("Kr-Ar", 0.012, 3.5),
-        ("Kr-Kr", 0.014, 3.6),
-    )
-]
 
 
 def mixture() -> Atoms:
@@ -66,7 +57,7 @@ def rod() -> Atoms:
 
 SYSTEMS = {
     "crystal": (silicon, SILICON),
-    "mixture": (mixture, LJ),
+    "mixture": (mixture, ARGON_KRYPTON),
     "slab": (slab, SILICON),
     "network": (silicon, committee()),
 }
@@ -152,13 +143,13 @@ def test_committee_tells_its_spread() -> None:
 
 def test_one_calculator_follows_whatever_changes() -> None:
     """Elements, numbers of atoms, periodicity, box and positions, one after the other."""
-    calc = MiniffCalculator(LJ)
+    calc = MiniffCalculator(ARGON_KRYPTON)
     atoms = mixture()
     atoms.calc = calc
     rng = np.random.default_rng(0)
 
     def agrees() -> None:
-        expected = evaluate(LJ, Cell.from_ase(atoms.copy()), ignore_missing_species=True)
+        expected = evaluate(ARGON_KRYPTON, Cell.from_ase(atoms.copy()), ignore_missing_species=True)
         assert atoms.get_potential_energy() == pytest.approx(expected.energy, rel=1e-12)
         np.testing.assert_allclose(atoms.get_forces(), expected.forces, atol=1e-11)
 
@@ -180,7 +171,9 @@ def test_one_calculator_follows_whatever_changes() -> None:
     atoms.set_pbc(False)
     agrees()
     atoms.set_cell(None)
-    expected = lj_dimer = evaluate(LJ, Cell.from_ase(atoms.copy()), ignore_missing_species=True)
+    expected = lj_dimer = evaluate(
+        ARGON_KRYPTON, Cell.from_ase(atoms.copy()), ignore_missing_species=True
+    )
     assert atoms.get_potential_energy() == pytest.approx(expected.energy)
     assert lj_dimer.volume is None
 
@@ -349,15 +342,15 @@ def test_settings_can_be_changed() -> None:
 def test_potentials_for_other_elements_do_no_harm() -> None:
     """Those of a mixture serve a part of it; atoms that none is for are refused."""
     argon = bulk("Ar", a=5.3)
-    argon.calc = MiniffCalculator(LJ)
-    expected = evaluate(LJ[0], Cell.from_ase(argon.copy()))
+    argon.calc = MiniffCalculator(ARGON_KRYPTON)
+    expected = evaluate(ARGON_KRYPTON[0], Cell.from_ase(argon.copy()))
     assert argon.get_potential_energy() == pytest.approx(expected.energy, rel=1e-13)
     neon = bulk("Ne", a=4.4)
-    neon.calc = MiniffCalculator(LJ)
+    neon.calc = MiniffCalculator(ARGON_KRYPTON)
     sentence = "the structure has atoms of Ne but the potentials give energies only to atoms of Ar"
     with pytest.raises(ValueError, match=sentence):
         neon.get_potential_energy()
-    neon.calc = MiniffCalculator(LJ, ignore_missing_species=True)
+    neon.calc = MiniffCalculator(ARGON_KRYPTON, ignore_missing_species=True)
     assert neon.get_potential_energy() == 0
 
 
