@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 from charged_networks import potential, structure
+from command_line import run
 from lammps_run import lammps_with
 from numpy import testing
-from test_commands import run
 
 from miniff import kernel, ml, ml_util
 from miniff.ase import MiniffCalculator
