@@ -1,19 +1,13 @@
 """Data sets that are sound, and the same spoiled in one way: each is found, and nothing else is."""
 
-import json
 import re
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy import ndarray
-from silicon import DIAMOND, SILICON
-from typer.testing import CliRunner
+from silicon import DIAMOND
+from sound_data import all_of, changed, forces, kinds, own, silicon, stress, with_labels
 
-from miniff import ml_util
-from miniff.cli import app
 from miniff.kernel import Cell, Finding, check_data
 from miniff.kernel import eval as evaluate
 from miniff.kernel._doctor._survey import Survey
@@ -23,47 +17,6 @@ from miniff.units import factor
 
 GPA = factor("GPa")
 HARTREE, BOHR = factor("Hartree"), factor("bohr")
-
-
-def changed(cell: Cell, **meta: object) -> Cell:
-    """Other labels."""
-    return Cell(cell.vectors, cell.coordinates, cell.values, {**cell.meta, **meta}, pbc=cell.pbc)
-
-
-def own(cell: Cell, name: str) -> ndarray:
-    return np.asarray(cell.meta[name], float)
-
-
-@cache
-def _silicon() -> tuple[Cell, ...]:
-    """Thirty cells that are strained most, and thirty whose atoms are moved most."""
-    rng = np.random.default_rng(0)
-    cells = []
-    for k in range(60):
-        strain, move = (0.02, 0.001) if k < 30 else (0.002, 0.012)
-        vectors = 5.43 * (np.eye(3) + rng.normal(scale=strain, size=(3, 3)))
-        coordinates = DIAMOND + rng.normal(scale=move, size=(8, 3))
-        source = f"train.xyz, structure {k} (counted from 0)"
-        cells.append(with_labels(Cell(vectors, coordinates, ["Si"] * 8, {"source": source})))
-    return tuple(cells)
-
-
-def with_labels(cell: Cell) -> Cell:
-    """Those of Stillinger and Weber's potential."""
-    found = evaluate(SILICON, cell)
-    return changed(cell, energy=found.energy, forces=found.forces, stress=found.stress)
-
-
-def silicon() -> list[Cell]:
-    """Sound: Stillinger and Weber's energies, forces and stresses."""
-    return list(_silicon())
-
-
-def kinds(cells: list[Cell]) -> dict[str, Finding]:
-    """What is found, by its kind."""
-    found = check_data({"data": cells}).findings
-    assert len({(one.kind, one.sentence) for one in found}) == len(found)
-    return {one.kind: one for one in found}
 
 
 def test_sound_data_have_no_findings() -> None:
@@ -100,24 +53,12 @@ def test_a_factor_that_no_unit_explains_is_told(label: str, wrong: float) -> Non
     assert float(seen[1]) == pytest.approx(wrong, rel=0.05)
 
 
-def all_of(change: Callable[[Cell], Cell]) -> Callable[[], list[Cell]]:
-    return lambda: [change(cell) for cell in silicon()]
-
-
 def some_of(change: Callable[[Cell], Cell], *numbers: int) -> Callable[[], list[Cell]]:
     return lambda: [change(c) if k in numbers else c for k, c in enumerate(silicon())]
 
 
 def energy(scale: float, shift: float = 0.0) -> Callable[[Cell], Cell]:
     return lambda cell: changed(cell, energy=float(own(cell, "energy")) * scale + shift * cell.size)
-
-
-def forces(scale: float) -> Callable[[Cell], Cell]:
-    return lambda cell: changed(cell, forces=own(cell, "forces") * scale)
-
-
-def stress(scale: float) -> Callable[[Cell], Cell]:
-    return lambda cell: changed(cell, stress=own(cell, "stress") * scale)
 
 
 def close(cell: Cell) -> Cell:
@@ -330,53 +271,6 @@ def test_work_ignores_how_molecules_are_turned() -> None:
     assert works[0] == pytest.approx(works[1], rel=1e-9)
 
 
-def copies_of(cell: Cell) -> dict[str, Cell]:
-    """The same structure in other words."""
-    turn, _ = np.linalg.qr(np.random.default_rng(2).normal(size=(3, 3)))
-    order = np.random.default_rng(3).permutation(cell.size)
-    names = [cell.values[k] for k in order]
-    other_cell = np.array([[1, 1, 0], [0, 1, 0], [0, 1, 1]])
-    positions = cell.cartesian()
-    return {
-        "turned or mirrored": Cell(cell.vectors @ turn, cell.coordinates, cell.values),
-        "moved": Cell(cell.vectors, cell.coordinates + np.array([0.3, -0.2, 1.7]), cell.values),
-        "in another order": Cell(cell.vectors, cell.coordinates[order], names),
-        "in another cell": Cell(
-            other_cell @ cell.vectors,
-            np.linalg.solve((other_cell @ cell.vectors).T, positions.T).T,
-            cell.values,
-        ),
-    }
-
-
-@pytest.mark.parametrize("how", copies_of(silicon()[0]))
-def test_symmetry_copies_are_found(how: str) -> None:
-    """Between sets it is a warning, inside of one a note; all else is no copy of anything."""
-    copy = changed(copies_of(silicon()[5])[how], energy=own(silicon()[5], "energy"))
-    found = {f.kind: f for f in check_data({"train": silicon(), "test": [copy]}).findings}
-    between = found["copies between sets"]
-    assert between.severity == "warning"
-    assert between.sentence.startswith(
-        "1 of 1 structure of the test set is a symmetry copy of structures in the train set "
-        "(1 of them with the same energy)"
-    )
-    assert "train.xyz, structure 5 (counted from 0)" in between.sentence
-    assert kinds([*silicon(), copy])["copies"].severity == "note"
-
-
-def test_almost_the_same_is_no_copy() -> None:
-    """An atom that moved by a hundredth of an angstrom makes another structure."""
-    cell = silicon()[5]
-    coordinates = cell.coordinates + 0.01 / 5.43 * np.eye(8)[:, :1] * [1, 0, 0]
-    assert "copies" not in kinds([*silicon(), Cell(cell.vectors, coordinates, cell.values)])
-
-
-def test_copies_with_other_energies_contradict_each_other() -> None:
-    copy = changed(copies_of(silicon()[5])["moved"], energy=own(silicon()[5], "energy") + 0.16)
-    found = kinds([*silicon(), copy])["contradicting copies"]
-    assert "by up to 20 meV/atom" in found.sentence
-
-
 def test_atoms_at_one_place_are_an_error() -> None:
     """No neighbour list can be made; all the rest is looked at all the same."""
     broken = Cell(np.eye(3) * 5, [[0, 0, 0], [0, 0, 0]], ["Si", "Si"], {"energy": -1.0})
@@ -390,125 +284,3 @@ def test_nothing_to_look_at_is_refused(as_installed: None) -> None:
         check_data({"data": []})
     with pytest.raises(ValueError, match="severity"):
         Finding("fatal", "x", "y")  # type: ignore[arg-type]
-
-
-REAL = {
-    "mlearn/Ni_train": {"offset of stress": "note", "copies": "note"},
-    "mlearn/Cu_train": {"offset of stress": "note", "copies": "note"},
-    "mlearn/Li_train": {"copies": "note"},
-    "mlearn/Mo_train": {},
-    "mlearn/Si_train": {"copies": "note"},
-    "mlearn/Ge_train": {"copies": "note"},
-    "ta_fitsnap/Ta_363": {"copies": "note"},
-    "tio2_aenet/TiO2_train": {},
-    "acac/train_300K": {},
-    "water_deepmd/data_1": {"net forces": "note"},
-    "pbte_gpumd/PbTe_train": {},
-    "n2p2/datasets/Cu2S_PBE_20": {},
-    "n2p2/datasets/DMABN_SCAN_21": {"net forces": "note"},
-    "n2p2/datasets/H2O_RPBE-D3_20": {},
-    "n2p2/datasets/Carbon_chain_4G_128": {},
-}
-
-
-@pytest.mark.parametrize("name", REAL)
-def test_real_data_raise_no_false_alarm(shared_data: Path, name: str) -> None:
-    """What the notes beside the data say of them is found, and nothing else."""
-    cells = Cell.load(shared_data / f"{name}.xyz.gz")
-    found = {one.kind: one.severity for one in check_data({"data": cells}).findings}
-    assert found == REAL[name]
-
-
-@pytest.mark.parametrize(("element", "kbar"), [("Ni", 29), ("Cu", 24)])
-def test_offset_of_published_stress(shared_data: Path, element: str, kbar: float) -> None:
-    """The notes beside the data say how large it is."""
-    cells = Cell.load(shared_data / f"mlearn/{element}_train.xyz.gz")
-    size = re.search(r"lies ([-+\d.]+) GPa", kinds(cells)["offset of stress"].sentence)
-    assert size is not None
-    assert float(size[1]) == pytest.approx(kbar / 10, rel=0.1)
-
-
-@pytest.mark.parametrize(("element", "n", "n_same"), [("Cu", 13, 9), ("Si", 3, 3), ("Mo", 0, 0)])
-def test_copies_in_published_test_sets(
-    shared_data: Path, element: str, n: int, n_same: int
-) -> None:
-    """The notes beside the data count those with the same energy."""
-    sets = {
-        part: Cell.load(shared_data / f"mlearn/{element}_{part}.xyz.gz")
-        for part in ("train", "test")
-    }
-    found = {one.kind: one for one in check_data(sets).findings}
-    assert ("copies between sets" in found) == bool(n)
-    if n:
-        sentence = found["copies between sets"].sentence
-        assert sentence.startswith(f"{n} of {len(sets['test'])} structures of the test set are")
-        assert f"({n_same} of them with the same energy)" in sentence
-
-
-def test_bonds_of_half_their_length_are_another_unit(shared_data: Path) -> None:
-    """In this copy of QM9 the bonds of C and H are 0.58 angstrom long: 1.09 times the bohr."""
-    cells = Cell.load(shared_data / "n2p2/datasets/QM9_100.xyz.gz")
-    found = kinds(cells)["unit of length"]
-    assert "lengths look too short, as if they had been taken for bohr" in found.sentence
-
-
-def fit_of(cells: list[Cell], **prepare: object) -> dict[str, object]:
-    Cell.save(cells, "train.extxyz")
-    given = {"fn_cells": "train.extxyz", "cutoff": 3.0, "n_models": 1, **prepare}
-    job = {"init": {"threads": 1}, "prepare": given, "run": {"n_epochs": 1}}
-    ml_util.exec_workflows({"fit": job})
-    return dict(json.loads(Path("fit.json").read_text()))
-
-
-def without_source(cells: list[Cell]) -> list[Cell]:
-    meta = [{k: v for k, v in cell.meta.items() if k != "source"} for cell in cells]
-    return [
-        Cell(c.vectors, c.coordinates, c.values, own_meta, pbc=c.pbc)
-        for c, own_meta in zip(cells, meta, strict=True)
-    ]
-
-
-def test_fit_tells_what_looks_wrong(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """On the terminal, in the log, in `fit.json`, and once in the page."""
-    report = fit_of(without_source(all_of(stress(-1))()[::3]))
-    (found,) = report["findings"]  # type: ignore[misc]
-    assert (found["severity"], found["kind"]) == ("error", "sign of stress")
-    assert "the opposite sign, positive under compression" in capsys.readouterr().out
-    assert (
-        "warning: the stress in train.extxyz has the opposite sign" in Path("fit.log").read_text()
-    )
-    assert Path("report.html").read_text().count("has the opposite sign") == 1
-
-
-def test_check_that_fails_stops_no_fit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is told, and the fit goes on."""
-
-    def broken(_: object) -> None:
-        raise ZeroDivisionError("no light")
-
-    monkeypatch.setattr("miniff.ml_util._findings.check_data", broken)
-    assert fit_of(without_source(silicon()[:12]))["findings"] == []
-    said = "the data could not be looked through: ZeroDivisionError: no light"
-    assert said in Path("fit.log").read_text()
-
-
-def info(*arguments: str) -> str:
-    result = CliRunner().invoke(app, ["info", "--no-picture", *arguments])
-    assert result.exit_code == 0, result.output
-    return re.sub(r"\s+", " ", result.output)
-
-
-def test_info_tells_what_looks_wrong(folder: Path) -> None:
-    """And with a test set beside it, what both share."""
-    cells = without_source(silicon())
-    Cell.save(cells, "train.xyz")
-    Cell.save(cells[3:5], "test.xyz")
-    Cell.save([forces(-1)(cell) for cell in cells], "gradients.xyz")
-    assert "Nothing looks wrong, which proves nothing." in info("train.xyz")
-    assert "error: forces in gradients.xyz look like gradients" in info("gradients.xyz")
-    shared = info("train.xyz", "--test", "test.xyz")
-    assert "warning: 2 of 2 structures of the test set are symmetry copies" in shared
-    Path("lj.yml").write_text("- {family: lj, tag: Ar-Ar, epsilon: 0.01, sigma: 3.4, a: 2.5}\n")
-    refused = CliRunner().invoke(app, ["info", "lj.yml", "--test", "test.xyz"])
-    assert refused.exit_code == 2
-    assert "--test is for structures" in refused.output
