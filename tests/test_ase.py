@@ -1,23 +1,11 @@
-"""The calculator against the kernel, finite differences, and what ASE demands of one."""
+"""The calculator against the kernel and finite differences, as atoms and settings change."""
 
-import copy
-import pickle
-import re
-from pathlib import Path
-
-import ase.io
 import numpy as np
 import pytest
 from ase import Atoms, units
-from ase.build import bulk, molecule
-from ase.calculators.calculator import (
-    CalculationFailed,
-    PropertyNotImplementedError,
-    get_calculator_class,
-)
+from ase.build import bulk
 from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
 from ase.calculators.mixing import SumCalculator
-from ase.db import connect
 from ase_silicon import SILICON, committee, silicon, strained
 from noble_gases import ARGON_KRYPTON
 
@@ -25,11 +13,7 @@ from miniff import ml
 from miniff.ase import MiniffCalculator
 from miniff.kernel import Cell
 from miniff.kernel import eval as evaluate
-from miniff.potentials import (
-    behler2_descriptor_family,
-    general_pair_potential_family,
-    lj_potential_family,
-)
+from miniff.potentials import behler2_descriptor_family
 
 
 def mixture() -> Atoms:
@@ -44,14 +28,6 @@ def slab() -> Atoms:
     atoms = silicon(1, rattle=0.1)
     atoms.pbc = (True, True, False)
     atoms.center(vacuum=4.0, axis=2)
-    return atoms
-
-
-def rod() -> Atoms:
-    """Periodic along one vector, with no other."""
-    atoms = Atoms("Si4", positions=[[0, 0, 0], [1, 2, 0.3], [2.9, 0.5, 1.5], [4, 1, -1]])
-    atoms.set_cell([5.5, 0, 0])
-    atoms.pbc = (True, False, False)
     return atoms
 
 
@@ -104,27 +80,6 @@ def test_slab_without_a_third_vector_is_as_with_vacuum() -> None:
     sheared.set_cell([*full.cell.array[:2], full.cell.array[0]])  # in the plane of the others
     sheared.calc = MiniffCalculator(SILICON)
     np.testing.assert_allclose(sheared.get_forces(), full.get_forces(), atol=1e-12)
-
-
-@pytest.mark.parametrize("make", [rod, lambda: Atoms("Si2", [[0, 0, 0], [0, 0, 2.3]])])
-def test_stress_needs_a_volume(make) -> None:
-    """ASE's error, which its filters and writers know; forces are given."""
-    atoms = make()
-    atoms.calc = MiniffCalculator(SILICON)
-    atoms.get_forces()
-    with pytest.raises(PropertyNotImplementedError, match=r"^stress needs a cell with a volume"):
-        atoms.get_stress()
-    calculated = set(atoms.calc.results)
-    assert calculated == {"energy", "free_energy", "energies", "forces"}
-
-
-def test_other_properties_are_refused() -> None:
-    """There are no charges or magnetic moments, and no committee among formulas."""
-    atoms = silicon()
-    atoms.calc = MiniffCalculator(SILICON)
-    for name in ("charges", "magmoms", "dipole", "energy_std"):
-        with pytest.raises(PropertyNotImplementedError, match=name):
-            atoms.calc.get_property(name, atoms)
 
 
 def test_committee_tells_its_spread() -> None:
@@ -239,90 +194,6 @@ def test_parts_add_up_in_a_sum() -> None:
         )
 
 
-def test_potentials_come_from_files_and_plain_data(folder: Path) -> None:
-    """Networks, formulas in YAML, mappings and objects: the same energy."""
-    atoms = silicon()
-    expected = MiniffCalculator(SILICON).get_potential_energy(atoms)
-    plain = [ml.plain_of(potential) for potential in SILICON]
-    ml.save_potentials("sw.pt", SILICON)
-    Path("sw.yml").write_text(str(plain))
-    for given in (plain, tuple(SILICON), "sw.pt", Path("sw.pt"), "sw.yml"):
-        assert MiniffCalculator(given).get_potential_energy(atoms) == expected
-    ml.save_potentials("network.pt", committee())
-    network = MiniffCalculator("network.pt")
-    assert network.get_potential_energy(atoms) == MiniffCalculator(
-        committee()
-    ).get_potential_energy(atoms)
-    assert network.get_property("energy_std", atoms) > 0
-
-
-def test_ase_finds_the_calculator_by_name() -> None:
-    """And makes one anew from the parameters that its files keep."""
-    atoms = silicon()
-    calc = MiniffCalculator(SILICON, skin=0.5)
-    assert get_calculator_class("miniff") is MiniffCalculator
-    assert calc.name == "miniff"
-    parameters = calc.todict()
-    assert set(parameters) == {"potentials", "skin"}  # without what is by default
-    again = get_calculator_class(calc.name)(**parameters)
-    assert again.get_potential_energy(atoms) == calc.get_potential_energy(atoms)
-
-
-def test_database_keeps_what_makes_the_calculator_again(folder: Path) -> None:
-    """Formulas and settings come back with the row, results too."""
-    atoms = silicon()
-    atoms.calc = MiniffCalculator(SILICON, skin=0.4)
-    atoms.get_forces()
-    with connect("silicon.db") as database:
-        database.write(atoms)
-    row = database.get(1)
-    assert row.energy == atoms.get_potential_energy()
-    np.testing.assert_array_equal(row.forces, atoms.get_forces())
-    again = get_calculator_class(row.calculator)(**row.calculator_parameters)
-    assert again.parameters["skin"] == 0.4
-    np.testing.assert_array_equal(again.get_forces(row.toatoms()), atoms.get_forces())
-
-
-@pytest.mark.parametrize("name", ["a.traj", "a.extxyz", "a.json"])
-def test_files_of_ase_keep_the_results(folder: Path, name: str) -> None:
-    """Energy, forces and stress, of a committee whose spread was asked for too."""
-    atoms = silicon()
-    atoms.calc = MiniffCalculator(committee())
-    atoms.get_stress()
-    atoms.calc.get_property("energy_std", atoms)
-    ase.io.write(name, atoms)
-    back = ase.io.read(name)
-    assert back.get_potential_energy() == pytest.approx(atoms.get_potential_energy(), abs=1e-7)
-    np.testing.assert_allclose(back.get_forces(), atoms.get_forces(), atol=1e-7)
-    np.testing.assert_allclose(back.get_stress(), atoms.get_stress(), atol=1e-7)
-
-
-@pytest.mark.parametrize("again", [copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))])
-def test_copies_give_the_same_numbers(again) -> None:
-    """Also in another process, with their settings."""
-    for potentials in (SILICON, committee()):
-        atoms = silicon()
-        calc = MiniffCalculator(potentials, skin=0.3, precision="single")
-        before = calc.get_forces(atoms)
-        other = again(calc)
-        assert other.results == {}
-        assert {k: v for k, v in other.parameters.items() if k != "potentials"} == {
-            "skin": 0.3,
-            "precision": "single",
-            "device": "cpu",
-            "ignore_missing_species": False,
-            "warn_extrapolation": True,
-        }
-        np.testing.assert_array_equal(other.get_forces(atoms), before)
-
-
-def test_copies_of_python_functions_are_refused() -> None:
-    """They cannot be written down."""
-    pair = general_pair_potential_family("Si-Si", a=3.0, f=lambda r: r, df_dr=lambda r: 0 * r + 1)
-    with pytest.raises(ValueError, match="Python function"):
-        pickle.dumps(MiniffCalculator(pair))
-
-
 def test_settings_can_be_changed() -> None:
     """Results are made anew, and what changed is told; other names are none."""
     atoms = silicon()
@@ -352,83 +223,6 @@ def test_potentials_for_other_elements_do_no_harm() -> None:
         neon.get_potential_energy()
     neon.calc = MiniffCalculator(ARGON_KRYPTON, ignore_missing_species=True)
     assert neon.get_potential_energy() == 0
-
-
-def test_a_failed_calculation_leaves_no_results() -> None:
-    """Neither those of before nor others; then it can be used again."""
-    atoms = silicon()
-    atoms.calc = MiniffCalculator(SILICON)
-    energy = atoms.get_potential_energy()
-    there = atoms.positions.copy()
-    atoms.positions[3] = atoms.positions[5]
-    for _ in range(2):
-        with pytest.raises(ValueError, match="atoms 3 and 5 are at the same place"):
-            atoms.get_potential_energy()
-    atoms.positions[:] = there
-    assert atoms.get_potential_energy() == energy
-
-
-def test_an_infinite_energy_is_told_with_the_atom() -> None:
-    """Not handed on as a number."""
-    atoms = Atoms("Ar3", [[0, 0, 0], [9, 0, 0], [9.2, 0, 0]])
-    atoms.calc = MiniffCalculator(lj_potential_family(epsilon=1e307, sigma=3.4, a=2.0))
-    with pytest.raises(CalculationFailed, match=r"the force on atom 1 \(counted from 0\) is no"):
-        atoms.get_forces()
-
-
-def test_no_atom_has_no_energy() -> None:
-    """Nor forces."""
-    atoms = Atoms()
-    atoms.calc = MiniffCalculator(SILICON)
-    assert atoms.get_potential_energy() == 0
-    assert atoms.get_forces().shape == (0, 3)
-
-
-@pytest.mark.parametrize(
-    ("atoms", "sentence"),
-    [
-        (Atoms("Si", pbc=True), "`pbc` is [True, True, True] but the cell vectors along which"),
-        (
-            Atoms("Si", cell=[[5, 0, 0], [10, 0, 0], [0, 0, 5]], pbc=(True, True, False)),
-            "[[5.0, 0.0, 0.0], [10.0, 0.0, 0.0]], are zero or not independent",
-        ),
-        (Atoms("Si", cell=[[np.nan, 0, 0], [0, 5, 0], [0, 0, 5]], pbc=True), "`cell` is nan at"),
-        (Atoms("Si2", [[0, 0, 0], [0, 0, np.nan]]), "atom 1 (counted from 0) is at ["),
-        (molecule("H2O"), "the structure has atoms of H, O but"),
-    ],
-)
-def test_atoms_that_cannot_be_are_refused(atoms: Atoms, sentence: str) -> None:
-    """Each with its sentence."""
-    with pytest.raises(ValueError, match=re.escape(sentence)):
-        MiniffCalculator(SILICON).get_potential_energy(atoms)
-
-
-@pytest.mark.parametrize(
-    ("given", "error", "sentence"),
-    [
-        ({"potentials": []}, ValueError, "`potentials` is empty but atoms need a potential"),
-        ({"potentials": [3]}, TypeError, "`potentials` has 3 but must have potentials"),
-        ({"potentials": lj_potential_family}, TypeError, "call a family with its parameters"),
-        ({"potentials": [{"family": "lj"}]}, ValueError, "epsilon"),
-        ({"potentials": "absent.pt"}, FileNotFoundError, "absent.pt"),
-        (
-            {"potentials": lj_potential_family("AR-Ar", epsilon=1, sigma=3, a=2)},
-            ValueError,
-            "`AR` is not a known chemical species; did you mean `Ar`?",
-        ),
-        ({"skin": -1.0}, ValueError, "`skin` is -1.0 but must be in [0, inf)"),
-        ({"precision": "half"}, ValueError, "`half` is not a known precision"),
-        (
-            {"potentials": [*committee(2), *committee(3)]},
-            ValueError,
-            "there are committees of 2 and of 3 members",
-        ),
-    ],
-)
-def test_wrong_arguments_are_refused(as_installed, given, error, sentence) -> None:
-    """Before there are atoms."""
-    with pytest.raises(error, match=re.escape(sentence)):
-        MiniffCalculator(**{"potentials": SILICON, **given})
 
 
 def test_a_descriptor_alone_is_a_potential_too() -> None:
