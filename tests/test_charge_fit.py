@@ -1,74 +1,21 @@
-"""Charges learned from charges, or from energies; networks that see charges; whole jobs."""
+"""Jobs that learn charges from charges, or from energies, and networks that see charges."""
 
 import json
-from dataclasses import replace
 
 import ase.io
 import charged_networks as charged
 import numpy as np
 import pytest
 import torch
-from charged_networks import potential, structure
+from charge_jobs import charge_fit, evaluated, fit, write
+from charged_networks import potential
 from numpy import testing
 
-from miniff import kernel, ml, ml_util
-from miniff._neighbors import join
-from miniff.ewald import COULOMB_CONSTANT, Coulomb
-from miniff.kernel import Cell, compute_images
-from miniff.ml import ChargeData, ChargePotential, Hardness, NNPotential, Normalization
-from miniff.ml_util import JobError, exec_workflows
-
-DESCRIPTORS = {name: [ml.plain_of(f) for f in own] for name, own in charged.DESCRIPTORS.items()}
-INIT = {"log": "warning", "memory_gb": 8.0, "threads": 1}
-
-
-def write(name, cells, **more):
-    """Structures with energies and forces of some charges, which the file calls ``q``."""
-    labelled = []
-    for cell, found in cells:
-        meta = {**cell.meta, "q": found.charges, "energy": found.energy, "forces": found.forces}
-        meta |= {"stress": found.stress} if any(cell.pbc) else {}
-        labelled.append(Cell(cell.vectors, cell.coordinates, cell.values, meta, pbc=cell.pbc))
-    Cell.save(labelled, name)
-    return [cell for cell, _ in cells]
-
-
-def evaluated(own, kinds, n):
-    """Structures of a potential."""
-    cells = [
-        structure(
-            kind, n=5 + seed % 3, total=float(seed % 2 if kind == "molecule" else 0), seed=seed
-        )
-        for seed in range(n)
-        for kind in kinds
-    ]
-    return [(cell, kernel.eval(own, cell)) for cell in cells]
-
-
-def charge_fit(rule, **more):
-    run = {"n_epochs": more.pop("n_epochs", 15), "save": "charges.pt"}
-    prepare = {
-        "fn_cells": "data.xyz",
-        "charges_key": "q",
-        "rule": rule,
-        "descriptors": DESCRIPTORS,
-        "validation_set": 0.2,
-        **more,
-    }
-    return {"init": INIT, "prepare": prepare, "run": run}
-
-
-def fit(**more):
-    run = {"n_epochs": more.pop("n_epochs", 5), **more.pop("run", {})}
-    prepare = {
-        "fn_cells": "data.xyz",
-        "charges_key": "q",
-        "descriptors": DESCRIPTORS,
-        "validation_set": 0.2,
-        "n_models": 1,
-        **more,
-    }
-    return {"init": INIT, "prepare": prepare, "run": run}
+from miniff import kernel, ml
+from miniff.ewald import COULOMB_CONSTANT
+from miniff.kernel import Cell
+from miniff.ml import ChargePotential, NNPotential
+from miniff.ml_util import exec_workflows
 
 
 @pytest.mark.parametrize("rule", ["shift", "equilibrate"])
@@ -96,112 +43,6 @@ def test_charges_of_a_model_are_learned(rule, folder) -> None:
     assert report["errors"]["validation"]["energy"] is None
     for name in ("convergence", "parity"):
         assert (folder / f"charge-fit-{name}.png").stat().st_size > 10000
-
-
-def data_set(rule, *, derivatives=True, kinds=("molecule", "crystal")):
-    """Structures with what charges are learned from, and the interaction."""
-    pairs = evaluated(potential(), kinds, 3)
-    coulomb = Coulomb(charged.A, widths=charged.WIDTHS)
-    cells = [
-        Cell(c.vectors, c.coordinates, c.values, {**c.meta, "charges": f.charges}, pbc=c.pbc)
-        for c, f in pairs
-    ]
-    images = [compute_images(cell, charged.A) for cell in cells]
-    table = join([one.table for one in images])
-    reference = np.concatenate([f.charges for _, f in pairs])
-    own = ml.interactions_of(coulomb, table, derivatives=derivatives)
-    dataset = ml.learn_cauldron(images, charged.DESCRIPTORS)
-    return dataset.with_charges(ChargeData.of(table, ["C", "H"], reference, own)), cells, coulomb
-
-
-def networks(seed):
-    return [charged.network(len(charged.DESCRIPTORS["C"]), seed + k) for k in range(2)]
-
-
-@pytest.mark.parametrize("precision", ["double", "single"])
-def test_what_is_trained_is_what_is_evaluated(precision) -> None:
-    """Energies, forces, stress, charges of networks with charges; also of pieces of a data set."""
-    dataset, cells, coulomb = data_set("shift")
-    normalization = Normalization.from_dataset(dataset)
-    of_charges = replace(
-        normalization, energy_scale=0.3, energy_offsets=torch.tensor([-0.1, 0.1]).double()
-    )
-    short, charges = networks(0), networks(10)
-    forward = ml.ForwardWithCharges(of_charges)
-    members = [[*short, *charges], [*networks(20), *charges]]
-    (found, _), (energies, _) = (
-        forward(members, dataset, grad, normalization, precision=precision)
-        for grad in (True, False)
-    )
-    rtol = 1e-6 if precision == "single" else 1e-12
-    testing.assert_allclose(energies.energy.detach(), found.energy.detach(), rtol=rtol)
-    potentials = [
-        *ml.potentials_from_ml_data(short, dataset, normalization),
-        ChargePotential(
-            ml.potentials_from_ml_data(charges, dataset, of_charges), ml.Shift(), coulomb
-        ),
-    ]
-    known = [kernel.eval(potentials, cell) for cell in cells]
-    atol = 1e-5 if precision == "single" else 2e-6
-    for name, value in (
-        ("energy", [one.energy for one in known]),
-        ("gradient", np.concatenate([one.gradient for one in known])),
-        ("charges", np.concatenate([one.charges for one in known])),
-    ):
-        numbers = getattr(found, name).detach().numpy().reshape(np.shape(value))
-        testing.assert_allclose(numbers, value, rtol=1e-6, atol=atol)
-    for s, one in enumerate(known):
-        if one.volume is not None:
-            testing.assert_allclose(found.stress[s].detach(), one.stress, atol=2e-6)
-    atoms, structures = 0, 0
-    for part in ml.cut(dataset, 2):
-        (piece, _) = forward(members, part, True, normalization, precision=precision)
-        own = slice(atoms, atoms := atoms + len(piece.gradient))
-        testing.assert_allclose(piece.gradient.detach(), found.gradient[own].detach(), atol=1e-6)
-        ends = slice(structures, structures := structures + len(part))
-        testing.assert_allclose(piece.energy.detach(), found.energy[ends].detach(), rtol=1e-9)
-
-
-def test_the_loss_changes_with_parameters_as_its_gradient_says() -> None:
-    """Of energies, forces, stress and charges, through all networks."""
-    dataset, _, _ = data_set("shift")
-    reference = dataset.per_cell_dataset
-    reference.energy = torch.randn(reference.energy.shape).double()
-    reference.gradient = torch.randn(reference.gradient.shape).double()
-    reference.stress = torch.randn(reference.stress.shape).double()
-    normalization = Normalization.from_dataset(dataset)
-    of_charges = replace(
-        normalization, energy_scale=0.3, energy_offsets=torch.tensor([-0.1, 0.1]).double()
-    )
-    _assert_slope(
-        [*networks(0), *networks(10)],
-        dataset,
-        normalization,
-        ml.ForwardWithCharges(of_charges),
-        ml_util.LossWeights(1.0, 0.3, 0.2, 5.0),
-    )
-
-
-def test_charges_change_with_hardness_and_electronegativities() -> None:
-    """Through the equations that equilibrate them."""
-    dataset, _, _ = data_set("equilibrate")
-    normalization = Normalization.from_dataset(dataset)
-    modules = [*networks(0), Hardness([4.0, 6.0])]
-    weights = ml_util.LossWeights(0.0, charges=1.0)
-    _assert_slope(modules, dataset, normalization, ml.ForwardCharges(True), weights)
-
-
-def _assert_slope(modules, dataset, normalization, forward, weights) -> None:
-    from miniff.ml_util._objective import Objective
-
-    objective = Objective(modules, [dataset], normalization, weights, forward=forward)
-    point, rng = objective.start(modules), np.random.default_rng(0)
-    ((_, gradient),) = objective.evaluate([point])
-    for _ in range(3):
-        move = rng.normal(size=point.shape)
-        move[-1] = 0
-        rise = [objective.evaluate([point + k * 1e-5 * move])[0][0] for k in (1, -1)]
-        testing.assert_allclose(gradient @ move, (rise[0] - rise[1]) / 2e-5, rtol=1e-5, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -353,94 +194,3 @@ def test_carbon_chains_in_two_charge_states(shared_data, folder) -> None:
     forces = [one.errors["validation"].forces.rmse for one in (plain, seeing)]
     assert forces[1] < 0.7 * forces[0]
     assert forces[1] < 0.13
-
-
-def refused(job, sentence) -> None:
-    with pytest.raises((JobError, ValueError), match=sentence):
-        exec_workflows(job)
-
-
-def test_wrong_data_and_arguments_are_refused(folder) -> None:
-    """Each with its sentence, most before anything runs."""
-    pairs = evaluated(potential(), ("molecule",), 8)
-    write("data.xyz", pairs)
-    bad = [
-        Cell(c.vectors, c.coordinates, c.values, {"q": f.charges + 0.1}, pbc=c.pbc)
-        for c, f in pairs
-    ]
-    Cell.save(bad, "bad.xyz")
-    ml.save_potentials("charges.pt", [potential()])
-    ml.save_potentials("seen.pt", [potential(sees=True)])
-    own = {"descriptors": DESCRIPTORS}
-    for job, sentence in (
-        (
-            {"charge-fit": charge_fit("shift", charges_key="nothing")},
-            "no structure for training has `nothing`",
-        ),
-        (
-            {"charge-fit": charge_fit("shift", fn_cells="bad.xyz")},
-            "`q` add up to .* but the total charge is",
-        ),
-        ({"charge-fit": charge_fit("guess")}, "'shift' or 'equilibrate'"),
-        (
-            {"charge-fit": charge_fit("shift", widths={"C": -1.0})},
-            "widths.C.*it is -1.0 but must be a number above 0",
-        ),
-        (
-            {"charge-fit": charge_fit("shift", widths={"O": 1.0})},
-            "`widths`: `O` is not a known species",
-        ),
-        ({"charge-fit": charge_fit("equilibrate", a=1.0)}, "`a` is 1.0 but must be at least"),
-        ({"fit": fit(charges="seen.pt")}, "holds charges with networks that see them already"),
-        ({"fit": fit(charges="data.xyz")}, "data.xyz is not a potential file"),
-        ({"fit": fit(charges="none.pt")}, "none.pt"),
-        ({"fit": fit(charges={"cutoff": 1.0})}, "`cutoff` is not a known key of learned charges"),
-        ({"fit": fit(charges={"a": -1.0})}, "it is -1.0 but must be a number above 0"),
-        ({"fit": fit(charges={"background": 1})}, "it is 1 but must be true or false"),
-        ({"fit": fit(charges={"widths": 1.0})}, "must be a mapping of species to widths"),
-        (
-            {"fit": fit(charges="learned", n_models=2)},
-            "n_models` is 2 but must be 1 where charges are learned",
-        ),
-        (
-            {"fit": fit(charges="learned", run={"optimizer": "kalman"})},
-            "is kalman, which cannot be used with",
-        ),
-        (
-            {"fit": fit(charges="charges.pt", run={"optimizer": "levenberg"})},
-            "is levenberg, which cannot",
-        ),
-        ({"fit": fit(run={"w_charges": 1.0})}, "is 1.0 but no charges are learned"),
-        (
-            {"fit": fit(charges="learned", charges_key="none", run={"w_charges": 1.0})},
-            "no structure for training has charges",
-        ),
-    ):
-        refused(job, sentence)
-    assert own
-
-
-def test_a_species_without_a_charge_is_refused(folder) -> None:
-    """Nothing could be learned for it."""
-    box = 20 * np.eye(3)
-    cells = [
-        Cell(box, [[0.5] * 3, [0.56] * 3], ["C", "H"], {}, pbc=(False,) * 3),
-        Cell(box, [[0.5] * 3, [0.56] * 3], ["C", "C"], {"q": np.zeros(2)}, pbc=(False,) * 3),
-    ]
-    Cell.save(cells, "lone.xyz")
-    refused(
-        {"charge-fit": charge_fit("shift", fn_cells="lone.xyz", validation_set=0.0)},
-        "no atom of H for training has a charge",
-    )
-
-
-def test_what_is_no_charge_is_refused(folder) -> None:
-    """The structure is named."""
-    box = 20 * np.eye(3)
-    for q, sentence in (
-        (np.zeros(3), r"lone.xyz.*`q` has shape \(3,\) but must be a number for each of 2 atoms"),
-        (np.array([0.0, np.nan]), "`q` must be finite numbers"),
-    ):
-        own = Cell(box, [[0.5] * 3, [0.56] * 3], ["C", "H"], {"q": q}, pbc=(False,) * 3)
-        Cell.save([own, own], "lone.xyz")
-        refused({"charge-fit": charge_fit("shift", fn_cells="lone.xyz")}, sentence)
