@@ -10,8 +10,8 @@ import pytest
 import torch
 import yaml
 from silicon import SILICON
-from test_fit import JOB
-from test_fit import silicon as silicon  # a fixture
+from silicon_fit import JOB
+from silicon_fit import silicon as silicon  # a fixture
 
 from miniff import ml_util
 from miniff.kernel import Cell

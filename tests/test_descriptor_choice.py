@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from test_fit import JOB, labelled
-from test_fit import silicon as silicon  # a fixture
+from silicon import labelled
+from silicon_fit import JOB
+from silicon_fit import silicon as silicon  # a fixture
 from torch import nn
 
 from miniff import ml_util

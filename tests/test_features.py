@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from test_fit import JOB, labelled
-from test_fit import silicon as silicon  # a fixture
+from silicon import labelled
+from silicon_fit import JOB
+from silicon_fit import silicon as silicon  # a fixture
 
 from miniff import ml_util
 from miniff.kernel import Cell, compute_images

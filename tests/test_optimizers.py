@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 from numpy import testing
-from test_fit import JOB, labelled
+from silicon import labelled
+from silicon_fit import JOB
 
 from miniff import ml_util
 from miniff.io import write_extxyz
