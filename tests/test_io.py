@@ -1,7 +1,5 @@
-"""Files give what ASE, or the numbers typed here, say they hold; unfit ones are refused."""
+"""Files give what ASE, or the numbers typed here, say they hold, and come back as written."""
 
-import gzip
-import re
 import subprocess
 import sys
 
@@ -11,46 +9,11 @@ import ase.io
 import numpy as np
 import pytest
 from ase.calculators.singlepoint import SinglePointCalculator
+from io_structures import FRAME, make_structure
 
-from miniff.io import (
-    Structure,
-    StructureError,
-    find_files,
-    read_structures,
-    structure_from_ase,
-    structure_to_ase,
-    write_extxyz,
-)
+from miniff.io import read_structures, structure_from_ase, structure_to_ase, write_extxyz
 
 STRESS = np.array([0.1, -0.2, 0.3, 0.04, -0.05, 0.06])
-LATTICE = 'Lattice="4 0 0 0 4 0 0 0 4"'
-FRAME = f"""2
-{LATTICE} Properties=species:S:1:pos:R:3:forces:R:3 energy=-3.5 stress="1 6 5 6 2 4 5 4 3"
-Si 0 0 0 0.1 0.2 0.3
-Ge 1 1 9 -0.1 -0.2 -0.3
-"""
-
-
-def refuses(sentence):
-    """Expect a refusal that contains the sentence, word for word."""
-    return pytest.raises(StructureError, match=re.escape(sentence))
-
-
-def make_structure(seed=0, **changes):
-    rng = np.random.default_rng(seed)
-    fields = {
-        "vectors": np.diag([4.0, 5.0, 6.0]) + rng.normal(scale=0.1, size=(3, 3)),
-        "positions": rng.normal(scale=9, size=(3, 3)),
-        "species": ("Si", "O", "O"),
-        "periodic": (True, True, False),
-        "energy": rng.normal(),
-        "forces": rng.normal(size=(3, 3)),
-        "stress": rng.normal(size=6),
-    }
-    return Structure(**(fields | changes))
-
-
-# --- reading what is fine
 
 
 def test_extended_xyz_is_read_number_by_number(folder):
@@ -247,161 +210,3 @@ def test_importing_the_formats_is_light():
     script = f"import sys, miniff.io; print({heavy} & set(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
     assert loaded.stdout.strip() == b"set()"
-
-
-# --- which files
-
-
-def test_patterns_name_files_in_order(folder):
-    """Lists keep their order, globs sort; relative, absolute and Path all do."""
-    for name in ("b.xyz", "a.xyz", "c[1].xyz"):
-        (folder / name).write_text(FRAME)
-    assert list(map(str, find_files("*.xyz"))) == ["a.xyz", "b.xyz", "c[1].xyz"]
-    assert list(map(str, find_files(["b.xyz", folder / "a.xyz"]))) == ["b.xyz", f"{folder}/a.xyz"]
-    assert list(map(str, find_files(f"{folder}/[ab].xyz"))) == [f"{folder}/{x}.xyz" for x in "ab"]
-    assert list(map(str, find_files("c[1].xyz"))) == ["c[1].xyz"]
-
-
-def test_a_pattern_without_file_is_refused(folder):
-    """The sentence shows the nearest names there are."""
-    with refuses("no file matches `train.xyz`: the folder `.` is empty"):
-        read_structures("train.xyz")
-    (folder / "trains.xyz").write_text(FRAME)
-    with refuses("no file matches `train*.json`; the folder `.` has `trains.xyz`"):
-        read_structures("train*.json")
-    with refuses("no file matches `data/train.xyz`: there is no folder `data`"):
-        read_structures("data/train.xyz")
-    with refuses("no file with structures is named: the list is empty"):
-        read_structures([])
-
-
-def test_a_file_named_twice_a_folder_and_a_dead_link_are_refused(folder):
-    """No structure is counted twice by accident, none is passed over."""
-    (folder / "dead.extxyz").symlink_to("nowhere")
-    with refuses("dead.extxyz: is a link to nothing"):
-        read_structures("*.extxyz")
-    (folder / "a.xyz").write_text(FRAME)
-    (folder / "sub").mkdir()
-    with refuses(f"{folder}/a.xyz: named twice, by `*.xyz` and `{folder}/a.xyz`"):
-        read_structures(["*.xyz", folder / "a.xyz"])
-    with refuses("sub: is a folder but must be a file (try `sub/*.xyz`)"):
-        read_structures("sub")
-
-
-# --- unfit files
-
-
-@pytest.mark.usefixtures("as_installed")
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("", "bad.xyz: the file is empty"),
-        ("\n\n", "bad.xyz: the file holds no structure"),
-        (FRAME + FRAME[:-25], "structure 1 (counted from 0): the file ends after 1 of 2 atoms"),
-        (FRAME + FRAME[:-5], "structure 1 (counted from 0): line 8 has 6 columns but must have 7"),
-        (FRAME + "3", "structure 1 (counted from 0): the file ends after 0 of 3 atoms"),
-        (FRAME + "end", "line 5 is `end` but must be a number of atoms"),
-        ("1\n\nSi 0 0 0 1 1 1\n", "line 3 has 7 columns but must have 4"),
-        (FRAME.replace("Ge", "Xy"), "structure 0 (counted from 0): 'Xy' is no chemical element"),
-        (FRAME.replace("1 1 9", "1 one 9"), "structure 0 (counted from 0): not readable: "),
-        (FRAME.replace("1 1 9", "1 nan 9"), "`positions` is nan at [1, 1] but must be finite"),
-        (FRAME.replace("-3.5", "inf"), "`energy` is inf but must be finite"),
-        ("1\nenergy -3.5\nSi 0 0 0\n", "`energy` is True but must be numbers"),
-        (FRAME.replace("-3.5", "low"), "`energy` is 'low' but must be numbers"),
-        (FRAME.replace(" 0.2", " -inf", 1), "`forces` is -inf at [0, 1] but must be finite"),
-        (FRAME.replace('"1 6 5', '"nan 6 5'), "`stress` is nan at [0] but must be finite"),
-        (FRAME.replace('="4 0', '="nan 0'), "`vectors` is nan at [0, 0] but must be finite"),
-        (FRAME.replace("4 0 0 0 4 0", "4 0 0 8 0 0"), "`vectors` span no volume but must"),
-        (FRAME.replace(LATTICE, ""), "`stress` is given but `vectors` span no volume"),
-        (FRAME.replace("forces:R:3", "forces:R:2:q:R:1"), "`forces` has shape (2, 2) but must be"),
-    ],
-)
-def test_an_unfit_structure_is_refused(folder, text, sentence):
-    """The sentence names file, structure and fault."""
-    (folder / "bad.xyz").write_text(text)
-    with refuses(sentence) as caught:
-        read_structures("bad.xyz")
-    assert str(caught.value).startswith("bad.xyz")
-
-
-def test_an_unreadable_file_is_refused_with_its_cause(folder):
-    """Damaged and half packed files carry the exception that found it out."""
-    (folder / "notes.zzz").write_text("hello\n")
-    with refuses("notes.zzz: no format of structures is known whose names end in .zzz"):
-        read_structures("notes.zzz")
-    (folder / "half.xyz.gz").write_bytes(gzip.compress(20 * FRAME.encode())[:-20])
-    (folder / "si.traj").write_bytes(b"- of UlmASE-Trajectory")
-    (folder / "bytes.xyz").write_bytes(b"2\n\xff\xfe\n")
-    for name in ("half.xyz.gz", "si.traj", "bytes.xyz"):
-        with refuses(f"{name}: ") as caught:
-            read_structures(name)
-        assert caught.value.__cause__ is not None
-
-
-def test_energies_that_differ_are_refused():
-    """Two values for one thing are the user's to settle."""
-    atoms = ase.build.bulk("Si")
-    atoms.calc = SinglePointCalculator(atoms, energy=1.0)
-    atoms.info["energy"] = 1.0
-    assert structure_from_ase(atoms).energy == 1.0
-    atoms.info["energy"] = 2.0
-    with refuses("ASE structure: `energy` is given twice, with different values"):
-        structure_from_ase(atoms)
-
-
-@pytest.mark.usefixtures("as_installed")
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"vectors": np.eye(2)}, "`vectors` has shape (2, 2) but must be (3, 3)"),
-        ({"species": ("Si",)}, "`positions` has shape (3, 3) but must be (1, 3)"),
-        ({"forces": np.zeros((2, 3))}, "`forces` has shape (2, 3) but must be (3, 3)"),
-        ({"stress": np.zeros(9)}, "`stress` has shape (9,) but must be (6,)"),
-        ({"arrays": {"q": np.zeros(2)}}, "`q` has shape (2,) but must be (3,)"),
-        ({"info": {"energy": 1}}, "`energy` is a field of its own, not one of `info` or `arrays`"),
-    ],
-)
-def test_a_structure_is_checked_when_made(changes, sentence):
-    """The sentence starts with where the structure comes from."""
-    with refuses(f"by hand: {sentence}"):
-        make_structure(source="by hand", **changes)
-
-
-def test_a_lopsided_stress_is_refused():
-    """Nine components must be symmetric."""
-    atoms = ase.build.bulk("Si")
-    atoms.info["stress"] = np.arange(9.0)
-    with refuses("`stress` differs from its transpose by 4.0 but must be symmetric"):
-        structure_from_ase(atoms)
-    atoms.info["stress"] = np.arange(5.0)
-    with refuses("`stress` has shape (5,) but must be (6,), (9,) or (3, 3)"):
-        structure_from_ase(atoms)
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"species": ("BC", "O", "O")}, "structure: species 'BC' is not a chemical symbol"),
-        ({"info": {"f": print}}, "`f` of `info` is builtin_function_or_method, which extended XYZ"),
-        ({"info": {"virial": np.zeros(6)}}, "`virial` of `info` is ndarray, which extended XYZ"),
-        ({"info": {"pbc": True}}, "`pbc` is no name for an entry of `info` in extended XYZ"),
-        ({"arrays": {"a b": np.zeros(3)}}, "`a b` of `arrays` is no name for a column"),
-        ({"arrays": {"pos": np.zeros((3, 3))}}, "`pos` of `arrays` is no name for a column"),
-        (
-            {"arrays": {"q": np.zeros((3, 2, 2))}},
-            "`q` of `arrays` is float64 of shape (3, 2, 2), which extended XYZ cannot hold",
-        ),
-        ({"arrays": {"q": np.zeros(3, complex)}}, "`q` of `arrays` is complex128 of shape (3,)"),
-        (
-            {"arrays": {"names": np.array(["a b", "c", "d"])}},
-            "`names` of `arrays` must be words, each without a blank",
-        ),
-    ],
-)
-def test_what_extended_xyz_cannot_hold_is_refused(folder, changes, sentence):
-    """Nothing is left out in writing, and no file appears."""
-    with refuses(sentence):
-        write_extxyz("x.xyz", [make_structure(**changes)])
-    with refuses("x.xyz: no structure to write"):
-        write_extxyz("x.xyz", [])
-    assert not list(folder.iterdir())
