@@ -1,10 +1,9 @@
 """Weighted symmetry functions and those with compact support, beyond what the contract asks."""
 
-import re
-
 import contract
 import numpy as np
 import pytest
+from refusals import refuses
 
 from miniff import kernel
 from miniff.kernel import Cell
@@ -26,11 +25,6 @@ from miniff.potentials._functions import compiled_single_set
 
 RADIAL = {"low": 0.5, "a": 4.0}
 WINDOW = RADIAL | {"left": 30.0, "right": 120.0}
-
-
-def refuses(sentence):
-    """Expect a refusal that contains the sentence, word for word."""
-    return pytest.raises(ValueError, match=re.escape(sentence))
 
 
 @pytest.mark.parametrize(

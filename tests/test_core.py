@@ -1,9 +1,8 @@
 """The compiled module takes arrays of the very type and shape, or refuses."""
 
-import re
-
 import numpy as np
 import pytest
+from refusals import refuses
 
 from miniff import _core
 
@@ -32,11 +31,6 @@ def make_set():
     functions = _core.FunctionSet(1)
     functions.lennard_jones(0, -1, 3.0, 1.0, 1.0)
     return functions
-
-
-def refuses(sentence):
-    """Expect a ValueError that contains the sentence, word for word."""
-    return pytest.raises(ValueError, match=re.escape(sentence))
 
 
 def strided(array):

@@ -1,12 +1,12 @@
 """Distributions of distances and angles: brute sums, crystals and ideal gases."""
 
-import re
 from itertools import combinations
 
 import contract
 import numpy as np
 import pytest
 import reference
+from refusals import refuses
 from scipy.integrate import trapezoid
 from scipy.special import ndtr
 
@@ -17,11 +17,6 @@ DIAMOND = Cell(
     [[0, 0, 0], [0.25, 0.25, 0.25]],
     ["Si", "Si"],
 )
-
-
-def refuses(sentence):
-    """Expect a refusal that contains the sentence, word for word."""
-    return pytest.raises(ValueError, match=re.escape(sentence))
 
 
 def gaussian(x, sigma):

@@ -1,7 +1,6 @@
 """Tersoff and embedded atoms with several species of neighbours, and what they refuse."""
 
 import json
-import re
 from itertools import product
 
 import contract
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 from contract import TERSOFF
 from many_body import EAM, ROWS, TWO_EAM, TWO_TERSOFF
+from refusals import refuses
 
 from miniff import kernel
 from miniff.kernel import Cell
@@ -23,11 +23,6 @@ from miniff.potentials import (
 
 rows = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 tags = pytest.mark.parametrize("tag", ["a-a-b", "a-b-a", "b-a-b", "b-b-x"])
-
-
-def refuses(sentence, kind=ValueError):
-    """Expect a refusal that contains the sentence, word for word."""
-    return pytest.raises(kind, match=re.escape(sentence))
 
 
 @rows
