@@ -3,6 +3,9 @@
 import re
 from pathlib import Path
 
+import bad_jobs  # noqa: F401 - each lists its inputs
+import bad_potentials  # noqa: F401
+import bad_structures  # noqa: F401
 import numpy as np
 import pytest
 from bad_inputs import BAD, GOOD, LJ, prepare
