@@ -214,7 +214,12 @@ def test_the_new_form_in_torch_is_right(copy):
 
 def test_the_new_family_has_its_row(copy):
     """In the contract, with the formula and the parameters that it takes."""
-    row = (copy / "tests/contract.py").read_text().split('"gaussian-core",')[1].split("\n    ),")[0]
+    row = (
+        (copy / "tests/contract_rows.py")
+        .read_text()
+        .split('"gaussian-core",')[1]
+        .split("\n    ),")[0]
+    )
     assert "potentials.gaussian_core_potential_family," in row
     assert "reference.gaussian_core," in row
 
