@@ -6,6 +6,7 @@ from functools import partial
 from inspect import signature
 from typing import Any, Literal, get_args
 
+import numpy as np
 from torch import nn
 
 from miniff._checks import unknown_name
@@ -129,6 +130,25 @@ class TrainingSizes:
     part_structures: float
     batch_size: int | None
     atoms_of_structure: float
+
+    @classmethod
+    def of(
+        cls,
+        members: Sequence[Sequence[nn.Module]],
+        course: Course,
+        deals: Sequence[Deal],
+        n_processes: int,
+    ) -> "TrainingSizes":
+        """Of models with their networks, and of who has what of the training set."""
+        return cls(
+            n_parameters=[sum(p.numel() for p in network.parameters()) for network in members[0]],
+            n_models=len(members),
+            n_epochs=course.n_epochs,
+            n_structures=sum(len(deal.owner) for deal in deals),
+            part_structures=max(len(deal.owner) for deal in deals) / n_processes,
+            batch_size=course.batch_size,
+            atoms_of_structure=float(np.mean(np.concatenate([deal.sizes for deal in deals]))),
+        )
 
 
 def memory_of(optimizer: OptimizerName, settings: Any, sizes: TrainingSizes) -> float:

@@ -10,7 +10,7 @@ from miniff.ml_util._fit_result import FitResult
 from miniff.ml_util._progress import Reporter
 from miniff.units import factor
 
-__all__ = ["energies_tell_pressure", "report_pressure", "typical_stress"]
+__all__ = ["pressure_unit", "report_pressure"]
 
 WORTH_TELLING = 1.0
 """Offset of the stress, as a share of what is left of its errors without the offset."""
@@ -19,14 +19,27 @@ WORTH_TELLING = 1.0
 LEAST_SPREAD = 0.01
 """Of volumes per atom, relative to their mean."""
 
+PRESSURE_UNIT = 5.0
+"""Of the free pressure, in root mean squares of the training set's stresses: so large that it
+settles within the first epochs."""
 
-def energies_tell_pressure(parts: Sequence[Dataset], processes: Processes) -> bool:
-    """Whether structures with energies and a stress have different volumes per atom.
+
+def pressure_unit(parts: Sequence[Dataset], processes: Processes) -> float:
+    """What the pressure that is added to all stresses is counted in (energy/length^3).
 
     Args:
-        parts: What this process has of them.
+        parts: What this process has of a data set.
         processes: All must call this.
+
+    Returns:
+        0 where energies do not tell the pressure.
     """
+    told = _energies_tell_pressure(parts, processes)
+    return PRESSURE_UNIT * _typical_stress(parts, processes) if told else 0.0
+
+
+def _energies_tell_pressure(parts: Sequence[Dataset], processes: Processes) -> bool:
+    """Whether structures with energies and a stress have different volumes per atom."""
     found = []
     for part in parts:
         if part.derivatives is not None and part.per_cell_dataset.stress is not None:
@@ -38,13 +51,8 @@ def energies_tell_pressure(parts: Sequence[Dataset], processes: Processes) -> bo
     return len(volumes) > 1 and bool(volumes.std(ddof=1) > LEAST_SPREAD * volumes.mean())
 
 
-def typical_stress(parts: Sequence[Dataset], processes: Processes) -> float:
-    """Root mean square of the components that are known (energy/length^3); 0 if none is.
-
-    Args:
-        parts: What this process has of a data set.
-        processes: All must call this.
-    """
+def _typical_stress(parts: Sequence[Dataset], processes: Processes) -> float:
+    """Root mean square of the components that are known (energy/length^3); 0 if none is."""
     known = [part.per_cell_dataset.stress for part in parts]
     stresses = [stress for stress in known if stress is not None]
     squares = sum(float(stress.square().nansum()) for stress in stresses)

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float64
 from numpy import ndarray
 
+from miniff.kernel import Cell
 from miniff.ml import Dataset, ProcessError
 from miniff.ml._checkpoint import Checkpoint
 from miniff.ml_util._baseline import Baseline
@@ -21,7 +22,7 @@ from miniff.ml_util._objective import Objective
 from miniff.ml_util._outputs import predicted_properties, reference_properties
 from miniff.ml_util._progress import EpochRecord, Reporter, TrainingProgress
 
-__all__ = ["Best", "Predictor", "Trainer", "typical_loss"]
+__all__ = ["Best", "Predictor", "Trainer", "cause_of_no_number", "typical_loss"]
 
 WATCHED = ("train", "validation")
 
@@ -77,6 +78,21 @@ class Predictor:
         """Of all processes."""
         own, processes = Properties.join(parts), self.objective.processes
         return gathered(own, self.deals[name], processes)
+
+
+def cause_of_no_number(
+    predictor: Predictor, points: Sequence[ndarray], cells: Sequence[Cell]
+) -> str:
+    """Which of the structures for training has numbers that are not finite, before any epoch."""
+    reference = predictor.reference("train")
+    (first, *_) = predictor.predicted("train", points, grad=False)
+    for s, cell in enumerate(cells):
+        where = cell.meta.get("source", f"structure {s} (counted from 0)")
+        if not np.isfinite(first.energy[s]):
+            return f"the networks give {where} an energy of {first.energy[s]}"
+        if not np.isfinite(reference.energy[s]) and not np.isnan(reference.energy[s]):
+            return f"the energy of {where} is {reference.energy[s]}"
+    return "all energies are finite; a lower step length or smaller weights may help"
 
 
 class Trainer:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -47,8 +46,8 @@ from miniff.ml_util._place import TrainingPlace, keep_derivatives
 from miniff.ml_util._progress import Level, Reporter, Stopwatch
 from miniff.ml_util._run_choices import RunChoices
 from miniff.ml_util._settings import PRECISIONS, NumberType
-from miniff.ml_util._stress import energies_tell_pressure, report_pressure, typical_stress
-from miniff.ml_util._trainer import Best, Predictor, Trainer
+from miniff.ml_util._stress import pressure_unit, report_pressure
+from miniff.ml_util._trainer import Best, Predictor, Trainer, cause_of_no_number
 from miniff.ml_util._types import Count, NonNegative, OutputFile, Problem
 from miniff.potentials import Potential, TrainingMoments
 
@@ -194,18 +193,13 @@ class PreparedFit:
         watch = Stopwatch()
         if not place.by_core:
             reporter.info(place.words())
-        options = options_of(choices.optimizer, choices.optimizer_kwargs)
-        objective = self._objective(choices.weights, choices.free_pressure, place)
+        predictor = self._predictor(choices, course, place, reporter)
+        watch.lap("derivatives of descriptors")
         settings = choices.settings() | course.settings(choices.optimizer) | place.settings()
         checkpoint = self._checkpoint(settings, choices.checkpoint_s)
-        demand = self._demand(choices.optimizer, options, course)
-        demand.refuse_above(self.limit)
-        room = place.for_derivatives(self.limit, demand.total)
-        kept = keep_derivatives(self._parts(), room if objective.weights.needs_gradient else 0.0)
-        place.tell_memory(demand, kept, self.processes, reporter)
-        predictor = Predictor(objective, self.datasets, self.baseline, self.deals)
-        watch.lap("derivatives of descriptors")
         said = {"n_epochs": choices.n_epochs, **settings}
+        options = options_of(choices.optimizer, choices.optimizer_kwargs)
+        objective = predictor.objective
         trainer = Trainer(
             make_minimizer(choices.optimizer, options, objective, self.members, course),
             predictor,
@@ -216,18 +210,43 @@ class PreparedFit:
         try:
             trainer.run(choices.n_epochs, reporter)
         except FloatingPointError as error:
-            cause = self._cause(predictor, [best.point for best in trainer.best])
+            points = [best.point for best in trainer.best]
+            cause = cause_of_no_number(predictor, points, self.cells.train)
             raise FloatingPointError(f"{error}: {cause}") from error
         watch.lap("training")
         for part in self._parts():
             part.keep_derivatives(0)
         result = self._finish(trainer, predictor)
         watch.lap("predictions")
+        self._tell(result, choices, watch.seconds, reporter)
+        checkpoint.remove()
+        return result
+
+    def _predictor(
+        self, choices: RunChoices, course: Course, place: TrainingPlace, reporter: Reporter
+    ) -> Predictor:
+        """With the derivatives of descriptors that there is memory for."""
+        objective = self._objective(choices.weights, choices.free_pressure, place)
+        demand = self._demand(choices, course)
+        demand.refuse_above(self.limit)
+        room = place.for_derivatives(self.limit, demand.total)
+        kept = keep_derivatives(self._parts(), room if objective.weights.needs_gradient else 0.0)
+        place.tell_memory(demand, kept, self.processes, reporter)
+        return Predictor(objective, self.datasets, self.baseline, self.deals)
+
+    def _tell(
+        self,
+        result: FitResult,
+        choices: RunChoices,
+        seconds: Mapping[str, float],
+        reporter: Reporter,
+    ) -> None:
+        """Errors on the terminal, and all in the files of the workflow."""
         reporter.table("Errors", result.errors)
         report_pressure(reporter, result)
         if self.processes.is_first:
             write_fit(self.model.name, result, self.provenance, self.preparation.findings)
-            before = self.preparation.went_on(reporter.warnings, watch.seconds)
+            before = self.preparation.went_on(reporter.warnings, seconds)
             write_page(
                 self.model.page,
                 self.model.name,
@@ -243,8 +262,6 @@ class PreparedFit:
             )
         if choices.save is not None:
             reporter.info(f"potentials: {choices.save}")
-        checkpoint.remove()
-        return result
 
     def _job(self, choices: RunChoices) -> dict[str, object]:
         """All arguments, as a job has them."""
@@ -260,18 +277,6 @@ class PreparedFit:
     def conflicts(run: Mapping[str, object]) -> list[Problem]:
         """What is wrong with arguments of ``run`` only beside each other."""
         return conflicts_of_optimizer(run)
-
-    def _cause(self, predictor: Predictor, points: Sequence[np.ndarray]) -> str:
-        """Which structure for training has numbers that are not finite, before any epoch."""
-        reference = predictor.reference("train")
-        (first, *_) = predictor.predicted("train", points, grad=False)
-        for s, cell in enumerate(self.cells.train):
-            where = cell.meta.get("source", f"structure {s} (counted from 0)")
-            if not np.isfinite(first.energy[s]):
-                return f"the networks give {where} an energy of {first.energy[s]}"
-            if not np.isfinite(reference.energy[s]) and not np.isnan(reference.energy[s]):
-                return f"the energy of {where} is {reference.energy[s]}"
-        return "all energies are finite; a lower step length or smaller weights may help"
 
     def _cut(self, course: Course) -> "PreparedFit":
         """The training set as the optimiser looks at it."""
@@ -318,10 +323,8 @@ class PreparedFit:
             for cells in self.cells.sets.values():
                 refuse_unlike_totals(cells, str(self.settings["charges_key"]))
         weights = wanted.where_known(objective.counts.sum(0), n_charges)
-        told = energies_tell_pressure(objective.parts, self.processes)
-        is_free = free_pressure and weights.stress > 0 and weights.energy > 0 and told
-        typical = typical_stress(objective.parts, self.processes)
-        unit = PRESSURE_UNIT * typical if is_free else 0.0
+        asked = free_pressure and weights.stress > 0 and weights.energy > 0
+        unit = pressure_unit(objective.parts, self.processes) if asked else 0.0
         return replace(objective, weights=weights, pressure_unit=unit)
 
     def _checkpoint(self, settings: Mapping[str, object], every_s: float) -> Checkpoint:
@@ -340,23 +343,15 @@ class PreparedFit:
         path, writes = Path(f"{self.model.name}.checkpoint"), self.processes.is_first
         return Checkpoint(path, run, every_s, writes)
 
-    def _demand(self, optimizer: OptimizerName, options: Any, course: Course) -> Demand:
+    def _demand(self, choices: RunChoices, course: Course) -> Demand:
         """The memory of the whole run, but for derivatives that are kept."""
-        deals, n_models = self.deals["train"], len(self.members)
-        sizes = TrainingSizes(
-            n_parameters=[sum(p.numel() for p in n.parameters()) for n in self.members[0]],
-            n_models=n_models,
-            n_epochs=course.n_epochs,
-            n_structures=sum(len(deal.owner) for deal in deals),
-            part_structures=max(len(deal.owner) for deal in deals) / self.processes.size,
-            batch_size=course.batch_size,
-            atoms_of_structure=float(np.mean(np.concatenate([deal.sizes for deal in deals]))),
-        )
+        options = options_of(choices.optimizer, choices.optimizer_kwargs)
+        sizes = TrainingSizes.of(self.members, course, self.deals["train"], self.processes.size)
         n_atoms = sum(float(deal.sizes.sum()) for own in self.deals.values() for deal in own)
         parts = {
             **self.demand.parts,
-            "comparisons": of_predictions(n_atoms, n_models),
-            optimizer: memory_of(optimizer, options, sizes),
+            "comparisons": of_predictions(n_atoms, sizes.n_models),
+            choices.optimizer: memory_of(choices.optimizer, options, sizes),
         }
         if course.batch_size is not None:
             parts["pieces for batches"] = tables_of(self.datasets["train"])
@@ -398,8 +393,3 @@ class PreparedFit:
         models = [objective.trained(one.point) for one in best]
         of = Learned(self.datasets["train"][0], self.normalization, self.ranges, self.moments)
         return self.model.potentials(self.baseline.potentials, models, of)
-
-
-PRESSURE_UNIT = 5.0
-"""Of the free pressure, in root mean squares of the training set's stresses: so large that it
-settles within the first epochs."""
