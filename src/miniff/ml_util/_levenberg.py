@@ -24,7 +24,7 @@ from numpy import ndarray
 from scipy.linalg import blas, cho_factor, cho_solve
 
 from miniff._checks import check_not_negative, check_positive
-from miniff.ml_util._minimizer import Minimizer, Points
+from miniff.ml_util._minimizer import Minimizer, Points, value_as_tensors, value_of_tensors
 from miniff.ml_util._objective import Objective
 from miniff.ml_util._residuals import Residuals
 
@@ -173,8 +173,7 @@ class LevenbergMinimizer(Minimizer):
                     "point": torch.tensor(model.point),
                     "damping": model.damping,
                     "growth": model.growth,
-                    "loss": None if model.value is None else model.value[0],
-                    "gradient": None if model.value is None else torch.tensor(model.value[1]),
+                    **value_as_tensors(model.value),
                     "matrix": None if model.matrix is None else torch.tensor(model.matrix.T),
                     "converged": model.converged,
                 }
@@ -190,7 +189,7 @@ class LevenbergMinimizer(Minimizer):
                 point=one["point"].numpy().copy(),
                 damping=one["damping"],
                 growth=one["growth"],
-                value=None if one["loss"] is None else (one["loss"], one["gradient"].numpy()),
+                value=value_of_tensors(one),
                 matrix=None if one["matrix"] is None else one["matrix"].numpy().copy().T,
                 converged=one["converged"],
             )

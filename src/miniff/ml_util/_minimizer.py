@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from numpy import ndarray
 from miniff.ml_util._lbfgs import Lbfgs, LbfgsState, lbfgs_iterations
 from miniff.ml_util._objective import Objective
 
-__all__ = ["LbfgsMinimizer", "Minimizer"]
+__all__ = ["LbfgsMinimizer", "Minimizer", "value_as_tensors", "value_of_tensors"]
 
 Points = Sequence[Float64[ndarray, " n_parameters"]]
 
@@ -51,6 +52,22 @@ class Minimizer(ABC):
     @abstractmethod
     def resume(self, state: Mapping[str, object]) -> None:
         """Goes on from a state."""
+
+
+def value_as_tensors(
+    value: tuple[float, Float64[ndarray, " n_parameters"]] | None,
+) -> dict[str, object]:
+    """Loss and gradient, for a checkpoint; None before they are computed."""
+    if value is None:
+        return {"loss": None, "gradient": None}
+    return {"loss": value[0], "gradient": torch.tensor(value[1])}
+
+
+def value_of_tensors(
+    state: Mapping[str, Any],
+) -> tuple[float, Float64[ndarray, " n_parameters"]] | None:
+    """Loss and gradient of a checkpoint."""
+    return None if state["loss"] is None else (state["loss"], state["gradient"].numpy())
 
 
 class LbfgsMinimizer(Minimizer):
@@ -98,8 +115,7 @@ class LbfgsMinimizer(Minimizer):
             "models": [
                 {
                     "point": torch.from_numpy(model.point),
-                    "loss": None if model.value is None else model.value[0],
-                    "gradient": None if model.value is None else torch.from_numpy(model.value[1]),
+                    **value_as_tensors(model.value),
                     "steps": [torch.from_numpy(s) for s in model.steps],
                     "changes": [torch.from_numpy(y) for y in model.changes],
                     "converged": model.converged,
@@ -115,7 +131,7 @@ class LbfgsMinimizer(Minimizer):
         self._models = [
             LbfgsState(
                 point=one["point"].numpy(),
-                value=None if one["loss"] is None else (one["loss"], one["gradient"].numpy()),
+                value=value_of_tensors(one),
                 steps=[s.numpy() for s in one["steps"]],
                 changes=[y.numpy() for y in one["changes"]],
                 converged=one["converged"],
