@@ -182,13 +182,7 @@ class PreparedMd:
                 limits = Limits(stop_extrapolation, frames)
                 see = _Seen(progress, n_steps)
                 move = _Move(n_steps, timestep_fs * fs, record, see, limits, precision)
-                try:
-                    with self._named():
-                        end = keeping.run(self, move)
-                except KeyboardInterrupt:
-                    if Path(f"{NAME}.checkpoint").exists():  # a second Ctrl-C may come before it
-                        reporter.warning(INTERRUPTED)
-                    raise
+                end = self._moved(keeping, move, reporter)
             tell_frames(reporter, frames)
             self._report(reporter, end, perf_counter() - begun)
         return end
@@ -225,6 +219,16 @@ class PreparedMd:
     @property
     def _source(self) -> str:
         return str(self.cell.meta.get("source", "a structure"))
+
+    def _moved(self, keeping: "_Keeping", move: "_Move", reporter: Reporter) -> dyn.State:
+        """The state at the end; how to go on is told where a run is interrupted."""
+        try:
+            with self._named():
+                return keeping.run(self, move)
+        except KeyboardInterrupt:
+            if Path(f"{NAME}.checkpoint").exists():  # a second Ctrl-C may come before it
+                reporter.warning(INTERRUPTED)
+            raise
 
     @contextmanager
     def _named(self) -> Iterator[None]:

@@ -81,21 +81,7 @@ def plot_energy_volume(
         for n, known in enumerate(points):
             fit = _fit(known, eos)
             zero = _lowest(known, fit) if relative else 0.0
-            if fit is not None:
-                v = np.linspace(known.volume.min(), known.volume.max(), N_POINTS)
-                drawn = (fit.energies(v) - zero) / energy
-                ax.plot(v / units.volume, drawn, color=GREY, lw=0.7, linestyle="-", zorder=1)
-            ax.plot(
-                known.volume / units.volume,
-                (known.energy - zero) / energy,
-                MARKERS[n % len(MARKERS)],
-                color="black",
-                markerfacecolor="white",
-                markeredgewidth=0.7,
-                markersize=3.5,
-                linestyle="none",
-                label=_label(known.name, fit, units),
-            )
+            _draw_points(ax, known, fit, zero, MARKERS[n % len(MARKERS)], units)
         what = "energy above the minimum" if relative else "energy"
         ax.set_xlabel(f"volume ({units.printed}/atom)")
         ax.set_ylabel(labelled(what, energy_unit, "/atom"))
@@ -184,6 +170,27 @@ def _fit(points: _EnergyVolume, eos: str | None) -> _Fit | None:
             "give volumes on both sides of it"
         )
     return _Fit(equation, float(v), float(b))
+
+
+def _draw_points(
+    ax: Axes, points: _EnergyVolume, fit: _Fit | None, zero: float, marker: str, units: _Units
+) -> None:
+    """With the equation of state as a line through them, if there is one."""
+    if fit is not None:
+        v = np.linspace(points.volume.min(), points.volume.max(), N_POINTS)
+        drawn = (fit.energies(v) - zero) / units.energy
+        ax.plot(v / units.volume, drawn, color=GREY, lw=0.7, linestyle="-", zorder=1)
+    ax.plot(
+        points.volume / units.volume,
+        (points.energy - zero) / units.energy,
+        marker,
+        color="black",
+        markerfacecolor="white",
+        markeredgewidth=0.7,
+        markersize=3.5,
+        linestyle="none",
+        label=_label(points.name, fit, units),
+    )
 
 
 def _lowest(points: _EnergyVolume, fit: _Fit | None) -> float:
