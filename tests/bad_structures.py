@@ -36,6 +36,8 @@ structures("two atoms at one place", GOOD.replace("2.5", "9.0"))
 structures("an element that is none", GOOD.replace("Si 2", "Qq 2"))
 structures("an element that the potential lacks", GOOD.replace("Si 2", "Ge 2"))
 structures("a line with too few columns", GOOD.replace("Si 2.5 0 0", "Si 2.5 0"))
+structures("no column with the positions", GOOD.replace(":pos:", ":position:"))
+structures("no column with the elements", GOOD.replace("species:", "specie:"))
 structures("an energy given twice", GOOD.replace("energy", "energy=-2.5 energy"))
 structures(
     "a stress that is not symmetric", GOOD.replace(" energy", ' stress="1 2 0 0 1 0 0 0 1" energy')

@@ -35,6 +35,11 @@ from miniff.io import read_structures, structure_from_ase, write_extxyz
         (FRAME.replace('="4 0', '="nan 0'), "`vectors` is nan at [0, 0] but must be finite"),
         (FRAME.replace("4 0 0 0 4 0", "4 0 0 8 0 0"), "`vectors` span no volume but must"),
         (FRAME.replace(LATTICE, ""), "`stress` is given but `vectors` span no volume"),
+        (FRAME.replace(":pos:", ":p:"), "`Properties` has species, p, forces but must have `pos`"),
+        (
+            FRAME.replace("species:S", "kind:S"),
+            "`Properties` has kind, pos, forces but must have",
+        ),
         (FRAME.replace("forces:R:3", "forces:R:2:q:R:1"), "`forces` has shape (2, 2) but must be"),
     ],
 )
@@ -78,6 +83,7 @@ def test_energies_that_differ_are_refused():
         ({"vectors": np.eye(2)}, "`vectors` has shape (2, 2) but must be (3, 3)"),
         ({"species": ("Si",)}, "`positions` has shape (3, 3) but must be (1, 3)"),
         ({"forces": np.zeros((2, 3))}, "`forces` has shape (2, 3) but must be (3, 3)"),
+        ({"coordinates": np.zeros((3, 3))}, "`coordinates` @ `vectors` differ from `positions`"),
         ({"stress": np.zeros(9)}, "`stress` has shape (9,) but must be (6,)"),
         ({"arrays": {"q": np.zeros(2)}}, "`q` has shape (2,) but must be (3,)"),
         ({"info": {"energy": 1}}, "`energy` is a field of its own, not one of `info` or `arrays`"),

@@ -49,6 +49,11 @@ REFUSED = {
 """Formats of ASE whose readers open more than the file that is named, and why they do."""
 ONCE = ("Lattice", "Properties", "pbc", *LABELS)
 """Keys of extended XYZ that must not be given twice."""
+COLUMNS = {
+    ("pos", "positions"): "where the atoms are",
+    ("species", "symbols", "Z", "numbers"): "their elements",
+}
+"""Of extended XYZ, by any of the names that ASE knows, and what they tell."""
 MOST_DIGITS = 18
 """Of counts: no file has so many atoms or columns."""
 _PER_ATOM_RESULTS = ("charges", "energies", "magmoms", "stresses")
@@ -213,7 +218,7 @@ def _frames(lines: list[str], name: str) -> Iterator[tuple[list[str], str]]:
         if stop > len(lines):
             there = max(len(lines) - start - 2, 0)
             raise StructureError(f"{source}: the file ends after {there} of {header} atoms")
-        n_columns = _n_columns(lines[start + 1])
+        n_columns = sum(n for _, n in _columns(lines[start + 1]))
         for row, line in enumerate(lines[start + 2 : stop], start=start + 3):
             if (there := len(line.split())) != n_columns:
                 raise StructureError(
@@ -226,13 +231,23 @@ def _frames(lines: list[str], name: str) -> Iterator[tuple[list[str], str]]:
         start, index = stop, index + 1
 
 
-def _n_columns(comment: str) -> int:
-    """Number of columns that the comment line of extended XYZ announces."""
+def _columns(comment: str) -> list[tuple[str, int]]:
+    """What the comment line of extended XYZ announces: names and how many columns each has."""
     one = r"[\w-]+:[A-Z]:\d+"
     announced = re.search(rf"""\bProperties=["']?({one}(?::{one})*)""", comment)
     if announced is None:
-        return 4
-    return sum(int(width[:MOST_DIGITS]) for width in announced[1].split(":")[2::3])
+        return [("species", 1), ("pos", 3)]
+    words = announced[1].split(":")
+    return [(name, int(n[:MOST_DIGITS])) for name, n in zip(words[::3], words[2::3], strict=True)]
+
+
+def _check_columns(columns: Sequence[str]) -> None:
+    """Without a column ASE puts all atoms at the origin, or makes them no element."""
+    for names, what in COLUMNS.items():
+        if not any(name in columns for name in names):
+            raise StructureError(
+                f"`Properties` has {', '.join(columns)} but must have `{names[0]}`, {what}"
+            )
 
 
 def _parse_frame(lines: list[str], source: str) -> "Atoms":
@@ -254,7 +269,8 @@ def _parse_frame(lines: list[str], source: str) -> "Atoms":
 
 
 def _check_comment(comment: str) -> None:
-    """Refuses what ASE passes over: a key that is given twice, a stress that is lopsided."""
+    """Refuses what ASE passes over: columns that are missing, a key given twice, a wrong stress."""
+    _check_columns([name for name, _ in _columns(comment)])
     plain = re.sub(r"""(?<==)("[^"]*"|'[^']*'|{[^}]*}|\[[^]]*\])""", "", comment)
     keys = re.findall(r"(?:^|\s)(\w+)\s*=", plain)
     for name in ONCE:
