@@ -219,3 +219,5 @@ def test_cache_must_be_a_folder(folder: Path, name: str, sentence: str) -> None:
         fitted(cache=name)
     with pytest.raises(ValueError, match=rf"`cache`: {sentence}"):
         ml_util.FitWorkflow(log="warning").prepare(fn_cells="train.xyz", cache=name)
+    with pytest.raises(ValueError, match=rf"`cache`: {sentence}"):
+        ml_util.ChargeFitWorkflow(log="warning").prepare(fn_cells="train.xyz", cache=name)

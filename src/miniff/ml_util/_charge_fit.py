@@ -1,6 +1,5 @@
 """The workflow `charge-fit`: networks for charges are trained on charges that are known."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
@@ -20,8 +19,8 @@ from miniff.ml_util._charge_use import (
     labelled_by,
     refuse_unlike_totals,
 )
-from miniff.ml_util._data import Split, hash_of_files, split
-from miniff.ml_util._data_files import SetFiles, names_of, read_data
+from miniff.ml_util._data import Split
+from miniff.ml_util._data_files import SetFiles
 from miniff.ml_util._estimate import MemoryLimit
 from miniff.ml_util._features import (
     ComponentArgument,
@@ -29,8 +28,8 @@ from miniff.ml_util._features import (
     FeatureChoice,
     LearnedSets,
     conflict_of_cutoff,
+    folder_of_cache,
 )
-from miniff.ml_util._fit import fraction_or_cells
 from miniff.ml_util._fit_model import CHARGE_FIT, ChargesAlone
 from miniff.ml_util._fit_page import Preparation
 from miniff.ml_util._fit_result import FitResult
@@ -40,6 +39,7 @@ from miniff.ml_util._optimizers import conflicts_of_optimizer
 from miniff.ml_util._progress import Level, Reporter
 from miniff.ml_util._quality import QUALITIES, QualityName
 from miniff.ml_util._run_choices import RunChoices
+from miniff.ml_util._sets import hash_of_sets, read_sets, report_size
 from miniff.ml_util._settings import set_threads, versions
 from miniff.ml_util._training import PreparedFit
 from miniff.ml_util._types import (
@@ -163,7 +163,7 @@ class ChargeFitWorkflow:
             min_independence,
             pca_features,
             chosen.n_functions,
-            None if cache is None else os.path.expanduser(cache),
+            folder_of_cache(cache),
         )
         settings = {
             "fn_cells": fn_cells,
@@ -179,12 +179,8 @@ class ChargeFitWorkflow:
             **features.settings(),
         }
         with Reporter(CHARGE_FIT, level=self.log, silent=not self.processes.is_first) as reporter:
-            parts = split(
-                read_data(fn_cells),
-                validation=fraction_or_cells(validation_set),
-                test=fraction_or_cells(test_set or 0.0),
-                seed=self.seed,
-            ).changed(lambda cells: _with_charges_alone(cells, charges_key))
+            parts = read_sets(fn_cells, test_set, validation_set, seed=self.seed)
+            parts = parts.changed(lambda cells: _with_charges_alone(cells, charges_key))
             _report_contents(reporter, parts, charges_key)
             names = sorted({value for cell in parts.train for value in cell.values})
             coulomb = coulomb_of(
@@ -208,7 +204,6 @@ class ChargeFitWorkflow:
         if use.rule == "equilibrate":
             scales = known_electronegativities(scales, names, HARDNESS, use.coulomb)
         files = [settings[name] for name in ("fn_cells", "test_set", "validation_set")]
-        read = [names_of(own) for own in files if isinstance(own, str | list | dict)]
         return PreparedFit(
             log=self.log,
             dtype="float64",
@@ -230,7 +225,7 @@ class ChargeFitWorkflow:
             provenance={
                 "seed": self.seed,
                 "versions": versions(),
-                "data_sha256": hash_of_files(*read),
+                "data_sha256": hash_of_sets(*files),
             },
         )
 
@@ -323,9 +318,7 @@ def _report_contents(reporter: Reporter, parts: Split, key: str) -> None:
         ValueError: No structure for training has charges.
     """
     for name, cells in parts.sets.items():
-        n_atoms = sum(cell.size for cell in cells)
-        species = sorted({value for cell in cells for value in cell.values})
-        reporter.info(f"{name}: {len(cells)} structures, {n_atoms} atoms of {', '.join(species)}")
+        report_size(reporter, name, cells)
         lacking = sum(cell.meta.get("charges") is None for cell in cells)
         if name == "train" and lacking == len(cells):
             known = sorted({key for cell in cells for key in cell.meta if key != "source"})

@@ -1,5 +1,6 @@
 """What the networks of a fit see: descriptors, which of them, and their principal components."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, overload
@@ -28,7 +29,7 @@ from miniff.ml_util._deals import Deal
 from miniff.ml_util._estimate import Demand, MemoryLimit
 from miniff.ml_util._learning import Learning
 from miniff.ml_util._progress import Reporter
-from miniff.ml_util._types import Checked, Count, Problem, Reads
+from miniff.ml_util._types import Checked, Count, Problem, Reads, folder_problems
 from miniff.potentials import FunctionPotential, TrainingMoments
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "FeatureChoice",
     "LearnedSets",
     "conflict_of_cutoff",
+    "folder_of_cache",
 ]
 
 DEFAULT_CUTOFF = 12 * 0.529177210903
@@ -71,6 +73,19 @@ def conflict_of_cutoff(prepare: Mapping[str, object]) -> list[Problem]:
         return []
     what = f"is {cutoff} but is for descriptors of a recipe; those given have their own"
     return [(("cutoff",), what)]
+
+
+def folder_of_cache(cache: str | None) -> str | None:
+    """Where the files of a cache go.
+
+    Raises:
+        ValueError: Files cannot be put there.
+    """
+    if cache is None:
+        return None
+    for _, what in folder_problems(cache):
+        raise ValueError(f"`cache`: {what}")
+    return os.path.expanduser(cache)
 
 
 @dataclass(frozen=True)

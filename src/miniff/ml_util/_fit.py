@@ -1,6 +1,5 @@
 """The workflow `fit`, first half: structures, their split, descriptors, scales, fresh networks."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -18,13 +17,12 @@ from miniff.ml_util._charge_choice import (
     is_learned,
 )
 from miniff.ml_util._charge_use import SeenCharges, labelled_by
-from miniff.ml_util._data import Split, hash_of_files, split
+from miniff.ml_util._data import Split
 from miniff.ml_util._data_files import (
     DataFiles,
     GroupWeights,
     SetFiles,
     names_of,
-    read_data,
     report_weights,
     weigh_groups,
 )
@@ -34,6 +32,7 @@ from miniff.ml_util._features import (
     DescriptorArgument,
     FeatureChoice,
     conflict_of_cutoff,
+    folder_of_cache,
 )
 from miniff.ml_util._findings import look_through
 from miniff.ml_util._fit_model import FIT
@@ -43,6 +42,7 @@ from miniff.ml_util._optimizers import conflict_of_dtype
 from miniff.ml_util._place import conflict_of_device
 from miniff.ml_util._progress import Level, Reporter, Stopwatch
 from miniff.ml_util._quality import QUALITIES, QualityName
+from miniff.ml_util._sets import hash_of_sets, read_sets, report_size
 from miniff.ml_util._settings import DeviceName, NumberType, set_threads, versions
 from miniff.ml_util._training import PreparedFit
 from miniff.ml_util._types import (
@@ -54,13 +54,13 @@ from miniff.ml_util._types import (
     Problem,
     Seed,
     Share,
-    folder_problems,
 )
 from miniff.potentials import Potential
 
-__all__ = ["FitWorkflow", "fraction_or_cells"]
+__all__ = ["FitWorkflow"]
 
 LABELS = ("energy", "forces", "stress")
+SETS = ("fn_cells", "test_set", "validation_set")
 
 
 class FitWorkflow:
@@ -192,8 +192,6 @@ class FitWorkflow:
         given = {"descriptors": descriptors, "cutoff": cutoff}
         for at, what in self.conflicts({**given, "charges": charges, "n_models": n_models}):
             raise ValueError(f"`{'.'.join(at)}` {what}")
-        for _, what in folder_problems(cache) if cache is not None else []:
-            raise ValueError(f"`cache`: {what}")
         chosen = QUALITIES[quality]
         features = FeatureChoice(
             plan_descriptors(descriptors),
@@ -202,44 +200,23 @@ class FitWorkflow:
             min_independence,
             pca_features,
             chosen.n_functions,
-            None if cache is None else os.path.expanduser(cache),
+            folder_of_cache(cache),
         )
-        n_models = _number_of(n_models, charges, chosen.n_models)
         if not 0 < forces_fraction <= 1:
             raise ValueError(f"`forces_fraction` is {forces_fraction} but must be in (0, 1]")
+        choices = {
+            "fn_cells": fn_cells,
+            "test_set": test_set,
+            "validation_set": validation_set,
+            "group_weights": group_weights,
+            "forces_fraction": forces_fraction,
+            "n_models": _number_of(n_models, charges, chosen.n_models),
+            "quality": quality,
+            "charges": charges,
+            "charges_key": charges_key,
+        }
         with Reporter("fit", level=self.log, silent=not self.processes.is_first) as reporter:
-            watch = Stopwatch()
-            parts = split(
-                read_data(fn_cells),
-                validation=fraction_or_cells(validation_set),
-                test=fraction_or_cells(test_set or 0.0),
-                seed=self.seed,
-            )
-            parts = replace(parts, train=weigh_groups(parts.train, group_weights or {}))
-            parts = parts.changed(lambda cells: labelled_by(cells, charges_key))
-            _report_contents(reporter, parts)
-            watch.lap("reading structures")
-            findings = look_through(parts.sets, reporter) if self.processes.is_first else ()
-            watch.lap("looking through the data")
-            choices = {
-                "fn_cells": fn_cells,
-                "test_set": test_set,
-                "validation_set": validation_set,
-                "group_weights": group_weights,
-                "forces_fraction": forces_fraction,
-                "n_models": n_models,
-                "quality": quality,
-                "charges": charges,
-                "charges_key": charges_key,
-            }
-            prepared = self._prepare(
-                reporter, parts, features, baseline_potentials(baseline), choices
-            )
-            watch.lap("descriptors")
-            before = Preparation(
-                FIT, self.init, features.cache, watch.seconds, reporter.warnings, findings
-            )
-            return replace(prepared, preparation=before)
+            return self._begun(reporter, features, baseline, choices)
 
     @staticmethod
     def conflicts(prepare: Mapping[str, object]) -> list[Problem]:
@@ -251,15 +228,46 @@ class FitWorkflow:
     def conflicts_of_sections(job: Mapping[str, Mapping[str, object]]) -> list[Problem]:
         """What is wrong with arguments of different sections beside each other."""
         init, optimizer = job["init"], job["run"].get("optimizer", "lbfgs")
+        charges, w_charges = job["prepare"].get("charges"), job["run"].get("w_charges", 0.0)
         problems = [
             *conflict_of_dtype(init.get("dtype", "float64"), optimizer),
             *conflict_of_device(init.get("device", "cpu"), optimizer),
         ]
-        charges, w_charges = job["prepare"].get("charges"), job["run"].get("w_charges", 0.0)
         of_charges = conflict_of_charges(charges, optimizer, w_charges)
         if charges is not None and init.get("device", "cpu") not in ("auto", "cpu"):
             problems.append((("device",), "is not cpu but charges are learned there only"))
         return [*((("init", *at), what) for at, what in problems), *of_charges]
+
+    def _begun(
+        self,
+        reporter: Reporter,
+        features: FeatureChoice,
+        baseline: BaselineArgument | None,
+        choices: Mapping[str, Any],
+    ) -> PreparedFit:
+        """With arguments that were checked: what was read is told, and looked through."""
+        watch = Stopwatch()
+        parts = self._read(choices)
+        _report_contents(reporter, parts)
+        watch.lap("reading structures")
+        findings = look_through(parts.sets, reporter) if self.processes.is_first else ()
+        watch.lap("looking through the data")
+        under = baseline_potentials(baseline)
+        prepared = self._prepare(reporter, parts, features, under, choices)
+        watch.lap("descriptors")
+        before = Preparation(
+            FIT, self.init, features.cache, watch.seconds, reporter.warnings, findings
+        )
+        return replace(prepared, preparation=before)
+
+    def _read(self, choices: Mapping[str, Any]) -> Split:
+        """The sets, with weights and charges."""
+        parts = read_sets(
+            choices["fn_cells"], choices["test_set"], choices["validation_set"], seed=self.seed
+        )
+        weighed = weigh_groups(parts.train, choices["group_weights"] or {})
+        parts = replace(parts, train=weighed)
+        return parts.changed(lambda cells: labelled_by(cells, choices["charges_key"]))
 
     def _prepare(
         self,
@@ -269,11 +277,7 @@ class FitWorkflow:
         under: Sequence[Potential],
         choices: Mapping[str, Any],
     ) -> PreparedFit:
-        if not any(cell.meta.get(name) is not None for cell in parts.train for name in LABELS):
-            raise ValueError(
-                f"{', '.join(names_of(choices['fn_cells']))}: no structure for training has an "
-                "energy, forces or a stress: there is nothing to learn from"
-            )
+        _refuse_no_labels(parts.train, choices["fn_cells"])
         parts, n_with_forces = self._with_forces_first(parts, choices["forces_fraction"])
         names = sorted({value for cell in parts.train for value in cell.values})
         use = charges_of_argument(choices["charges"], names)
@@ -307,7 +311,7 @@ class FitWorkflow:
             provenance={
                 "seed": self.seed,
                 "versions": versions(),
-                "data_sha256": hash_of_files(*_files_of(choices)),
+                "data_sha256": hash_of_sets(*(choices[name] for name in SETS)),
             },
         )
 
@@ -332,23 +336,19 @@ def _number_of(n_models: int | None, charges: object, of_quality: int) -> int:
     return n_models
 
 
-def fraction_or_cells(given: float | SetFiles) -> float | list[Cell]:
-    """A share of what is read, or what files hold."""
-    return given if isinstance(given, int | float) else read_data(given)
-
-
-def _files_of(choices: Mapping[str, Any]) -> list[list[str]]:
-    """The files of each set that comes from files."""
-    sets = [choices[name] for name in ("fn_cells", "test_set", "validation_set")]
-    return [names_of(files) for files in sets if isinstance(files, str | list | dict)]
+def _refuse_no_labels(cells: Sequence[Cell], files: DataFiles) -> None:
+    """Networks are trained on something."""
+    if not any(cell.meta.get(name) is not None for cell in cells for name in LABELS):
+        raise ValueError(
+            f"{', '.join(names_of(files))}: no structure for training has an energy, forces or a "
+            "stress: there is nothing to learn from"
+        )
 
 
 def _report_contents(reporter: Reporter, parts: Split) -> None:
     """What was read, and what is missing in it."""
     for name, cells in parts.sets.items():
-        n_atoms = sum(cell.size for cell in cells)
-        species = sorted({value for cell in cells for value in cell.values})
-        reporter.info(f"{name}: {len(cells)} structures, {n_atoms} atoms of {', '.join(species)}")
+        report_size(reporter, name, cells)
         for label in LABELS:
             lacking = sum(cell.meta.get(label) is None for cell in cells)
             if lacking:
