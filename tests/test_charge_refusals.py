@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
-from charge_jobs import charge_fit, evaluated, fit, write
+from charge_jobs import INIT, charge_fit, evaluated, fit, write
 from charged_networks import potential
 
 from miniff import ml
 from miniff.kernel import Cell
-from miniff.ml_util import JobError, exec_workflows
+from miniff.ml_util import FitWorkflow, JobError, exec_workflows
+from miniff.ml_util._place import TrainingPlace
+from miniff.potentials._devices import cpu_by_torch
 
 
 def refused(job, sentence) -> None:
@@ -100,3 +102,38 @@ def test_what_is_no_charge_is_refused(folder) -> None:
         own = Cell(box, [[0.5] * 3, [0.56] * 3], ["C", "H"], {"q": q}, pbc=(False,) * 3)
         Cell.save([own, own], "lone.xyz")
         refused({"charge-fit": charge_fit("shift", fn_cells="lone.xyz")}, sentence)
+
+
+def test_charges_are_learned_on_the_cpu_alone(folder) -> None:
+    """A device that is named is refused: in a job, from Python, and when data are moved there."""
+    pairs = evaluated(potential(), ("molecule",), 8)
+    write("data.xyz", pairs)
+    job = fit(charges="learned", n_epochs=1)
+    on_device = {**job, "init": {**INIT, "device": "cuda"}}
+    refused(
+        {"fit": on_device}, "`fit.init.device` is cuda but charges are learned on the CPU alone"
+    )
+    with pytest.raises(ValueError, match="`device` is cuda but charges are learned on the CPU"):
+        FitWorkflow(device="cuda").prepare(fn_cells="data.xyz", charges="learned")
+    ml.save_potentials("charges.pt", [potential()])
+    for charges in ("learned", "charges.pt"):
+        with cpu_by_torch():
+            refused(
+                {"fit": fit(charges=charges, n_epochs=1)}, "charges are learned on the CPU only"
+            )
+
+
+@pytest.mark.parametrize(("charges", "name"), [("learned", "cpu"), (None, "auto")])
+def test_the_best_device_for_charges_is_the_cpu(folder, monkeypatch, charges, name) -> None:
+    """`auto` takes it for them, whatever else there is."""
+    write("data.xyz", evaluated(potential(), ("molecule",), 8))
+    of, named = TrainingPlace.of, []
+
+    def noted(name, *more):
+        named.append(name)
+        return of(name, *more)
+
+    monkeypatch.setattr(TrainingPlace, "of", staticmethod(noted))
+    job = fit(n_epochs=1, **({} if charges is None else {"charges": charges}))
+    exec_workflows({"fit": {**job, "init": {**INIT, "device": "auto"}}})
+    assert named == [name]

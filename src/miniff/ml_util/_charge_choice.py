@@ -13,6 +13,7 @@ __all__ = [
     "ChargesArgument",
     "charges_of_argument",
     "conflict_of_charges",
+    "conflict_of_place",
     "is_learned",
     "problems_of_widths",
 ]
@@ -98,6 +99,13 @@ def charges_of_argument(
 def is_learned(given: object) -> bool:
     """Whether the argument asks for charges that are learned."""
     return given == LEARNED or isinstance(given, Mapping)
+
+
+def conflict_of_place(charges: object, device: object) -> list[Problem]:
+    """Charges are learned by the core: ``auto`` is the CPU where there are some."""
+    if charges is None or device in ("auto", "cpu"):
+        return []
+    return [(("device",), f"is {device} but charges are learned on the CPU alone: take cpu")]
 
 
 def conflict_of_charges(

@@ -14,6 +14,7 @@ from miniff.ml_util._charge_choice import (
     ChargesArgument,
     charges_of_argument,
     conflict_of_charges,
+    conflict_of_place,
     is_learned,
 )
 from miniff.ml_util._charge_use import SeenCharges, labelled_by
@@ -190,7 +191,8 @@ class FitWorkflow:
                 structure.
         """
         given = {"descriptors": descriptors, "cutoff": cutoff}
-        for at, what in self.conflicts({**given, "charges": charges, "n_models": n_models}):
+        conflicts = self.conflicts({**given, "charges": charges, "n_models": n_models})
+        for at, what in [*conflicts, *conflict_of_place(charges, self.device)]:
             raise ValueError(f"`{'.'.join(at)}` {what}")
         chosen = QUALITIES[quality]
         features = FeatureChoice(
@@ -232,10 +234,9 @@ class FitWorkflow:
         problems = [
             *conflict_of_dtype(init.get("dtype", "float64"), optimizer),
             *conflict_of_device(init.get("device", "cpu"), optimizer),
+            *conflict_of_place(charges, init.get("device", "cpu")),
         ]
         of_charges = conflict_of_charges(charges, optimizer, w_charges)
-        if charges is not None and init.get("device", "cpu") not in ("auto", "cpu"):
-            problems.append((("device",), "is not cpu but charges are learned there only"))
         return [*((("init", *at), what) for at, what in problems), *of_charges]
 
     def _begun(

@@ -176,7 +176,9 @@ class PreparedFit:
             seed=int(str(self.provenance["seed"])),
             batch_size=choices.batch_size,
         )
-        place = TrainingPlace.of(self.device, choices.optimizer, self.dtype, self._descriptors())
+        has_charges = self.settings.get("charges") is not None
+        device = "cpu" if has_charges and self.device == "auto" else self.device
+        place = TrainingPlace.of(device, choices.optimizer, self.dtype, self._descriptors())
         with Reporter(
             self.model.name, level=self.log, append=True, silent=not self.processes.is_first
         ) as reporter:

@@ -32,7 +32,8 @@ def dataset_on(dataset: Dataset, device: torch.device, dtype: torch.dtype) -> Da
         ValueError: A data set with charges.
     """
     derivatives, table = dataset.derivatives, None
-    if derivatives is not None and derivatives.charges is not None:
+    responds = derivatives is not None and derivatives.charges is not None
+    if responds or dataset.charges is not None:
         raise ValueError("charges are learned on the CPU only: choose the device `cpu`")
     if derivatives is not None:
         table = TensorTable.of(derivatives.table, device)
