@@ -117,3 +117,13 @@ def test_wrong_arguments_are_refused(as_installed, given, error, sentence) -> No
     """Before there are atoms."""
     with pytest.raises(error, match=re.escape(sentence)):
         MiniffCalculator(**{"potentials": SILICON, **given})
+
+
+def test_no_list_is_there_before_the_first_calculation() -> None:
+    """Where it was made is known afterwards: at the atoms."""
+    atoms = silicon()
+    calc = MiniffCalculator(SILICON)
+    with pytest.raises(ValueError, match="no neighbour list before the first calculation"):
+        calc.listed_at()
+    calc.get_potential_energy(atoms)
+    np.testing.assert_array_equal(calc.listed_at().positions, atoms.positions)

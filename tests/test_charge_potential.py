@@ -355,6 +355,14 @@ def test_what_is_no_charge_potential_is_refused() -> None:
         ChargePotential.from_state_dict({"tag": "charge potential"})
     with pytest.raises(ValueError, match="no rule for charges has the data"):
         ChargePotential.from_state_dict({**own.state_dict(), "rule": {"rule": "guess"}})
+    for key, sentence in (
+        ("charge_networks", "`charge_networks` and `energy_networks` must be lists"),
+        ("energy_networks", "`charge_networks` and `energy_networks` must be lists"),
+        ("rule", "`rule` and `coulomb` must be mappings"),
+        ("coulomb", "`rule` and `coulomb` must be mappings"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            ChargePotential.from_state_dict({**own.state_dict(), key: "none"})
     with pytest.raises(ValueError, match="does not take 5 descriptors and a charge"):
         ml.ChargedNetwork(charged.network(5, 0), charged.DESCRIPTORS["C"], "C")
     with pytest.raises(ValueError, match=r"`ranges` has shape \(2, 5\) but must be \(2, 6\)"):

@@ -115,6 +115,21 @@ def test_a_killed_run_goes_on(folder: Path, trajectory: str) -> None:
         np.testing.assert_array_equal(ours.positions, theirs.positions)
 
 
+def test_a_full_disk_leaves_whole_frames(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written of a frame is taken back; with room again the run goes on."""
+    record = dyn.Record("a.extxyz", checkpoint="a.checkpoint", every=10)
+    moved("nve", 20, record=record)
+    before = Path("a.extxyz").read_bytes()
+    write = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda file, data: write(file, data[: len(data) // 2]))
+        with pytest.raises(OSError, match=r"a\.extxyz.*is the disk full\?"):
+            moved("nve", 40, record=record)
+    assert Path("a.extxyz").read_bytes() == before
+    moved("nve", 40, record=record)
+    assert len(ase.io.read("a.extxyz", ":")) == 5
+
+
 def test_ctrl_c_leaves_a_checkpoint(folder: Path) -> None:
     """Of the step it came in; the run goes on to the same numbers."""
     record = dyn.Record(checkpoint="c", every=5)

@@ -236,6 +236,18 @@ def test_potential_files_run_no_code(folder: Path) -> None:
             },
             "did you mean `Lennard-Jones`?",
         ),
+        ({"format": "miniff potentials", "version": 1}, "p.pt holds no list of potentials"),
+        (
+            {
+                "format": "miniff potentials",
+                "version": 1,
+                "potentials": [
+                    {"tag": "ml potential", "ptag": "Si", "descriptors": [], "network": {}}
+                    | {"ranges": None}
+                ],
+            },
+            "potential 0 (counted from 0): `descriptors` and `network` must be lists",
+        ),
     ],
 )
 def test_wrong_potential_files_are_refused(

@@ -130,6 +130,12 @@ DAMAGED = [
         "`O` is not a known element",
     ),
     ("input.nn", "symfunction_short Cu 2 S", "symfunction_short Cu", "`type` is"),
+    (
+        "input.nn",
+        "cutoff_type 1",
+        "cutoff_type 1\nsymfunction_short Cu",
+        "`symfunction_short` has 1 values but must have 2",
+    ),
     ("scaling.data", "\n1 2 ", "\n1 1 ", "function 1 of S is given twice"),
     ("scaling.data", "\n1 2 ", "\n# ", "function 2 of S is missing"),
     ("scaling.data", "\n1 2 ", "\n3 2 ", "there are 2 elements but this is 3"),

@@ -8,6 +8,7 @@ from miniff.kernel import Cell
 from miniff.potentials import (
     behler5_descriptor_family,
     lj_potential_family,
+    on_site_potential_family,
     sw2_potential_family,
     sw3_potential_family,
 )
@@ -92,6 +93,13 @@ def test_limits_that_are_no_range_are_refused(limits, sentence):
         plot_potential_2(lj_potential_family(**LJ), limits)
     with pytest.raises(ValueError, match=sentence):
         plot_strain_profile(silicon(), DIAMOND, limits)
+
+
+def test_limits_are_needed_where_nothing_ends():
+    """An energy of the atoms alone has no distance to draw up to."""
+    sentence = "`limits` are missing but no potential has a cutoff to draw up to"
+    with pytest.raises(ValueError, match=sentence):
+        plot_potential_2(on_site_potential_family(v0=1.0))
 
 
 def test_triples_have_no_energy_for_two_atoms():

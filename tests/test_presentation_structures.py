@@ -169,7 +169,8 @@ def test_every_equation_counts_from_its_minimum(eos):
         ({"limits": (1.0, 0.9)}, "`limits` are (1.0, 0.9) but must be two rising positive"),
         ({"eos": "birch-murnaghan"}, "did you mean `birchmurnaghan`?"),
         ({"energy_unit": "bohr"}, "`bohr` is not a known unit of energy"),
-        ({"eos": "vinet", "limits": (1.0, 1.1)}, "`vinet` "),
+        ({"eos": "vinet", "limits": (1.0, 1.1)}, "`vinet` has no minimum for LJ between 27 and"),
+        ({"eos": "sj", "limits": (1.0, 1.1)}, "`sj` cannot be fitted to LJ: No minimum!"),
         (
             {"reference": {"DFT": ([1.0, 2.0], [1.0])}},
             "`reference['DFT']` has volumes of shape (2,) and energies of shape (1,)",

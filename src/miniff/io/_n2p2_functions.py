@@ -62,14 +62,12 @@ def function_from_line(line: Line, elements: Mapping[str, int]) -> SymmetryFunct
     """The function of a line ``symfunction_short El type ...``.
 
     Args:
-        line: Its words.
+        line: Its words, at least those three.
         elements: The known elements.
 
     Raises:
         PotentialFileError: An unknown element or type, or other arguments than the type has.
     """
-    if len(line.words) < 3:
-        raise line.refuse("a symmetry function must name an element, a type and its arguments")
     number = line.count_at(2, "type", 0)
     if number not in KINDS:
         raise line.refuse(unknown_name("type of symmetry functions", str(number), map(str, KINDS)))
