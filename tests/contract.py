@@ -176,6 +176,36 @@ def assert_jvp_is_slope_and_transpose_of_vjp(potential, cell, *, step=1e-6):
     np.testing.assert_allclose(forward, (after - before) / (2 * step), rtol=1e-6, atol=atol)
 
 
+def assert_set_is_its_functions(together, cell, cutoff, *, atol=1e-15):
+    """Functions of O that are grouped have the values and derivatives that each has alone.
+
+    Args:
+        together: Those of the set.
+        cell: Atoms.
+        cutoff: Of the pairs that are listed.
+        atol: Of values, relative to 1 or the largest of a function; a hundred times it of changes.
+    """
+    rng = np.random.default_rng(0)
+    table = kernel.compute_images(cell, cutoff).table
+    centres = table.atoms_of("O")
+    weight = rng.normal(size=(len(centres), len(together)))
+    direction = rng.normal(size=(table.n_images, 3))
+    grouped = Functions(together)
+    values, changes = grouped.values(table, centres), grouped.jvp(table, centres, direction)
+    gradient, expected = np.zeros((2, table.n_images, 3))
+    grouped.vjp(table, centres, weight, gradient)
+    for column, potential in enumerate(together):
+        alone, here = Functions([potential]), [column]
+        near = atol * max(1.0, np.abs(values[:, here]).max())
+        np.testing.assert_allclose(
+            values[:, here], alone.values(table, centres), rtol=1e-11, atol=near
+        )
+        change = alone.jvp(table, centres, direction)
+        np.testing.assert_allclose(changes[:, here], change, rtol=1e-9, atol=100 * near)
+        alone.vjp(table, centres, weight[:, here].copy(), expected)
+    np.testing.assert_allclose(gradient, expected, atol=1e-11 * np.abs(expected).max())
+
+
 def assert_rigid_motion_is_free(potential, cell):
     """Energy ignores translation and rotation; gradients sum to zero and turn along."""
     turn, _ = np.linalg.qr(np.random.default_rng(4).normal(size=(3, 3)))  # may also reflect

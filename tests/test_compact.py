@@ -131,30 +131,7 @@ def mixed(tag="O"):
 
 def test_many_functions_at_once_are_those_one_by_one():
     """Grouping by species, ends and angles changes no value and no derivative."""
-    rng = np.random.default_rng(0)
-    potentials = mixed()
-    table = kernel.compute_images(contract.crystal(), 4.0).table
-    centres, together = table.atoms_of("O"), Functions(potentials)
-    weight = rng.normal(size=(len(centres), len(potentials)))
-    direction = rng.normal(size=(table.n_images, 3))
-    values = together.values(table, centres)
-    changes = together.jvp(table, centres, direction)
-    gradient, expected = np.zeros((2, table.n_images, 3))
-    together.vjp(table, centres, weight, gradient)
-    for column, potential in enumerate(potentials):
-        alone = Functions([potential])
-        scale = max(1.0, np.abs(values[:, column]).max())
-        np.testing.assert_allclose(
-            values[:, [column]], alone.values(table, centres), rtol=1e-11, atol=1e-14 * scale
-        )
-        np.testing.assert_allclose(
-            changes[:, [column]],
-            alone.jvp(table, centres, direction),
-            rtol=1e-9,
-            atol=1e-12 * scale,
-        )
-        alone.vjp(table, centres, weight[:, [column]].copy(), expected)
-    np.testing.assert_allclose(gradient, expected, atol=1e-11 * np.abs(expected).max())
+    contract.assert_set_is_its_functions(mixed(), contract.crystal(), 4.0, atol=1e-14)
 
 
 def test_single_precision_is_nearly_double():

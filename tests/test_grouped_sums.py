@@ -44,25 +44,7 @@ def test_many_functions_at_once_are_those_one_by_one():
         for s in species
     ]
     potentials = [potentials[i] for i in rng.permutation(len(potentials))]
-    table = kernel.compute_images(contract.crystal(), 4.1).table
-    together = Functions(potentials)
-    centres = table.atoms_of("O")
-    weight = rng.normal(size=(2, len(potentials)))
-    direction = rng.normal(size=(table.n_images, 3))
-    values = together.values(table, centres)
-    changes = together.jvp(table, centres, direction)
-    gradient, expected = np.zeros((2, table.n_images, 3))
-    together.vjp(table, centres, weight, gradient)
-    for column, potential in enumerate(potentials):
-        alone = Functions([potential])
-        np.testing.assert_allclose(
-            values[:, [column]], alone.values(table, centres), rtol=1e-11, atol=1e-15
-        )
-        np.testing.assert_allclose(
-            changes[:, [column]], alone.jvp(table, centres, direction), rtol=1e-9, atol=1e-13
-        )
-        alone.vjp(table, centres, weight[:, [column]].copy(), expected)
-    np.testing.assert_allclose(gradient, expected, atol=1e-11 * np.abs(expected).max())
+    contract.assert_set_is_its_functions(potentials, contract.crystal(), 4.1)
 
 
 @pytest.mark.filterwarnings("ignore::miniff.potentials.OneSidedPairWarning")
