@@ -1,7 +1,6 @@
 """Potentials from Python functions: how they are called, differentiated and refused."""
 
 import math
-import re
 from itertools import product
 
 import contract
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 import python_potentials
 import reference
+from refusals import refuses
 from torch import nn
 
 from miniff import _triples, dyn, kernel
@@ -24,11 +24,6 @@ from miniff.potentials import (
 
 LJ = {"epsilon": 0.3, "sigma": 1.9, "a": 2.2}
 SW3 = {"epsilon": 0.5, "sigma": 2.1, "l": 21, "gamma": 1.2, "cos_theta0": -1 / 3, "a": 1.8}
-
-
-def refuses(sentence, kind=ValueError):
-    """Expect a refusal that contains the sentence, word for word."""
-    return pytest.raises(kind, match=re.escape(sentence))
 
 
 def pair(f, a=4.0, **more):

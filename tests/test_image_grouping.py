@@ -1,7 +1,6 @@
 """From vesin's unordered pairs to pairs of a centre and an image: nothing lost, nothing doubled."""
 
 import gc
-import re
 import subprocess
 import sys
 from collections import Counter
@@ -12,6 +11,7 @@ import pytest
 import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refusals import refuses
 
 from miniff import _core, _vesin
 from miniff._neighbors import find_pairs
@@ -196,10 +196,6 @@ def test_neither_torch_nor_vesin_is_imported():
 # --- refusals
 
 
-def refuses(kind, sentence):
-    return pytest.raises(kind, match=re.escape(sentence))
-
-
 @pytest.mark.parametrize(
     ("positions", "cell", "cutoff", "sentence"),
     [
@@ -214,14 +210,14 @@ def refuses(kind, sentence):
 @pytest.mark.usefixtures("as_installed")
 def test_what_vesin_refuses_is_refused_in_its_words(positions, cell, cutoff, sentence):
     """And the next search works."""
-    with refuses(ValueError, sentence):
+    with refuses(sentence):
         search(positions, cell, (True,) * 3, cutoff)
     assert len(search(np.zeros((1, 3)), np.eye(3), (True,) * 3, 1.1)[0]) == 6
 
 
 @pytest.mark.usefixtures("as_installed")
 def test_periodic_is_three_flags():
-    with refuses(ValueError, "`periodic` has shape (2,) but must be (3,)"):
+    with refuses("`periodic` has shape (2,) but must be (3,)"):
         search(np.zeros((1, 3)), np.eye(3), (True, True), 1.0)
 
 
@@ -235,11 +231,11 @@ def test_there_are_no_pairs_within_no_distance():
 
 def test_an_unknown_vesin_is_refused(tmp_path):
     """The sentence says which file or option is missing, and which versions have it."""
-    with refuses(ImportError, f"{tmp_path / '_c_api.py'} but has not; vesin 0.6.0 to 0.6.2 are"):
+    with refuses(f"{tmp_path / '_c_api.py'} but has not; vesin 0.6.0 to 0.6.2 are", ImportError):
         _vesin._load_vesin(tmp_path)
     description = tmp_path / "_c_api.py"
     description.write_text("class VesinOptions: _fields_ = [('cutoff', float)]")
-    with refuses(ImportError, f"{tmp_path} is a vesin without the option `n_threads`"):
+    with refuses(f"{tmp_path} is a vesin without the option `n_threads`", ImportError):
         _vesin._load_vesin(tmp_path)
     description.write_text("class VesinOptions: _fields_ = [('n_threads', int)]")
     with pytest.raises(ImportError, match=r"the file .*vesin\.(so|dylib|dll) but has not"):
@@ -248,7 +244,7 @@ def test_an_unknown_vesin_is_refused(tmp_path):
 
 def test_a_missing_vesin_is_refused(monkeypatch):
     monkeypatch.setattr(_vesin, "find_spec", lambda name: None)
-    with refuses(ImportError, "no package `vesin` is installed; vesin 0.6.0 to 0.6.2"):
+    with refuses("no package `vesin` is installed; vesin 0.6.0 to 0.6.2", ImportError):
         _vesin._package_folder.__wrapped__()
 
 
@@ -265,7 +261,7 @@ def test_a_missing_vesin_is_refused(monkeypatch):
     ],
 )
 def test_impossible_lists_are_refused(pairs, n_shifts, n_atoms, sentence):
-    with refuses(ValueError, sentence):
+    with refuses(sentence):
         _core.group_images(np.array(pairs, np.uint64), np.zeros((n_shifts, 3), np.int32), n_atoms)
 
 

@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from ase import units
+from io_structures import refuses
 from silicon import labelled
 
 from miniff import ml_util
-from miniff.io import StructureError, read_structures, write_input_data
+from miniff.io import read_structures, write_input_data
 from miniff.kernel import Cell
 
 AU = {"length_unit": "bohr", "energy_unit": "hartree"}
@@ -33,10 +34,6 @@ atom 1 1 1 Si 0 0 0 0 0
 energy -1
 end
 """
-
-
-def refuses(sentence):
-    return pytest.raises(StructureError, match=re.escape(sentence))
 
 
 def test_all_lines_are_read(folder):

@@ -1,23 +1,17 @@
 """The JSON cells of the manual, against numbers typed here."""
 
 import json
-import re
 
 import numpy as np
 import pytest
+from io_structures import refuses
 
 from miniff.io import (
     CellRecord,
-    StructureError,
     read_json_cells,
     read_structures,
     write_json_cells,
 )
-
-
-def refuses(sentence):
-    """Expect a refusal that contains the sentence, word for word."""
-    return pytest.raises(StructureError, match=re.escape(sentence))
 
 
 def make_cell(**changes):

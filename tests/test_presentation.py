@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from drawn import legend_of
 from matplotlib.figure import Figure
 
 from miniff.kernel import Cell
@@ -31,10 +32,6 @@ def pair(n, *, with_stress=True):
 
 def points_of(ax, n=0):
     return np.asarray(ax.collections[n].get_offsets())
-
-
-def legend_of(ax):
-    return [text.get_text() for text in ax.get_legend().get_texts()]
 
 
 def distribution_of(ax, n=0):

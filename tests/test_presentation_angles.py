@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from drawn import curves_of, legend_of
 from matplotlib.figure import Figure
 
 from miniff.potentials import (
@@ -29,17 +30,9 @@ def behler5(degrees, r1, r2, eta, l, zeta):  # noqa: E741 - as in the formula
     return 2 ** (1 - zeta) * (1 + l * np.cos(np.radians(degrees))) ** zeta * radial
 
 
-def curves_of(ax):
-    return [line.get_xydata().T for line in ax.lines if len(line.get_xdata()) > 2]
-
-
 def dashes_of(line):
     """matplotlib tells only that a line is dashed; how, it keeps to itself."""
     return line._unscaled_dash_pattern
-
-
-def legend_of(ax):
-    return [text.get_text() for text in ax.get_legend().get_texts()]
 
 
 def test_curves_are_the_formula():

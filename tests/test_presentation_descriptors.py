@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from drawn import curves_of, legend_of
 from matplotlib.figure import Figure
 
 from miniff.potentials import (
@@ -31,16 +32,8 @@ def made(tag, *etas):
     return [behler2_descriptor_family(tag, a=A, eta=eta) for eta in etas]
 
 
-def curves_of(ax):
-    return [line.get_xydata().T for line in ax.lines if len(line.get_xdata()) > 2]
-
-
 def dots_of(ax):
     return np.array([line.get_xydata()[0] for line in ax.lines if len(line.get_xdata()) == 1])
-
-
-def legend_of(ax):
-    return [text.get_text() for text in ax.get_legend().get_texts()]
 
 
 @pytest.mark.parametrize("eta", [0.0, 1e-6, 0.03, 0.3, 2.0, 50.0])

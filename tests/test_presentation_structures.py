@@ -5,6 +5,7 @@ import re
 import ase.units
 import numpy as np
 import pytest
+from drawn import curves_of, legend_of
 from matplotlib.figure import Figure
 from scipy.integrate import trapezoid
 
@@ -24,20 +25,12 @@ FCC = Cell(EDGE * (1 - np.eye(3)) / 2 * 3.0, [[0.0, 0.0, 0.0]], ["a"])
 LJ = [lj_potential_family(epsilon=0.4, sigma=2.0, a=2.5)]
 
 
-def lines_of(ax):
-    return [line.get_xydata().T for line in ax.lines if len(line.get_xdata()) > 2]
-
-
-def legend_of(ax):
-    return [text.get_text() for text in ax.get_legend().get_texts()]
-
-
 def test_a_distribution_of_distances_in_its_units():
     """Densities per cubic bohr on a grid in bohr hold as many atoms."""
     table = compute_images(FCC, 4.0)
     rdf = table.rdf(R, 0.1)
     ax = plot_rdf(R, rdf, length_unit="bohr")
-    ((r, density),) = lines_of(ax)
+    ((r, density),) = curves_of(ax)
     np.testing.assert_allclose(
         trapezoid(4 * np.pi * r**2 * density, r),
         trapezoid(4 * np.pi * R**2 * rdf["a-a"], R),
@@ -74,7 +67,7 @@ def test_a_distribution_of_angles_is_per_degree():
     images = compute_images(FCC, 1.2 * 3.0 * EDGE / np.sqrt(2))
     adf = images.adf(theta, 0.02, images.cutoff)
     ax = plot_adf(theta, adf)
-    ((degrees, values),) = lines_of(ax)
+    ((degrees, values),) = curves_of(ax)
     assert degrees[-1] == 180
     triples = 12 * 11 / 2
     inside = (degrees > 0) & (degrees < 150)
@@ -151,12 +144,12 @@ def test_an_equation_of_state_is_found_again():
 @pytest.mark.parametrize("eos", ["sj", "birchmurnaghan", "vinet", "p3", "anton-schmidt"])
 def test_every_equation_counts_from_its_minimum(eos):
     """Close to it all equations are right: there the curve is 0, and the volume is the legend's."""
-    ((v, energy),) = lines_of(plot_energy_volume({"LJ": LJ}, FCC, limits=(0.25, 0.4)))
+    ((v, energy),) = curves_of(plot_energy_volume({"LJ": LJ}, FCC, limits=(0.25, 0.4)))
     lowest = v[energy.argmin()] / FCC.volume
     ax = plot_energy_volume(
         {"LJ": LJ}, FCC, limits=(0.96 * lowest, 1.04 * lowest), eos=eos, relative=True
     )
-    ((v, energy),) = lines_of(ax)
+    ((v, energy),) = curves_of(ax)
     assert abs(energy.min()) < 0.01 * energy.max()
     found = float(re.search(r"V_0\$ = ([\d.]+)", legend_of(ax)[0])[1])
     assert found == pytest.approx(v[energy.argmin()], rel=1e-3)
@@ -218,11 +211,11 @@ def test_a_run_at_a_glance():
     """Per atom, in picoseconds and by the units; the slope and the means are told."""
     axes = plot_dynamics(a_run())
     energy, _, pressure, drift = axes
-    t, e = lines_of(energy)[0]
+    t, e = curves_of(energy)[0]
     np.testing.assert_allclose(t, np.linspace(0, 2, 101), rtol=1e-8)
     np.testing.assert_allclose(e, a_run().potential_energy / 8)
-    np.testing.assert_allclose(lines_of(pressure)[0][1], 0.5, rtol=1e-8)
-    np.testing.assert_allclose(lines_of(drift)[0][1], 2 * t, atol=1e-9)
+    np.testing.assert_allclose(curves_of(pressure)[0][1], 0.5, rtol=1e-8)
+    np.testing.assert_allclose(curves_of(drift)[0][1], 2 * t, atol=1e-9)
     notes = [ax.get_title(loc="right") for ax in axes]
     assert notes[1:] == [
         "mean 300.1 ± 10.0 K",
@@ -246,7 +239,7 @@ def test_units_of_a_run():
         drift_unit="eV",
         time_unit="1",
     )
-    t, e = lines_of(energy)[0]
+    t, e = curves_of(energy)[0]
     np.testing.assert_allclose(t, a_run().time)
     np.testing.assert_allclose(e * ase.units.Hartree, a_run().potential_energy / 8, rtol=1e-7)
     assert drift.get_title(loc="right") == "slope 2e−05 eV/atom"  # noqa: RUF001 - as printed
