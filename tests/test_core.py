@@ -213,15 +213,6 @@ def test_borrowed_arrays_stay_alive():
 
 
 @pytest.mark.parametrize(
-    ("pairs", "n_atoms"), [([[0, 2]], 2), ([[2, 0]], 2), ([[0, 0]], 0)], ids=["j", "i", "none"]
-)
-def test_pairs_of_atoms_that_do_not_exist_are_refused(pairs, n_atoms):
-    """Indices are checked before anything is written."""
-    with refuses("a pair names an atom that does not exist"):
-        _core.group_images(np.array(pairs, np.uint64), np.zeros((1, 3), np.int32), n_atoms)
-
-
-@pytest.mark.parametrize(
     ("make", "sentence"),
     [
         (lambda: _core.FunctionSet(-1), "`n_functions` must not be negative"),

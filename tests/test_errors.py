@@ -1,11 +1,12 @@
 """Errors of predictions, against sums written out by hand."""
 
+import json
 import re
 
 import numpy as np
 import pytest
 
-from miniff.ml_util import Errors, Properties, compare
+from miniff.ml_util import Properties, compare
 
 
 def properties(energy: list[float], forces: float, stress: list[float]) -> Properties:
@@ -61,6 +62,10 @@ def test_other_structures_are_refused() -> None:
         compare(properties([1.0, 2.0], 0.0, [0.0] * 6), other)
 
 
-def test_errors_are_plain_data() -> None:
-    """Equal errors are equal."""
-    assert Errors(None, None, None, None) == Errors(None, None, None, None)
+def test_equal_errors_are_equal() -> None:
+    """Of the same numbers; of others they are not, and both are what JSON keeps."""
+    reference, near = properties([1.0, 2.0], 0.0, [0.0] * 6), properties([1.5, 2.5], 0.5, [1.0] * 6)
+    errors = compare(reference, near)
+    assert errors == compare(reference, near)
+    assert errors != compare(reference, properties([1.5, 2.5], 0.5, [2.0] * 6))
+    assert json.loads(json.dumps(errors.as_json())) == errors.as_json()

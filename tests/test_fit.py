@@ -211,15 +211,6 @@ def test_converged_fit_stops(silicon: Path, capsys: pytest.CaptureFixture[str]) 
     assert "converged after 1 epochs: no step lowers the loss" in capsys.readouterr().out
 
 
-def test_unknown_options_of_the_optimizer_are_refused(silicon: Path) -> None:
-    """With the nearest known one."""
-    run = {"optimizer": "adam", "optimizer_kwargs": {"lrr": 0.1}}
-    with pytest.raises(
-        ValueError, match="`lrr` is not a known option of `adam`; did you mean `lr`"
-    ):
-        ml_util.exec_workflows({"fit": {**JOB, "run": run}})
-
-
 def test_potential_file_says_what_made_it(silicon: Path) -> None:
     """Versions, seed, hash of the data, and every setting of the job."""
     ml_util.exec_workflows({"fit": {**JOB, "run": {"n_epochs": 1, "w_forces": 0.1}}})
@@ -230,18 +221,3 @@ def test_potential_file_says_what_made_it(silicon: Path) -> None:
     }
     assert made_by["job"]["prepare"]["cutoff"] == 4.5
     assert made_by["job"]["run"]["w_forces"] == 0.1
-
-
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        ({"tolerance_grad": "0.1"}, "`tolerance_grad` is '0.1' but must be a number"),
-        ({"history_size": 0}, "`history_size` is 0 but must be an integer in [1, inf)"),
-    ],
-)
-def test_wrong_options_of_the_optimizer_are_refused(
-    silicon: Path, options: dict[str, object], sentence: str
-) -> None:
-    """Before the first epoch, in words."""
-    with pytest.raises(ValueError, match=re.escape(sentence)):
-        ml_util.exec_workflows({"fit": {**JOB, "run": {"optimizer_kwargs": options}}})

@@ -201,21 +201,6 @@ def test_outside_training_names_the_atoms() -> None:
     np.testing.assert_array_equal(potential.outside_training(images.table), values == values.max())
 
 
-class Evil:
-    """Would run code when unpickled."""
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (Path.touch, (Path("run"),))
-
-
-def test_potential_files_run_no_code(folder: Path) -> None:
-    """A crafted file is refused and its code does not run."""
-    torch.save({"format": "miniff potentials", "potentials": [Evil()]}, "evil.pt")
-    with pytest.raises(ValueError, match=r"evil\.pt is not a potential file, or it is damaged"):
-        load_potentials("evil.pt")
-    assert not Path("run").exists()
-
-
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

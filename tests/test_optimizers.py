@@ -220,7 +220,15 @@ def test_adam_follows_torch() -> None:
             {"batch_size": 8},
             "`fit.run.batch_size` is 8 but lbfgs looks at all structures in each step; leave it",
         ),
-        ({"optimizer": "adam", "optimizer_kwargs": {"lrr": 0.1}}, "did you mean `lr`"),
+        (
+            {"optimizer": "adam", "optimizer_kwargs": {"lrr": 0.1}},
+            "`lrr` is not a known option of `adam`; did you mean `lr`",
+        ),
+        (
+            {"optimizer_kwargs": {"tolerance_grad": "0.1"}},
+            "`tolerance_grad` is '0.1' but must be a number",
+        ),
+        ({"optimizer_kwargs": {"history_size": 0}}, "`history_size` is 0 but must be an integer"),
         ({"optimizer": "adam", "batch_size": 0}, "`fit.run.batch_size` is 0 but must be in [1, i"),
         ({"optimizer_kwargs": {"lr": 0.1}}, "`lr` is not a known option of `lbfgs`"),
         ({"optimizer_kwargs": {"max_iter": 0}}, "`max_iter` is 0 but must be an integer in [1, i"),
