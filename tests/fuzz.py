@@ -85,16 +85,19 @@ def _search(name: str, seconds: int, findings: Path) -> None:
             return bytes(atheris.Mutate(data, most))
         return mutated(data, rng)[:most]
 
-    options = [
+    options = [*_limits(seconds), f"-artifact_prefix={findings}/{name}-", "-print_final_stats=1"]
+    atheris.Setup([sys.argv[0], *options, str(corpus)], try_one, custom_mutator=change)
+    atheris.Fuzz()
+
+
+def _limits(seconds: int) -> list[str]:
+    """Of a search, as libFuzzer's options."""
+    return [
         f"-max_total_time={seconds}",
         f"-timeout={SECONDS_OF_ONE_FILE}",
         f"-rss_limit_mb={MEGABYTES}",
         f"-max_len={MOST_BYTES}",
-        f"-artifact_prefix={findings}/{name}-",
-        "-print_final_stats=1",
     ]
-    atheris.Setup([sys.argv[0], *options, str(corpus)], try_one, custom_mutator=change)
-    atheris.Fuzz()
 
 
 if __name__ == "__main__":

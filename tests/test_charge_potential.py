@@ -351,18 +351,6 @@ def test_what_is_no_charge_potential_is_refused() -> None:
         own.copy("C")
     with pytest.raises(ValueError, match=r"`hardness of C` is 0.0 but must be"):
         ml.Equilibrate({"C": 0.0})
-    with pytest.raises(ValueError, match="a charge potential's data have the keys"):
-        ChargePotential.from_state_dict({"tag": "charge potential"})
-    with pytest.raises(ValueError, match="no rule for charges has the data"):
-        ChargePotential.from_state_dict({**own.state_dict(), "rule": {"rule": "guess"}})
-    for key, sentence in (
-        ("charge_networks", "`charge_networks` and `energy_networks` must be lists"),
-        ("energy_networks", "`charge_networks` and `energy_networks` must be lists"),
-        ("rule", "`rule` and `coulomb` must be mappings"),
-        ("coulomb", "`rule` and `coulomb` must be mappings"),
-    ):
-        with pytest.raises(ValueError, match=sentence):
-            ChargePotential.from_state_dict({**own.state_dict(), key: "none"})
     with pytest.raises(ValueError, match="does not take 5 descriptors and a charge"):
         ml.ChargedNetwork(charged.network(5, 0), charged.DESCRIPTORS["C"], "C")
     with pytest.raises(ValueError, match=r"`ranges` has shape \(2, 5\) but must be \(2, 6\)"):
@@ -373,6 +361,26 @@ def test_what_is_no_charge_potential_is_refused() -> None:
         ml.ChargedNetwork(charged.network(6, 0), charged.DESCRIPTORS["C"], "H")
     with pytest.raises(ValueError, match="are not the data of a network that sees charges"):
         ml.ChargedNetwork.from_state_dict({"tag": "x"})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("more", 1, "a charge potential's data have the keys charge_networks, coulomb, energy_net"),
+        ("tag", "none", "a charge potential's data have the keys"),
+        ("charge_networks", {}, "`charge_networks` and `energy_networks` must be lists"),
+        ("energy_networks", {}, "`charge_networks` and `energy_networks` must be lists"),
+        ("rule", "shift", "`rule` and `coulomb` must be mappings"),
+        ("coulomb", 8.0, "`rule` and `coulomb` must be mappings"),
+        ("rule", {"rule": "guess"}, "no rule for charges has the data"),
+    ],
+)
+def test_data_of_no_charge_potential_are_refused(key, value, sentence) -> None:
+    """Each with its sentence."""
+    state = potential().state_dict()
+    assert ChargePotential.from_state_dict(state).state_dict().keys() == state.keys()
+    with pytest.raises(ValueError, match=sentence):
+        ChargePotential.from_state_dict({**state, key: value})
 
 
 def _table(cell):
