@@ -9,11 +9,7 @@ from bad_inputs import LJ, UNITS, Call, Words, bad
 from fuzz_readers import LAMMPS, N2P2, SETFL, SIMPLE_NN
 
 from miniff import ml
-from miniff.potentials import (
-    lammps_sw_potentials,
-    lammps_tersoff_potentials,
-    setfl_potentials,
-)
+from miniff.potentials import lammps_sw_potentials, lammps_tersoff_potentials, setfl_potentials
 
 
 def potentials(words: str, content: str | bytes, name: str) -> None:

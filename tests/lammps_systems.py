@@ -1,9 +1,7 @@
 """Structures and potentials for tests of LAMMPS, as its commands have them."""
 
 import numpy as np
-from lammps_run import (
-    lammps_with,
-)
+from lammps_run import lammps_with
 from silicon import DIAMOND, SILICON
 
 from miniff.kernel import Cell

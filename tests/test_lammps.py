@@ -5,14 +5,7 @@ import re
 import numpy as np
 import pytest
 from ase_silicon import committee
-from lammps_run import (
-    VIRIAL,
-    assert_agrees,
-    atoms_of,
-    by_id,
-    cell_of,
-    lammps_with,
-)
+from lammps_run import VIRIAL, assert_agrees, atoms_of, by_id, cell_of, lammps_with
 from lammps_systems import MOVING, SPECIES, mixture, silicon, with_ours
 from noble_gases import ARGON_KRYPTON
 from silicon import SILICON

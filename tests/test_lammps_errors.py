@@ -10,12 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from lammps_run import (
-    assert_agrees,
-    by_id,
-    lammps_with,
-    new_lammps,
-)
+from lammps_run import assert_agrees, by_id, lammps_with, new_lammps
 from lammps_systems import MOVING, SPECIES, mixture, silicon, with_ours
 from noble_gases import ARGON_KRYPTON
 from silicon import SILICON

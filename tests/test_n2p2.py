@@ -14,9 +14,7 @@ from miniff.dyn import nve
 from miniff.io import read_n2p2
 from miniff.kernel import Cell
 from miniff.ml._core_network import core_networks
-from miniff.potentials import (
-    Functions,
-)
+from miniff.potentials import Functions
 from miniff.units import factor
 
 CODATA_2018 = {"length_unit": 0.529177210903, "energy_unit": 27.211386245988}
