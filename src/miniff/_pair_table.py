@@ -240,44 +240,57 @@ def join(tables: Sequence[PairTable]) -> PairTable:
     first_atom = np.cumsum([0, *(table.n_atoms for table in tables)])
     first_pair = np.cumsum([0, *(table.n_pairs for table in tables)])
     first_structure = np.cumsum([0, *(table.n_structures for table in tables)])
-    first_other_image = first_atom[-1] + np.cumsum([0, *(t.n_images - t.n_atoms for t in tables)])
-    # Images that are atoms stay the first: each table's images are numbered anew.
-    renumbered = [
-        np.r_[np.arange(t.n_atoms) + a, np.arange(t.n_images - t.n_atoms) + m].astype(np.int32)
-        for t, a, m in zip(tables, first_atom, first_other_image, strict=False)
-    ]
-    codes = [
-        np.array([names.index(name) for name in table.names], np.int32)[table.species]
-        if table.n_atoms
-        else table.species
-        for table in tables
-    ]
-    own = [t.image_atom[: t.n_atoms] + a for t, a in zip(tables, first_atom, strict=False)]
-    moved = [t.image_atom[t.n_atoms :] + a for t, a in zip(tables, first_atom, strict=False)]
-    shifts = [np.zeros((t.n_atoms, 3), np.int32) for t in tables]
+    image_atom, image_shift = _joined_images(tables, first_atom)
     return make_table(
         names=names,
         cutoff=min((table.cutoff for table in tables), default=inf),
         positions=_stack([t.positions for t in tables], (0, 3), np.float64),
         cells=_stack([t.cells for t in tables], (0, 3, 3), np.float64),
-        species=_stack(codes, (0,), np.int32),
+        species=_stack(_joined_species(tables, names), (0,), np.int32),
         structure=_stack(
             [t.structure + s for t, s in zip(tables, first_structure, strict=False)], (0,), np.int64
         ),
         start=np.concatenate(
             [t.start[:-1] + p for t, p in zip(tables, first_pair, strict=False)] + [first_pair[-1:]]
         ),
-        neighbor=_stack(
-            [image[t.neighbor] for t, image in zip(tables, renumbered, strict=True)],
-            (0,),
-            np.int32,
-        ),
-        image_atom=_stack(own + moved, (0,), np.int32),
-        image_shift=_stack(shifts + [t.image_shift[t.n_atoms :] for t in tables], (0, 3), np.int32),
+        neighbor=_stack(_joined_neighbors(tables, first_atom), (0,), np.int32),
+        image_atom=_stack(image_atom, (0,), np.int32),
+        image_shift=_stack(image_shift, (0, 3), np.int32),
         periodic=_stack([t.periodic for t in tables], (0, 3), np.bool_),
         charges=_stack([t.charges for t in tables], (0,), np.float64),
         total_charge=_stack([t.total_charge for t in tables], (0,), np.float64),
     )
+
+
+def _joined_species(tables: Sequence[PairTable], names: Sequence[str]) -> list[ndarray]:
+    """The species of the atoms of each, as places in names of them all."""
+    return [
+        np.array([names.index(name) for name in table.names], np.int32)[table.species]
+        if table.n_atoms
+        else table.species
+        for table in tables
+    ]
+
+
+def _joined_images(
+    tables: Sequence[PairTable], first_atom: ndarray
+) -> tuple[list[ndarray], list[ndarray]]:
+    """The atoms of the images and their shifts: those that are atoms stay the first."""
+    own = [t.image_atom[: t.n_atoms] + a for t, a in zip(tables, first_atom, strict=False)]
+    moved = [t.image_atom[t.n_atoms :] + a for t, a in zip(tables, first_atom, strict=False)]
+    shifts = [np.zeros((t.n_atoms, 3), np.int32) for t in tables]
+    return own + moved, shifts + [t.image_shift[t.n_atoms :] for t in tables]
+
+
+def _joined_neighbors(tables: Sequence[PairTable], first_atom: ndarray) -> list[ndarray]:
+    """The images that pairs of each lead to, by their new numbers."""
+    first_other = first_atom[-1] + np.cumsum([0, *(t.n_images - t.n_atoms for t in tables)])
+    return [
+        np.r_[np.arange(t.n_atoms) + a, np.arange(t.n_images - t.n_atoms) + m].astype(np.int32)[
+            t.neighbor
+        ]
+        for t, a, m in zip(tables, first_atom, first_other, strict=False)
+    ]
 
 
 def table_from_arrays(
