@@ -20,6 +20,7 @@ from benchmarks.device_work import measure as measure_work
 from benchmarks.measure import Outcome, Request, Result, median_of, per_atom, time_calls
 from benchmarks.peers import Answer, Method, Peer, Task, Unsuitable, known_peers
 from benchmarks.structures import EXAMPLES, SHORTEST_CONTACT, water
+from benchmarks.training_profile import shares_of
 from benchmarks.workloads import WORKLOADS, Case, build_case
 from miniff.ml import load_n2p2
 from miniff.units import factor
@@ -263,3 +264,19 @@ def test_work_of_a_device_is_in_proportion_to_atoms(name: str) -> None:
     few, many = (measure_work(name, n, 1) for n in (64, 512))
     assert min(few.n_operations, few.by_torch, few.by_core) > 0
     assert 0 < many.bytes_moved < 1.5 * few.bytes_moved
+
+
+def test_a_profile_is_of_the_epochs_alone() -> None:
+    """What a training does once, before and after them, is not in it."""
+    x = torch.eye(3)
+
+    def run(n_epochs: int) -> None:
+        for _ in range(3):
+            x.exp()
+        for _ in range(2 * n_epochs):
+            x @ x
+
+    shares = shares_of(run, 5)
+    assert shares["aten::exp"].count == 0
+    assert shares["aten::mm"].count == 2
+    assert shares["aten::mm"].device == 0
