@@ -149,7 +149,11 @@ def derivatives_of(
     local = [w[..., : len(e.functions)] for w, e in zip(weights, environments, strict=True)]
     by_image = image_gradient(derivatives.images, table, environments, local)
     gradient, strain = gather(by_image, table)
-    symmetric = ((strain + strain.transpose(2, 3)) / 2)[..., VOIGT[0], VOIGT[1]]
+    # An index of Python's numbers would be sent to a device, which waits for it.
+    parts = ((strain + strain.transpose(2, 3)) / 2).flatten(2).unbind(2)
+    symmetric = torch.stack(
+        [parts[3 * row + column] for row, column in zip(*VOIGT, strict=True)], 2
+    )
     if derivatives.charges is not None:
         by_charge = [w[..., -1] for w in weights]
         centres = [e.centres for e in environments if isinstance(e, Environment)]

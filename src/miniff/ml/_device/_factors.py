@@ -63,12 +63,12 @@ class FactorTable:
                     counts[block] += 1
             of_row += [cutoffs.places[fc]] * max(counts)
         self.n_rows = len(of_row)
-        self._eta, self._shift = torch.zeros(2, self.n_rows, n_blocks, dtype=torch.float64)
+        etas, shifts = torch.zeros(2, self.n_rows, n_blocks, dtype=torch.float64)
         for (block, (_, eta, shift)), row in self._rows.items():
-            self._eta[row, block], self._shift[row, block] = eta, shift
-        self._minus_eta, self._shift = -self._eta.to(like), self._shift.to(like)
-        self._has_eta, self._has_shift = map(_any, (self._eta, self._shift))
-        self._alike = all(bool((own == own[:, :1]).all()) for own in (self._eta, self._shift))
+            etas[row, block], shifts[row, block] = eta, shift
+        self._has_eta, self._has_shift = map(_any, (etas, shifts))
+        self._alike = all(bool((own == own[:, :1]).all()) for own in (etas, shifts))
+        self._minus_eta, self._shift = -etas.to(like), shifts.to(like)
         self._cutoff_of_row = None
         if len(cutoffs) > 1:
             self._cutoff_of_row = torch.tensor(of_row, device=like.device)
