@@ -12,6 +12,7 @@ import torch
 from no_host import OnHost, on_meta
 from silicon import labelled
 from test_kept_derivatives import make_dataset
+from torch.overrides import TorchFunctionMode
 
 from miniff.io import write_extxyz
 from miniff.ml import (
@@ -25,11 +26,15 @@ from miniff.ml import (
     load_potentials,
     normalization_on,
 )
+from miniff.ml._dataset import feature_moments, feature_ranges
 from miniff.ml._device import _networks
 from miniff.ml._device._table import TensorTable
 from miniff.ml_util import FitWorkflow, behler_nn
+from miniff.ml_util._deals import Deal
+from miniff.ml_util._fit_page import coverage_of
 from miniff.ml_util._loss import LossWeights
 from miniff.ml_util._objective import Objective, _Model
+from miniff.ml_util._outputs import predicted_properties, reference_properties
 from miniff.ml_util._place import TrainingPlace
 from miniff.potentials import Precision
 from miniff.potentials._devices import cpu_by_torch
@@ -310,6 +315,39 @@ def test_too_little_memory_says_what_to_change(
     monkeypatch.setattr(Objective, "sums", short)
     with pytest.raises(MemoryError, match="has too little memory for the training set: set `dtype"):
         fit(device)
+
+
+class Fetched(TorchFunctionMode):
+    """Only what was fetched by ``cpu`` becomes an array, as a graphics processor demands."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[torch.Tensor] = []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func is torch.Tensor.numpy:
+            assert any(args[0] is one for one in self.found), "it was not fetched"
+        result = func(*args, **(kwargs or {}))
+        if func is torch.Tensor.cpu:
+            self.found.append(result)
+        return result
+
+
+def test_numbers_of_a_device_are_fetched_before_they_are_arrays(device: str) -> None:
+    """By all that looks at a data set, networks or predictions there."""
+    own = objective(device)
+    (part,) = own.parts
+    with Fetched() as host:
+        assert Deal.whole(part).sizes.sum() == len(part.derivatives.table.species)
+        ranges = feature_ranges([part])
+        feature_moments([part], ranges)
+        coverage_of({"train": [part]}, ranges)
+        point = own.start(own.networks)
+        (found,) = own.predict([point], part, grad=True)
+        predicted_properties(part, found)
+        reference_properties(part)
+        own.evaluate([point])
+    assert len(host.found) > 10
 
 
 def test_everything_of_a_data_set_is_on_the_device(device: str) -> None:

@@ -30,7 +30,7 @@ class Deal:
     @staticmethod
     def whole(part: Dataset) -> "Deal":
         """One process has all structures."""
-        sizes = part.n_atoms()[:, 0].numpy().round().astype(np.int64)
+        sizes = part.n_atoms()[:, 0].cpu().numpy().round().astype(np.int64)
         return Deal(np.zeros(len(part), np.int64), sizes)
 
     def structures(self, rank: int) -> Int64[ndarray, " n_own"]:

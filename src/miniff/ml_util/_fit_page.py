@@ -116,7 +116,7 @@ def coverage_of(
             name: [part.per_point_datasets[s] for part in own] for name, own in datasets.items()
         }
         values = {
-            name: np.concatenate([one.features.detach().numpy() for one in own])
+            name: np.concatenate([one.features.detach().cpu().numpy() for one in own])
             for name, own in points.items()
         }
         values = {name: own for name, own in values.items() if len(own)}

@@ -97,7 +97,7 @@ class Objective:
     def start(self, networks: Sequence[nn.Module]) -> Float64[ndarray, " n_parameters"]:
         """The numbers for given networks, without a pressure."""
         values = nn.utils.parameters_to_vector([p for n in networks for p in n.parameters()])
-        return np.append(values.detach().numpy(), 0.0)
+        return np.append(values.detach().cpu().numpy(), 0.0)
 
     def evaluate(
         self,
