@@ -188,7 +188,7 @@ class DevicePotentials:
         try:
             listed = self._listed(table)
             return None if listed.small is None else listed.small.evaluate(table)
-        except torch.OutOfMemoryError:
+        except torch.cuda.OutOfMemoryError:
             if self._last is not None:
                 self._last = replace(self._last, small=None)
             return None

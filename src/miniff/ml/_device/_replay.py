@@ -74,7 +74,7 @@ class Recorder:
         """A graph and the buffer it writes; None, with a warning, where there can be none.
 
         Raises:
-            torch.OutOfMemoryError: Too little memory for it.
+            torch.cuda.OutOfMemoryError: Too little memory for it.
         """
         if self._cuda is None:
             return None
@@ -87,7 +87,7 @@ class Recorder:
                     found = step()
         except RuntimeError as error:
             first = error.__context__ or error  # the end of a recording that broke raises again
-            if isinstance(first, torch.OutOfMemoryError):
+            if isinstance(first, torch.cuda.OutOfMemoryError):
                 raise first from None
             self._refuse(first)
             return None
