@@ -182,11 +182,12 @@ class FixedStep:
 
     def _vectors(self, positions: Tensor, cells: Tensor) -> Float64[Tensor, "n_places 3"]:
         """r_j - r_i of all places of all groups; longer than every cutoff where none is taken."""
-        images = torch.baddbmm(
-            positions[self._image_atom][:, None],
-            self._image_shift[:, None],
-            cells[self._image_structure],
-        )[:, 0]
+        images = positions[self._image_atom]
+        if self.n_structures == 1:
+            images = torch.addmm(images, self._image_shift, cells[0])
+        else:
+            of_image = cells[self._image_structure]
+            images = torch.baddbmm(images[:, None], self._image_shift[:, None], of_image)[:, 0]
         vectors = images[self._images] - positions[self._centres]
         return torch.where(self._taken[:, None], vectors, self._far)
 

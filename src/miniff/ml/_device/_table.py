@@ -154,8 +154,10 @@ class TensorTable:
         cells: Float[Tensor, "n_structures 3 3"],
     ) -> Float[Tensor, "n_images 3"]:
         """Positions of the images, differentiable in positions and cells (length)."""
-        of_image = cells[self.structure[self.image_atom]]
         shift = self.image_shift.to(positions.dtype)
+        if self.n_structures == 1:
+            return torch.addmm(positions[self.image_atom], shift, cells[0])
+        of_image = cells[self.structure[self.image_atom]]
         moved = torch.einsum("ma,max->mx", shift, of_image)  # [image, cell vector, xyz]
         return positions[self.image_atom] + moved
 
