@@ -320,6 +320,26 @@ def test_networks_are_trained_where_all_descriptors_are(monkeypatch: pytest.Monk
         training_device("cuda", unknown)
 
 
+def test_as_many_numbers_at_a_time_as_memory_and_kernels_allow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A quarter of what is free; fewer than 32 bits count; where torch does not tell, some."""
+    there = torch.device("cuda")
+    for free, wanted in ((8e6, 2.5e5), (8e3, _choice.FEWEST), (150e9, 2.0**31), (None, 2.0**23)):
+        monkeypatch.setattr(_choice, "free_bytes", lambda _, free=free: free)
+        assert _choice.numbers_at_a_time(there, torch.float64) == wanted
+
+
+def test_derivatives_on_a_device_begin_with_something_small(device: str) -> None:
+    """Before any product of matrices, once for each device, also where none are wanted."""
+    _choice.make_ready.cache_clear()
+    with torch.no_grad():
+        ready_potentials(SILICON, ("Si",), device=device)
+        ready_potentials(SILICON, ("Si",), device=device)
+    assert _choice.make_ready.cache_info().misses == 1
+    assert _choice.make_ready.cache_info().hits == 1
+
+
 @pytest.mark.usefixtures("as_installed")
 def test_a_table_must_have_the_species_and_cutoff(device: str) -> None:
     """The same refusals as those of the core."""

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from functools import cache
 from typing import TypeVar
 
 import torch
@@ -14,6 +15,7 @@ __all__ = [
     "device_problem",
     "free_bytes",
     "is_core",
+    "make_ready",
     "numbers_at_a_time",
     "on",
     "out_of_memory",
@@ -26,6 +28,8 @@ CPU_NUMBERS = 2.0**23
 SHARE = 0.25
 """Of the free memory of a device, for what is computed at a time."""
 FEWEST = 2.0**16
+MOST = 2.0**31
+"""Kernels count with 32 bits, and no tensor has more numbers than are in memory together."""
 
 Found = TypeVar("Found")
 
@@ -108,7 +112,18 @@ def numbers_at_a_time(device: torch.device, dtype: torch.dtype) -> float:
     free = free_bytes(device)
     if free is None:
         return CPU_NUMBERS
-    return max(FEWEST, SHARE * free / (torch.finfo(dtype).bits // 8))
+    return min(MOST, max(FEWEST, SHARE * free / (torch.finfo(dtype).bits // 8)))
+
+
+@cache
+def make_ready(device: torch.device) -> None:
+    """Starts something on a device in the thread where torch computes derivatives there.
+
+    A thread of CUDA that begins with a product of matrices has no context yet: torch warns of it.
+    """
+    with torch.enable_grad():
+        x = torch.ones(1, device=device, requires_grad=True)
+        torch.autograd.grad(x.square().sum(), x)
 
 
 def out_of_memory(device: torch.device, what: str, less: str) -> MemoryError:

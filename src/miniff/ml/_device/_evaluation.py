@@ -17,7 +17,7 @@ from torch import Tensor
 
 from miniff._checks import unknown_name
 from miniff._neighbors import NeighborTable, PairSearch, search_pairs
-from miniff.ml._device._choice import is_core, numbers_at_a_time, on, with_less
+from miniff.ml._device._choice import is_core, make_ready, numbers_at_a_time, on, with_less
 from miniff.ml._device._energies import Network, SpeciesEnergies, Training
 from miniff.ml._device._fixed_step import SMALL_NUMBERS, FixedStep
 from miniff.ml._device._functions import TensorFunctions
@@ -148,6 +148,7 @@ class DevicePotentials:
         self.names = names
         self.device = device
         self._dtype = DTYPES[precision]
+        make_ready(device)
         there = list(map(has_form, potentials))
         here = list(compress(potentials, there))
         warn_of_one_sided_pairs(here, names)

@@ -7,7 +7,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from miniff.ml._dataset import Dataset
-from miniff.ml._device._choice import numbers_at_a_time, on
+from miniff.ml._device._choice import make_ready, numbers_at_a_time, on
 from miniff.ml._device._environment import TensorEnvironment
 from miniff.ml._device._functions import TensorFunctions
 from miniff.ml._device._table import TensorTable
@@ -35,6 +35,7 @@ def dataset_on(dataset: Dataset, device: torch.device, dtype: torch.dtype) -> Da
     responds = derivatives is not None and derivatives.charges is not None
     if responds or dataset.charges is not None:
         raise ValueError("charges are learned on the CPU only: choose the device `cpu`")
+    make_ready(device)
     if derivatives is not None:
         table = TensorTable.of(derivatives.table, device)
         volume = derivatives.volume.to(device)
