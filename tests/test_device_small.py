@@ -113,12 +113,14 @@ def test_functions_vanish_beyond_their_cutoff(row: Row, device: str) -> None:
     like = torch.zeros(0, dtype=torch.float64, device=device)
     own = TensorFunctions([potential], ("O",), like)
     end = own.cutoff
-    lengths = torch.tensor([end, np.nextafter(end, 9e9), end + 0.1, end + SKIN, own.far])
+    lengths = [end, np.nextafter(end, 9e9), end + 0.1, end + SKIN, own.far]
+    lengths = torch.tensor(lengths, dtype=torch.float64)
     directions = torch.randn(7, 5, 3, dtype=torch.float64, generator=torch.manual_seed(0))
     directions[0] = 1.0  # as in places that are not taken
-    vectors = directions / directions.norm(dim=-1, keepdim=True) * lengths.double()[:, None]
-    # The longest component decides which side of the cutoff rounding puts it on.
-    vectors = (vectors * (1 + 4e-16)).to(device).requires_grad_()
+    vectors = directions / directions.norm(dim=-1, keepdim=True) * lengths[:, None]
+    vectors = vectors * (1 + 1e-15)  # on that side of the cutoff, however lengths are rounded
+    vectors[1] = torch.stack([lengths, *torch.zeros(2, 5, dtype=torch.float64)], dim=1)
+    vectors = vectors.to(device).requires_grad_()
     values = own.values(vectors, (0, 5))
     nothing = own.values(vectors[:, :0], (0, 0))
     torch.testing.assert_close(values, nothing, rtol=0, atol=0)
