@@ -239,3 +239,14 @@ def test_ranges_in_jobs(silicon: Path, key: str, value: object, range_: str) -> 
     sentence = f"`fit.prepare.{key}` is {value!r} but must be {range_}"
     with pytest.raises(JobError, match=re.escape(sentence)):
         ml_util.exec_workflows({"fit": job})
+
+
+def test_cutoffs_with_crowds_within_are_refused(silicon: Path) -> None:
+    """Whether the cutoff is given or stands in a descriptor; before anything is computed."""
+    for wanted, reach in (
+        ({"cutoff": 60}, 60),
+        ({"descriptors": {"Si": [{"family": "behler2", "tag": "Si-Si", "eta": 0, "a": 55}]}}, 55),
+    ):
+        said = rf"descriptors reach {reach} angstrom, within which an atom of train.xyz, structure"
+        with pytest.raises(ValueError, match=said + r" 0 .* must have less than 4000"):
+            ml_util.FitWorkflow(log="warning").prepare(fn_cells="train.xyz", **wanted)

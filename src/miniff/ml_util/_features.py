@@ -27,7 +27,7 @@ from miniff.ml import (
 from miniff.ml_util._charge_use import ChargeUse, SeenCharges
 from miniff.ml_util._deals import Deal
 from miniff.ml_util._estimate import Demand, MemoryLimit
-from miniff.ml_util._learning import Learning
+from miniff.ml_util._learning import Learning, refuse_crowds
 from miniff.ml_util._progress import Reporter
 from miniff.ml_util._types import Checked, Count, Problem, Reads, folder_problems
 from miniff.potentials import FunctionPotential, TrainingMoments
@@ -151,12 +151,17 @@ class FeatureChoice:
             charges: What is done with charges, if anything.
 
         Raises:
-            ValueError: A species that the training set lacks, or more memory than the limit.
+            ValueError: A species that the training set lacks, too many neighbours of an atom, or
+                more memory than the limit.
         """
         processes = limit.processes
+        cells = [cell for own in sets.values() for cell in own]
+        if self.cutoff is not None:
+            refuse_crowds(cells, self.cutoff)
         trained = _species_of_training(sets)
         functions = processes.from_first(lambda: self._chosen(sets["train"], trained, reporter))
         learning = Learning(functions, processes, self.cache, charges)
+        refuse_crowds(cells, learning.cutoff)
         demand = learning.demand(sets, n_with_forces, n_models)
         demand.refuse_above(limit)
         learned = {name: learning.of(cells) for name, cells in sets.items() if name != "train"}

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import pi
 
 import numpy as np
 
@@ -14,12 +15,14 @@ from miniff.ml_util._estimate import PROGRAM, REFERENCES, STRUCTURE, Demand, cou
 from miniff.ml_util._progress import Reporter
 from miniff.potentials import FunctionPotential
 
-__all__ = ["Learning"]
+__all__ = ["Learning", "refuse_crowds"]
 
 FILES = ("found", "made", "damaged")
 """What may be told of a file in the cache."""
 ATOMS_OF_PART = 4096
 """At most so many are looked at together, or one structure."""
+MOST_NEIGHBORS = 4000
+"""Functions of pairs of neighbours would need the square of it."""
 
 
 @dataclass(frozen=True)
@@ -120,3 +123,20 @@ class Learning:
             reporter.warning(
                 f"{self.cache}: {damaged} of {n} files were damaged and have been made anew"
             )
+
+
+def refuse_crowds(cells: Sequence[Cell], cutoff: float) -> None:
+    """An atom must not have too many neighbours in a crystal.
+
+    Raises:
+        ValueError: There is a structure so dense, or a cutoff so long.
+    """
+    for cell in cells:
+        if all(cell.pbc) and cell.has_volume:
+            expected = cell.size / cell.volume * 4 / 3 * pi * cutoff**3
+            if expected > MOST_NEIGHBORS:
+                raise ValueError(
+                    f"descriptors reach {cutoff:g} angstrom, within which an atom of "
+                    f"{cell.meta.get('source', 'a structure')} has about {expected:.2g} neighbours "
+                    f"but must have less than {MOST_NEIGHBORS}: 4 to 7 angstrom are usual"
+                )
