@@ -265,6 +265,15 @@ def test_stress_that_contradicts_the_energies_is_told_and_spoils_nothing(folder:
     assert errors[0] < 0.5 * errors[1]
 
 
+def test_an_offset_too_large_for_plane_waves_is_not_said_to_be_theirs(folder: Path) -> None:
+    """16 GPa are a mistake in the stress."""
+    write_extxyz("train.xyz", labelled(40, seed=0, pressure=0.1))
+    ml_util.exec_workflows(job(run={"n_epochs": 10, "w_stress": 2.0}))
+    said = " ".join(Path("fit.log").read_text().split())
+    assert re.search(r"lies \+1[3-7] GPa beside .*, far more than cut-off plane waves leave", said)
+    assert "as cut-off plane waves leave it" not in said
+
+
 def test_right_stress_is_followed_where_energies_do_not_tell_the_pressure(folder: Path) -> None:
     """Structures of one volume: no pressure is free."""
     write_extxyz("train.xyz", labelled(24, seed=0, strain=0.0))

@@ -14,6 +14,8 @@ __all__ = ["pressure_unit", "report_pressure"]
 
 WORTH_TELLING = 1.0
 """Offset of the stress, as a share of what is left of its errors without the offset."""
+MOST_OF_PLANE_WAVES = 5.0
+"""An offset (GPa) that is larger has another reason."""
 
 
 LEAST_SPREAD = 0.01
@@ -68,9 +70,12 @@ def report_pressure(reporter: Reporter, result: FitResult) -> None:
     off = result.reference["train"].stress - result.predicted["train"].stress
     rest = float(np.sqrt(np.nanmean(np.square(off[:, :3] - result.pressure))))
     if abs(result.pressure) > WORTH_TELLING * rest:
+        pressure = result.pressure / factor("GPa")
+        reason = "as cut-off plane waves leave it"
+        if abs(pressure) > MOST_OF_PLANE_WAVES:
+            reason = "far more than cut-off plane waves leave, so look at its sign and unit"
         reporter.warning(
-            f"the diagonal of the stress in the training set lies "
-            f"{result.pressure / factor('GPa'):+.2g} GPa beside the derivative of its energies by "
-            "the strain, as cut-off plane waves leave it: no potential can follow both, the "
-            "networks follow the energies, and errors of the stress contain the difference"
+            f"the diagonal of the stress in the training set lies {pressure:+.2g} GPa beside the "
+            f"derivative of its energies by the strain, {reason}: no potential can follow both, "
+            "the networks follow the energies, and errors of the stress contain the difference"
         )
