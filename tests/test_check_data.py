@@ -230,6 +230,16 @@ def test_offset_of_stress_is_measured() -> None:
     size = re.search(r"lies ([-+\d.]+) GPa beside", found.sentence)
     assert size is not None
     assert float(size[1]) == pytest.approx(0.02 / GPA, rel=0.1)
+    assert found.severity == "note"
+    assert "as cut-off plane waves leave it" in found.sentence
+
+
+def test_large_offset_of_stress_is_not_said_to_be_of_plane_waves() -> None:
+    """It is a mistake."""
+    added = all_of(lambda c: changed(c, stress=own(c, "stress") + 0.1 * (np.arange(6) < 3)))()
+    found = kinds(added)["offset of stress"]
+    assert found.severity == "warning"
+    assert "far more than cut-off plane waves leave: look at the sign and unit" in found.sentence
 
 
 def test_work_is_the_energy_difference_to_third_order() -> None:

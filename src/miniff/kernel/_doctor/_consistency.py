@@ -7,7 +7,7 @@ from itertools import permutations
 import numpy as np
 from numpy import ndarray
 
-from miniff.kernel._doctor._finding import Finding
+from miniff.kernel._doctor._finding import Finding, Severity
 from miniff.kernel._doctor._survey import Survey
 from miniff.kernel._doctor._units import factor, unit_of_forces, unit_of_stress
 from miniff.kernel._doctor._words import digits, were
@@ -30,6 +30,8 @@ AGREES = (0.67, 1.5)
 OFFSET, ALIKE = 2e-3, 0.4
 """A pressure worth telling (energy/length^3), and how far, beside it, the middle half of the steps
 may lie apart."""
+MOST_OF_PLANE_WAVES = 5.0
+"""Pressures that are larger have another reason (GPa)."""
 TINY = 1e-8
 """Work per atom that is none (energy)."""
 LONG = 4.0
@@ -232,14 +234,21 @@ def _of_offset(name: str, slopes: _Slopes, steps: Steps, own: ndarray) -> list[F
     if abs(offset) < OFFSET or high - low > ALIKE * abs(offset):
         return []
     size = -offset / factor("GPa")
+    severity: Severity = "note"
+    reason = (
+        "as cut-off plane waves leave it: no potential can follow both; a fit lets a pressure free "
+        "where it sees it, or raise the cutoff of the plane waves"
+    )
+    if abs(size) > MOST_OF_PLANE_WAVES:
+        severity = "warning"
+        reason = "far more than cut-off plane waves leave: look at the sign and unit of the stress"
     return [
         Finding(
-            "note",
+            severity,
             "offset of stress",
             f"the diagonal of the stress in {name} lies {size:+.2g} GPa beside the derivative of "
-            f"the energies by the strain ({len(volume)} steps between neighbouring structures), as "
-            "cut-off plane waves leave it: no potential can follow both; a fit lets a pressure "
-            "free where it sees it, or raise the cutoff of the plane waves",
+            f"the energies by the strain ({len(volume)} steps between neighbouring structures), "
+            f"{reason}",
             (name,),
         )
     ]
