@@ -243,9 +243,12 @@ def test_ranges_in_jobs(silicon: Path, key: str, value: object, range_: str) -> 
 
 def test_cutoffs_with_crowds_within_are_refused(silicon: Path) -> None:
     """Whether the cutoff is given or stands in a descriptor; before anything is computed."""
+    long = {"family": "behler2", "tag": "Si-Si", "eta": 0, "a": 55}
     for wanted, reach in (
         ({"cutoff": 60}, 60),
-        ({"descriptors": {"Si": [{"family": "behler2", "tag": "Si-Si", "eta": 0, "a": 55}]}}, 55),
+        ({"descriptors": "default", "cutoff": 40, "min_spread": 0.1}, 40),
+        ({"descriptors": {"Si": [long]}}, 55),
+        ({"descriptors": {"Si": [long]}, "min_spread": 0.1}, 55),
     ):
         said = rf"descriptors reach {reach} angstrom, within which an atom of train.xyz, structure"
         with pytest.raises(ValueError, match=said + r" 0 .* must have less than 4000"):

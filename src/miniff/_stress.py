@@ -4,10 +4,12 @@ import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
 
-__all__ = ["VOIGT", "stress_from_strain_derivative"]
+__all__ = ["MOST_OF_PLANE_WAVES", "VOIGT", "stress_from_strain_derivative"]
 
 VOIGT = ((0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1))
 """Rows and columns of xx yy zz yz xz xy."""
+MOST_OF_PLANE_WAVES = 5.0
+"""Pressures beside the energies (GPa) that are larger have another reason than cut-off waves."""
 
 
 def stress_from_strain_derivative(

@@ -213,7 +213,9 @@ class FeatureChoice:
         reporter: Reporter,
     ) -> dict[str, list[FunctionPotential]]:
         """Without those that tell nothing; each is named."""
-        parts = Learning(functions, Processes()).of(train, derivatives=False)
+        learning = Learning(functions, Processes())
+        refuse_crowds(train, learning.cutoff)
+        parts = learning.of(train, derivatives=False)
         filtered = filter_descriptors(
             Dataset.join([part for part, _ in parts]),
             min_spread=self.min_spread,

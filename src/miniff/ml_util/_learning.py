@@ -137,6 +137,6 @@ def refuse_crowds(cells: Sequence[Cell], cutoff: float) -> None:
             if expected > MOST_NEIGHBORS:
                 raise ValueError(
                     f"descriptors reach {cutoff:g} angstrom, within which an atom of "
-                    f"{cell.meta.get('source', 'a structure')} has about {expected:.2g} neighbours "
+                    f"{cell.meta.get('source', 'a structure')} has about {expected:.0f} neighbours "
                     f"but must have less than {MOST_NEIGHBORS}: 4 to 7 angstrom are usual"
                 )

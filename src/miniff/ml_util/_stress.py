@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from miniff._stress import MOST_OF_PLANE_WAVES
 from miniff.ml import Dataset, Processes
 from miniff.ml_util._fit_result import FitResult
 from miniff.ml_util._progress import Reporter
@@ -14,8 +15,6 @@ __all__ = ["pressure_unit", "report_pressure"]
 
 WORTH_TELLING = 1.0
 """Offset of the stress, as a share of what is left of its errors without the offset."""
-MOST_OF_PLANE_WAVES = 5.0
-"""An offset (GPa) that is larger has another reason."""
 
 
 LEAST_SPREAD = 0.01

@@ -7,6 +7,7 @@ from itertools import permutations
 import numpy as np
 from numpy import ndarray
 
+from miniff._stress import MOST_OF_PLANE_WAVES
 from miniff.kernel._doctor._finding import Finding, Severity
 from miniff.kernel._doctor._survey import Survey
 from miniff.kernel._doctor._units import factor, unit_of_forces, unit_of_stress
@@ -30,8 +31,6 @@ AGREES = (0.67, 1.5)
 OFFSET, ALIKE = 2e-3, 0.4
 """A pressure worth telling (energy/length^3), and how far, beside it, the middle half of the steps
 may lie apart."""
-MOST_OF_PLANE_WAVES = 5.0
-"""Pressures that are larger have another reason (GPa)."""
 TINY = 1e-8
 """Work per atom that is none (energy)."""
 LONG = 4.0
