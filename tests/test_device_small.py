@@ -1,7 +1,5 @@
 """Small structures on a device: one fixed sequence of operations in every step."""
 
-import subprocess
-import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +8,7 @@ import pytest
 import torch
 from ase import Atoms, units
 from contract import ROWS, Row
+from elsewhere import printed_by
 from no_host import OnHost, on_meta
 from silicon import DIAMOND, SILICON
 from test_devices import BOTH, UNDER, assert_same, by_core, cells
@@ -324,10 +323,4 @@ def test_a_step_is_one_graph_for_the_compiler() -> None:
 
     Elsewhere, since it does not look into functions whose annotations are checked.
     """
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", COMPILING],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout == "the same\n", done.stderr
+    assert printed_by(COMPILING) == "the same\n"

@@ -1,13 +1,11 @@
 """Environment functions in torch give what the compiled core gives."""
 
-import subprocess
-import sys
-
 import contract
 import numpy as np
 import pytest
 import torch
 from contract import ROWS, TERSOFF, Row
+from elsewhere import printed_by
 from many_body import ROWS as OF_TWO_SPECIES
 
 from miniff.kernel import Cell, compute_images
@@ -345,13 +343,7 @@ def test_values_are_one_graph_for_the_compiler() -> None:
 
     Elsewhere, since it does not look into functions whose annotations are checked.
     """
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", COMPILING],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout == "the same\n", done.stderr
+    assert printed_by(COMPILING) == "the same\n"
 
 
 def test_families_that_torch_lacks_are_named() -> None:
