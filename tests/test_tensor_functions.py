@@ -9,10 +9,10 @@ from elsewhere import printed_by
 from many_body import ROWS as OF_TWO_SPECIES
 
 from miniff.kernel import Cell, compute_images
+from miniff.ml._device._angular_terms import power
 from miniff.ml._device._environment import TensorEnvironment
 from miniff.ml._device._functions import Formulas, MissingFormError, TensorFunctions
 from miniff.ml._device._ops import tensor_image_gradient
-from miniff.ml._device._powers import Powers
 from miniff.ml._device._table import TensorTable
 from miniff.potentials import (
     FunctionPotential,
@@ -290,8 +290,7 @@ def test_derivatives_of_powers_pass_the_checks_of_torch(powers: tuple[float, ...
     x.requires_grad_()
 
     def found(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        own = Powers(x, max(powers))
-        return tuple(own.of(zeta) for zeta in powers)
+        return tuple(power(x, zeta) for zeta in powers)
 
     for one, zeta in zip(found(x), powers, strict=True):
         torch.testing.assert_close(one, x**zeta, rtol=1e-14, atol=0)

@@ -15,10 +15,43 @@ from torch import Tensor
 from miniff.ml._device._cutoffs import Cutoffs
 from miniff.potentials._symmetry import CutoffFunction, RadialWindow
 
-__all__ = ["Factor", "FactorTable"]
+__all__ = ["Distances", "Factor", "FactorTable", "PlacedFactors"]
 
 Factor = tuple[CutoffFunction | RadialWindow, float, float]
 """Cutoff function, eta and shift."""
+
+
+SMALLEST_SQUARE = 1e-12
+"""Of r_jk: below are places that are not taken."""
+
+
+@dataclass(frozen=True, eq=False)
+class Distances:
+    """Those that a factor is a product over.
+
+    Attributes:
+        distances: Of a neighbour, or the sides of a triangle (length).
+        sum_of_squares: Of them.
+    """
+
+    distances: Sequence[Float[Tensor, "n_centres n_places"]]
+    sum_of_squares: Float[Tensor, "n_centres n_places"]
+
+    def squares(self, shift: Tensor | None) -> Float[Tensor, "n_centres _ n_places"]:
+        """The sum of (r - shift)^2 for each row of shifts; one row where there is none."""
+        if shift is None:
+            return self.sum_of_squares[:, None]
+        first, *others = [(r[:, None] - shift).square() for r in self.distances]
+        for other in others:
+            first = first + other
+        return first
+
+    def with_third(self, cosine: Float[Tensor, "n_centres n_pairs"]) -> "Distances":
+        """With the third side of triangles with this cosine."""
+        first, second = self.distances
+        square = self.sum_of_squares - 2 * (first * second * cosine)
+        square = square.clamp(min=SMALLEST_SQUARE)
+        return Distances([first, second, square.sqrt()], self.sum_of_squares + square)
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,29 +65,31 @@ class Shell:
         self.places = places if isinstance(places, Places) else Places(places)
         self.squares: Tensor = vectors.square().sum(-1)
         self.r: Tensor = self.squares.sqrt()
-        self._units: Tensor | None = None
-        self._cosines: dict[tuple[int, int], Tensor] = {}
-        self._cutoffs: dict[Cutoffs, Tensor] = {}
+        self._known: dict[object, Tensor] = {}
 
     def of(self, code: int) -> slice:
         """The places of a species; of all for ``ANY_SPECIES``, none for one that does not occur."""
         return self.places.of(code)
 
+    def known(self, to: object, make: Callable[["Shell"], Tensor]) -> Tensor:
+        """What follows from the vectors, computed when it is asked for first."""
+        if to not in self._known:
+            self._known[to] = make(self)
+        return self._known[to]
+
+    @property
+    def units(self) -> Float[Tensor, "n_centres n_places 3"]:
+        """Unit vectors to the neighbours."""
+        return self.known("units", lambda _: self.vectors / self.r[..., None])
+
     def cosines(self, first: int, second: int) -> Float[Tensor, "n_centres n_first n_second"]:
         """Of the angles between the neighbours of two species."""
-        key = first, second
-        if self._units is None:
-            self._units = self.vectors / self.r[..., None]
-        if key not in self._cosines:
-            one, other = self._units[:, self.of(first)], self._units[:, self.of(second)]
-            self._cosines[key] = one @ other.transpose(1, 2)
-        return self._cosines[key]
+        one, other = self.units[:, self.of(first)], self.units[:, self.of(second)]
+        return self.known(("cosines", first, second), lambda _: one @ other.transpose(1, 2))
 
     def cutoffs(self, functions: Cutoffs) -> Float[Tensor, "n_centres n_functions n_places"]:
         """fc(r) of all places."""
-        if functions not in self._cutoffs:
-            self._cutoffs[functions] = functions(self.r)
-        return self._cutoffs[functions]
+        return self.known(functions, lambda _: functions(self.r))
 
     def others(self, code: int) -> Float[Tensor, "n_places n_places"]:
         """1 for two neighbours of a species, 0 for one with itself."""

@@ -1,0 +1,222 @@
+"""Sums of wide symmetry functions (Behler 5) over pairs of neighbours in torch.
+
+Without a factor of r_jk the factors p of the distances belong to single neighbours, and pairs need
+not be listed. Small powers of 1 + lambda cos t are polynomials of the unit vectors u,
+
+    sum_jk p_j q_k (1 + lambda cos t_jk)^zeta = sum_a c_a M_a[p] M_a[q],  M_a[p] = sum_j p_j u_j^a
+
+over all monomials a up to the degree zeta, which costs a number of operations linear in the number
+of neighbours. Other functions A of the angle are products p A q with a matrix of all neighbours.
+What j = k adds, which is no pair, is taken off.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+from math import comb, factorial, prod
+from operator import add
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from miniff.ml._device._angular import Entry, Part
+from miniff.ml._device._angular_terms import Angle, AngularTerms, norm_of
+from miniff.ml._device._cutoffs import Cutoffs
+from miniff.ml._device._legs import Couples, Leg, Legs
+from miniff.ml._device._shell import Shell
+from miniff.potentials._symmetry import ANY_SPECIES, AngularFunction, CosinePower
+
+__all__ = ["wide_sums"]
+
+LARGEST_DEGREE = 4
+"""Of monomials that are formed, of which there are 35 for each neighbour: fewer numbers than a
+matrix has for it."""
+
+
+def wide_sums(functions: Sequence[AngularFunction], cutoffs: Cutoffs, like: Tensor) -> list[Part]:
+    """By monomials and by matrices, with factors that are computed once."""
+    legs = Legs([leg for f in functions for leg in _legs_of(f)], cutoffs, like)
+    small = [f for f in functions if _is_small(f.angle)]
+    others = [f for f in functions if not _is_small(f.angle)]
+    found: list[Part] = []
+    if small:
+        found.append(MomentSums(small, legs, like))
+    if others:
+        found.append(MatrixSums(others, legs, like))
+    return found
+
+
+class _Sums:
+    """Where sums are: of each couple of legs with each function of the angle, then of p^2.
+
+    Attributes:
+        n: How many.
+        couples: Of legs.
+        entries: Which columns the sums go to.
+    """
+
+    def __init__(
+        self,
+        functions: Sequence[AngularFunction],
+        legs: Legs,
+        angles: dict[Angle, float],
+        like: Tensor,
+    ) -> None:
+        """Gives each sum its place.
+
+        Args:
+            functions: What the sums are for.
+            legs: With all of theirs.
+            angles: What each function of the angle adds where j = k, in the order of its sums.
+            like: Of the device.
+        """
+        self._legs = legs
+        rows = {f: _rows_of(f, legs) for f in functions}
+        couples = list(dict.fromkeys(rows.values()))
+        self.couples = Couples.of(couples, len(legs.rows), like)
+        n_products, places = len(couples) * len(angles), list(angles)
+        self.n = n_products + len(legs.rows)
+        self.entries = []
+        for f, (first, second) in rows.items():
+            scale = f.prefactor * norm_of(f.angle)
+            place = couples.index((first, second)) * len(angles) + places.index(f.angle)
+            self.entries.append(Entry(place, f.column, scale))
+            if first == second:
+                itself = -scale * angles[f.angle]
+                self.entries.append(Entry(n_products + first, f.column, itself))
+
+    def together(
+        self, products: Float[Tensor, "n_centres n_couples n_angles"], shell: Shell
+    ) -> Float[Tensor, "n_centres n"]:
+        """All sums."""
+        return torch.cat([products.flatten(1), self._legs.squares(shell)], dim=1)
+
+
+class MomentSums:
+    """Small powers, from sums of monomials over single neighbours."""
+
+    def __init__(self, functions: Sequence[AngularFunction], legs: Legs, like: Tensor) -> None:
+        powers = list(dict.fromkeys(f.angle for f in functions if isinstance(f.angle, CosinePower)))
+        itself: dict[Angle, float] = {power: _of_itself(power) for power in powers}
+        self._legs, self._sums = legs, _Sums(functions, legs, itself, like)
+        self.n_sums, self.entries = self._sums.n, self._sums.entries
+        self._monomials = _Monomials(int(max(power.zeta for power in powers)), like)
+        self._coefficients = like.new_tensor(
+            [[_coefficient(a, power) for power in powers] for a in self._monomials.exponents]
+        )
+
+    def __call__(self, shell: Shell) -> Float[Tensor, "n_centres n_sums"]:
+        monomials = self._monomials(shell.units.transpose(1, 2))
+        moments = self._legs(shell) @ monomials.transpose(1, 2)  # [centre, leg, monomial]
+        products = self._sums.couples.products(moments, moments)
+        return self._sums.together(products @ self._coefficients, shell)
+
+    def n_numbers(self, n_neighbors: Callable[[int], float]) -> float:
+        """About how many are in memory for a centre with so many neighbours of each species."""
+        n_monomials = len(self._coefficients)
+        of_place = 3 * n_monomials + self._legs.n_numbers()
+        of_centre = n_monomials * (self._legs.n + 2 * self._sums.couples.n)
+        return of_place * n_neighbors(ANY_SPECIES) + of_centre
+
+
+class MatrixSums:
+    """Any functions of the angle, from their matrices of all neighbours."""
+
+    def __init__(self, functions: Sequence[AngularFunction], legs: Legs, like: Tensor) -> None:
+        self._terms = AngularTerms([f.angle for f in functions], like)
+        itself = {angle: _of_itself(angle) for angle in self._terms.angles}
+        self._legs, self._sums = legs, _Sums(functions, legs, itself, like)
+        self.n_sums, self.entries = self._sums.n, self._sums.entries
+
+    def __call__(self, shell: Shell) -> Float[Tensor, "n_centres n_sums"]:
+        legs, found = self._legs(shell), []
+        cosines = shell.cosines(ANY_SPECIES, ANY_SPECIES)
+        for matrices in self._matrices(shell, cosines):
+            sides = legs @ matrices.flatten(2)
+            sides = sides.unflatten(2, matrices.shape[2:])  # [centre, leg, term, k]
+            found.append(self._sums.couples.products(sides, legs[:, :, None]).sum(3))
+        products = found[0] if len(found) == 1 else torch.cat(found, dim=2)
+        return self._sums.together(products, shell)
+
+    def _matrices(
+        self, shell: Shell, cosines: Float[Tensor, "n_centres n_places n_places"]
+    ) -> Iterator[Float[Tensor, "n_centres n_places _ n_places"]]:
+        """A [centre, j, term, k] in parts; windows, which have a kink there, are 0 where j = k."""
+        rows = cosines.flatten(0, 1)
+        for part in self._terms.powers(rows):
+            yield part.unflatten(0, cosines.shape[:2])
+        for part in self._terms.windows(rows):
+            others = shell.others(ANY_SPECIES)[:, None]
+            yield part.unflatten(0, cosines.shape[:2]) * others
+
+    def n_numbers(self, n_neighbors: Callable[[int], float]) -> float:
+        """About how many are in memory for a centre with so many neighbours of each species."""
+        n = n_neighbors(ANY_SPECIES)
+        of_side = len(self._terms.angles) * (self._legs.n + 2 * self._sums.couples.n)
+        return n * (n * (1 + self._terms.n_numbers()) + of_side + self._legs.n_numbers())
+
+
+def _is_small(angle: Angle) -> bool:
+    return isinstance(angle, CosinePower) and angle.zeta % 1 == 0 and angle.zeta <= LARGEST_DEGREE
+
+
+def _of_itself(angle: Angle) -> float:
+    """What is added where j = k."""
+    return (1 + angle.lambda_) ** angle.zeta if isinstance(angle, CosinePower) else 0.0
+
+
+def _legs_of(f: AngularFunction) -> tuple[Leg, Leg]:
+    factor = f.fc, f.eta, f.shift
+    return (f.first, factor), (f.second, factor)
+
+
+def _rows_of(f: AngularFunction, legs: Legs) -> tuple[int, int]:
+    first, second = (legs.rows[leg] for leg in _legs_of(f))
+    return first, second
+
+
+class _Monomials:
+    """Products of coordinates up to a degree, those of two degrees at once from half the degree.
+
+    Attributes:
+        exponents: Of x, y and z in each.
+    """
+
+    def __init__(self, degree: int, like: Tensor) -> None:
+        """Finds which two are multiplied.
+
+        Args:
+            degree: At least 1.
+            like: Of the device.
+        """
+        self._half: _Monomials | None = None
+        self.exponents: list[tuple[int, ...]] = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)]
+        if degree == 1:
+            return
+        self._half = _Monomials((degree + 1) // 2, like)
+        factors: dict[tuple[int, ...], tuple[int, int]] = {}
+        for (i, one), (j, other) in product(enumerate(self._half.exponents), repeat=2):
+            exponents = tuple(map(add, one, other))
+            if sum(exponents) <= degree:
+                factors.setdefault(exponents, (i, j))
+        self.exponents = list(factors)
+        first, second = zip(*factors.values(), strict=True)
+        self._first, self._second = (
+            torch.tensor(own, device=like.device) for own in (first, second)
+        )
+
+    def __call__(
+        self, units: Float[Tensor, "n_centres 3 n_places"]
+    ) -> Float[Tensor, "n_centres n_monomials n_places"]:
+        """Of unit vectors."""
+        if self._half is None:
+            return torch.nn.functional.pad(units, (0, 0, 1, 0), value=1.0)
+        half = self._half(units)
+        return half.index_select(1, self._first) * half.index_select(1, self._second)
+
+
+def _coefficient(exponents: Sequence[int], power: CosinePower) -> float:
+    """Of a monomial squared in (1 + lambda cos t)^zeta."""
+    zeta, d = int(power.zeta), sum(exponents)
+    ways = factorial(d) / prod(map(factorial, exponents))
+    return comb(zeta, d) * power.lambda_**d * ways
