@@ -1,4 +1,4 @@
-"""Functions of the angle between neighbours in torch: powers of 1 + lambda cos t, and windows."""
+"""Functions of the angle between neighbours in torch: powers of (1 + lambda cos t)/2, windows."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ Angle = CosinePower | AngleWindow
 
 
 class AngularTerms:
-    """Distinct functions, powers without their factor 2^(1 - zeta): each zeta with each lambda.
+    """Distinct functions, half of them if they are powers: each zeta with each lambda.
 
     Attributes:
         angles: The functions, in their order.
@@ -30,8 +30,8 @@ class AngularTerms:
             *(CosinePower(lambda_, zeta) for zeta in self._zetas for lambda_ in self._lambdas),
             *self._windows.places,
         ]
-        self._lambda = like.new_tensor(self._lambdas)[:, None]
-        self._one = like.new_ones(1)
+        self._halves = like.new_tensor(self._lambdas)[:, None] / 2
+        self._half = like.new_full((1,), 0.5)
 
     def powers(
         self, cosine: Float[Tensor, "n_rows n_pairs"]
@@ -39,7 +39,7 @@ class AngularTerms:
         """Those of each zeta."""
         if not self._zetas:
             return []
-        x = torch.addcmul(self._one, cosine[:, None], self._lambda)
+        x = torch.addcmul(self._half, cosine[:, None], self._halves)
         return [power(x, zeta) for zeta in self._zetas]
 
     def windows(
@@ -56,8 +56,8 @@ class AngularTerms:
 
 
 def norm_of(angle: Angle) -> float:
-    """2^(1 - zeta) of a power."""
-    return 2 ** (1 - angle.zeta) if isinstance(angle, CosinePower) else 1.0
+    """What :class:`AngularTerms` has to be multiplied by."""
+    return 2.0 if isinstance(angle, CosinePower) else 1.0
 
 
 def power(x: Float[Tensor, "*shape"], zeta: float) -> Float[Tensor, "*shape"]:

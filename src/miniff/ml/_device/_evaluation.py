@@ -21,6 +21,7 @@ from miniff.ml._device._choice import is_core, make_ready, numbers_at_a_time, on
 from miniff.ml._device._energies import Network, SpeciesEnergies, Training
 from miniff.ml._device._fixed_step import SMALL_NUMBERS, FixedStep
 from miniff.ml._device._functions import TensorFunctions
+from miniff.ml._device._kernel_check import has_kernels
 from miniff.ml._device._replay import Recorder, Run
 from miniff.ml._device._search import DeviceSearch, can_search
 from miniff.ml._device._sorting import evaluation_device, has_form, with_alike_cutoffs
@@ -236,13 +237,17 @@ class DevicePotentials:
         step = FixedStep.of(table, atoms, self._parts, most)
         return None if step is None else _Small(step, self._recorder.run(step.flat, step.n_numbers))
 
+    def _functions(self, potentials: Sequence[FunctionPotential], like: Tensor) -> TensorFunctions:
+        by_kernels = has_kernels(self.device, like.dtype)
+        return TensorFunctions(potentials, self.names, like, by_kernels=by_kernels)
+
     def _of_formulas(self, potentials: Sequence[Potential]) -> list[SpeciesEnergies]:
         formulas = [p for p in potentials if isinstance(p, FunctionPotential)]
         found = []
         for name in self.names:
             own = [p for p in formulas if not p.species or p.species[0] == name]
             for together in with_alike_cutoffs(own):
-                functions = TensorFunctions(together, self.names, on(self.device))
+                functions = self._functions(together, on(self.device))
                 found.append(SpeciesEnergies(name, functions))
         return found
 
@@ -251,7 +256,7 @@ class DevicePotentials:
         like = on(self.device, self._dtype)
         for potential in [p for p in potentials if isinstance(p, NNPotential)]:
             if potential.tag in self.names:
-                functions = TensorFunctions(potential.descriptors, self.names, like)
+                functions = self._functions(potential.descriptors, like)
                 network, own = Network(potential.network, like), potential.training
                 training = None if own is None else Training(own, like)
                 found.append(SpeciesEnergies(str(potential.tag), functions, network, training))

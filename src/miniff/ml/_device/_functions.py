@@ -50,6 +50,8 @@ class TensorFunctions:
         potentials: Sequence[FunctionPotential],
         names: tuple[str, ...],
         like: Float[Tensor, "*shape"],
+        *,
+        by_kernels: bool = False,
     ) -> None:
         """Sorts the functions and puts their numbers on the device.
 
@@ -57,11 +59,13 @@ class TensorFunctions:
             potentials: With one centre species.
             names: The species of the tables to come, in the order of their codes.
             like: Of the device and type in which values are computed.
+            by_kernels: Whether kernels are used where there are some, so that values can be
+                differentiated once.
 
         Raises:
             TypeError: A family that has no form in torch; the message names it.
         """
-        formulas = Formulas(like)
+        formulas = Formulas(like, by_kernels=by_kernels)
         for column, potential in enumerate(potentials):
             formulas.add(column, potential, names)
         self.n_functions = len(potentials)
@@ -153,12 +157,12 @@ class Formulas:
     A formula that is not here is an attribute that is missing.
     """
 
-    def __init__(self, like: Tensor) -> None:
+    def __init__(self, like: Tensor, *, by_kernels: bool = False) -> None:
         self.radial: list[RadialFunction] = []
         self.angular: list[AngularFunction] = []
         self.constants: list[tuple[int, float]] = []
         self._sums: list[Part] = []
-        self._like = like
+        self._like, self._by_kernels = like, by_kernels
         self._first = 0
 
     def add(self, column: int, potential: FunctionPotential, names: tuple[str, ...]) -> None:
@@ -173,7 +177,8 @@ class Formulas:
 
     def parts(self) -> list[Part]:
         """All sums."""
-        return [*self._sums, *symmetry_sums(self.radial, self.angular, self._like)]
+        own = symmetry_sums(self.radial, self.angular, self._like, by_kernels=self._by_kernels)
+        return [*self._sums, *own]
 
     def symmetry_functions(
         self, radial: Sequence[RadialFunction], angular: Sequence[AngularFunction]

@@ -161,9 +161,13 @@ class NarrowSums:
 
 
 def symmetry_sums(
-    radial: Sequence[RadialFunction], angular: Sequence[AngularFunction], like: Tensor
+    radial: Sequence[RadialFunction],
+    angular: Sequence[AngularFunction],
+    like: Tensor,
+    *,
+    by_kernels: bool,
 ) -> list[Part]:
-    """Sums over neighbours and sums over pairs of them."""
+    """Sums over neighbours and sums over pairs of them; :func:`wide_sums` has the arguments."""
     cutoffs = Cutoffs([*(f.fc for f in radial), *(f.fc for f in angular)], like)
     found: list[Part] = []
     if radial:
@@ -171,7 +175,7 @@ def symmetry_sums(
     wide = [f for f in angular if not f.narrow]
     narrow = [f for f in angular if f.narrow]
     if wide:
-        found += wide_sums(wide, cutoffs, like)
+        found += wide_sums(wide, cutoffs, like, by_kernels=by_kernels)
     if narrow:
         found.append(NarrowSums(narrow, cutoffs, like))
     return found
