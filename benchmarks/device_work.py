@@ -1,17 +1,20 @@
 """What torch does for an evaluation: operations, numbers moved, and time beside the core.
 
     python -m benchmarks.device_work [--works g5-network,tersoff,...] [--atoms N] [--calls K]
+        [--precision single] [--kernels]
 
 A device waits for memory and for the start of each operation. Both can be counted without one: how
 many operations an evaluation has, and how many bytes they read and write for an atom. Beside them
 stands the processor time of torch on one core of the CPU and of the compiled core, the shortest of
-some calls that take turns.
+some calls that take turns. ``--kernels`` counts what is left where kernels of Triton, as on a CUDA
+device, sum over pairs of neighbours; they are not started, so that no number is right.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from time import process_time
 from typing import Annotated, Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -26,7 +29,15 @@ from benchmarks.peers.miniff import cell, potentials_of, symmetry_functions
 from benchmarks.workloads import Case, build_case
 from miniff.kernel import compute_images
 from miniff.ml import NNPotential, SequentialSoleEnergyNN
-from miniff.potentials import Evaluator, Potential, eam_potential_family, ready_potentials
+from miniff.ml._device import _evaluation
+from miniff.ml._device._pair_powers import PairPowers
+from miniff.potentials import (
+    Evaluator,
+    Potential,
+    Precision,
+    eam_potential_family,
+    ready_potentials,
+)
 from miniff.potentials._devices import cpu_by_torch
 
 __all__ = ["Traffic", "Work", "app", "measure"]
@@ -88,28 +99,56 @@ def main(
     works: Annotated[str, typer.Option(help="With commas between.")] = ",".join(STRUCTURES),
     atoms: Annotated[int, typer.Option(help="8 n^3, n a power of 2.")] = 512,
     calls: Annotated[int, typer.Option(min=1, help="Of each.")] = 3,
+    single: Annotated[bool, typer.Option(help="In single precision.")] = False,
+    kernels: Annotated[bool, typer.Option(help="Left out, counted around.")] = False,
 ) -> None:
     """Runs all and prints a line for each."""
     torch.set_num_threads(1)
     show = Console(width=120, highlight=False)
-    show.print(f"{atoms} atoms, double precision, torch {torch.__version__}")
+    precision: Precision = "single" if single else "double"
+    show.print(f"{atoms} atoms, {precision} precision, torch {torch.__version__}")
     for name in pick("works", works, dict.fromkeys(STRUCTURES)):
-        found = measure(name, atoms, calls)
+        found = measure(name, atoms, calls, precision, kernels=kernels)
         show.print(
             f"{name}: {found.n_operations} operations, {found.bytes_moved / 1e3:.1f} kB/atom; "
             f"torch {found.by_torch:.1f} us/atom, core {found.by_core:.2f} us/atom"
         )
 
 
-def measure(name: str, n_atoms: int, n_calls: int) -> Work:
-    """Energies and forces on a list that is reused, of a work in ``STRUCTURES``."""
+def measure(
+    name: str,
+    n_atoms: int,
+    n_calls: int,
+    precision: Precision = "double",
+    *,
+    kernels: bool = False,
+) -> Work:
+    """Energies and forces on a list that is reused, of a work in ``STRUCTURES``.
+
+    Args:
+        name: Of the work.
+        n_atoms: Of the structure.
+        n_calls: The shortest of so many is taken.
+        precision: Of functions and networks.
+        kernels: Whether there are some, which are left out.
+    """
+    if kernels:
+        with (
+            patch.object(_evaluation, "has_kernels", lambda *_: True),
+            patch.object(PairPowers, "_launch", lambda *_: None),
+        ):
+            return _measure(name, n_atoms, n_calls, precision)
+    return _measure(name, n_atoms, n_calls, precision)
+
+
+def _measure(name: str, n_atoms: int, n_calls: int, precision: Precision) -> Work:
     case = build_case(STRUCTURES[name], n_atoms)
     table = compute_images(cell(case, case.structure.positions), case.reused_cutoff).table
     potentials = _potentials(name, case)
     ready: list[Evaluator] = []
     for by_torch in (True, False):
         with cpu_by_torch(by_torch):
-            ready.append(ready_potentials(potentials, table.names))
+            ready.append(ready_potentials(potentials, table.names, precision=precision))
     tables = [table.moved(copy, table.cells) for copy in case.copies]
     for one in ready:
         one.evaluate(table)

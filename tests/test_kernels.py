@@ -6,7 +6,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,12 +14,12 @@ import torch
 from test_tensor_functions import a_set, structure
 
 from miniff.kernel import compute_images
-from miniff.ml._device import _kernel_check
+from miniff.ml._device import _kernel_check, _kernel_sums
 from miniff.ml._device._environment import TensorEnvironment
 from miniff.ml._device._functions import TensorFunctions
 from miniff.ml._device._kernel_check import has_kernels, kernel_problem
 from miniff.ml._device._table import TensorTable
-from miniff.potentials import Functions, behler5_descriptor_family
+from miniff.potentials import Functions, behler4_descriptor_family, behler5_descriptor_family
 
 CPU = torch.device("cpu")
 
@@ -39,35 +39,48 @@ class PowersByTorch:
         lambdas: Sequence[float],
         zetas: Sequence[int],
         like: torch.Tensor,
+        third: Any = None,
     ) -> None:
-        self.couples, self.powers = couples, [(a, z) for a in lambdas for z in zetas]
         assert like.dtype.is_floating_point
+        self.couples, self.powers = couples, [(a, z) for a in lambdas for z in zetas]
+        self.third = third
 
-    def __call__(self, units: torch.Tensor, legs: torch.Tensor) -> torch.Tensor:
-        cosines = (units[:, :, :, None] * units[:, :, None]).sum(1)
-        pairs = ~torch.eye(units.shape[2], dtype=torch.bool)
+    def __call__(
+        self, units: torch.Tensor, lengths: torch.Tensor, legs: torch.Tensor
+    ) -> torch.Tensor:
+        one, other = torch.combinations(torch.arange(units.shape[2])).T
+        cosines = (units[:, :, one] * units[:, :, other]).sum(1)
+        vectors = units * lengths[:, None]
+        d = (vectors[:, :, one] - vectors[:, :, other]).norm(dim=1)
         rows = []
-        for first, second in self.couples:
-            both = (legs[:, first, :, None] * legs[:, second, None])[:, pairs]
-            rows += [(both * ((1 + a * cosines[:, pairs]) / 2) ** z).sum(1) for a, z in self.powers]
+        for couple, (first, second) in enumerate(self.couples):
+            both = legs[:, first, one] * legs[:, second, other]
+            both = both + legs[:, second, one] * legs[:, first, other]
+            if self.third is not None:
+                eta, shift = self.third.gaussians[couple]
+                near = d < self.third.cutoff
+                fc = (1 + torch.cos(torch.pi * d / self.third.cutoff)) / 2
+                both = both * torch.exp(-eta * (d - shift) ** 2) * torch.where(near, fc, 0.0)
+            rows += [(both * ((1 + a * cosines) / 2) ** z).sum(1) for a, z in self.powers]
         found = torch.stack(rows, dim=1).unflatten(1, (len(self.couples), -1))
         return found * (1 + self.error)
 
 
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> type[PowersByTorch]:
-    """Without Triton the module of the kernels cannot be imported."""
-    module = ModuleType("_pair_powers")
+    """Of this test alone."""
     own = type("Own", (PowersByTorch,), {})
-    module.PairPowers = own  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "miniff.ml._device._pair_powers", module)
+    for module in (_kernel_check, _kernel_sums):
+        monkeypatch.setattr(module, "PairPowers", own)
     return own
 
 
 def assert_agrees_with_the_core(dtype: torch.dtype, rtol: float) -> None:
     """A set of wide and other functions, with kernels where there are some: values and slopes."""
     more = [
-        behler5_descriptor_family(f"O-{pair}", a=6.5, eta=eta, l=sign, zeta=zeta)
+        family(f"O-{pair}", a=6.5, eta=eta, l=sign, zeta=zeta, **shape)
+        for family in (behler4_descriptor_family, behler5_descriptor_family)
+        for shape in ({}, {"cutoff_function": "poly2"}, {"cutoff_alpha": 0.3})
         for pair in ("O-S", "S-S")
         for eta, sign, zeta in ((0.03, 1, 1), (0.03, -1, 4), (0.1, 1, 200))
     ]
@@ -106,12 +119,12 @@ for dtype, rtol in ((torch.float64, 1e-12), (torch.float32, 1e-4)):
     assert_agrees_with_the_core(dtype, rtol)
 powers = PairPowers([(0, 0)], [1.0], [3], torch.zeros(0))
 units = torch.tensor([[[1.0, 0.0], [0.0, 0.6], [0.0, 0.8]]], requires_grad=True)
-energy = powers(units, torch.ones(1, 1, 2)).sum()
+energy = powers(units, torch.ones(1, 2), torch.ones(1, 1, 2)).sum()
 try:
     torch.autograd.grad(energy, units, create_graph=True)
 except NotImplementedError as error:
     print(error)
-empty = powers(torch.zeros(0, 3, 5), torch.zeros(0, 1, 5))
+empty = powers(torch.zeros(0, 3, 5), torch.zeros(0, 5), torch.zeros(0, 1, 5))
 assert empty.shape == (0, 1, 1)
 """
 
@@ -128,9 +141,11 @@ for kernel in (_kernels.pair_power_sums, _kernels.pair_power_slopes):
             for name in kernel.arg_names
         }
         constants = {"ZETAS": (1, 4, 16), "N_LAMBDAS": 2, "CHUNK": 4, "LANES": 32, "COLUMNS": 8}
-        source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
-        found = compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": 1})
-        assert found.asm["cubin"]
+        for narrow in (False, True):
+            constants["NARROW"] = narrow
+            source = ASTSource(fn=kernel, signature=signature, constexprs=constants)
+            found = compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": 1})
+            assert found.asm["cubin"]
 print("all of them")
 """
 
@@ -145,6 +160,12 @@ def printed(program: str, **environment: str) -> str:
         env={**os.environ, "PYTHONPATH": path, **environment},
     )
     return done.stdout if done.returncode == 0 else done.stderr
+
+
+@pytest.mark.skipif(find_spec("triton") is not None, reason="Triton is installed")
+def test_without_triton_there_is_a_problem() -> None:
+    """Of which no more is said on a device than that Triton is not there."""
+    assert kernel_problem(CPU, torch.float64) == "ModuleNotFoundError: No module named 'triton'"
 
 
 @needs_triton

@@ -27,6 +27,8 @@ SMALL_NUMBERS = 2.0**29
 """A structure is small if its step needs at most so many numbers. On an H200 4096 atoms with 8 + 24
 functions, the last that are small, take 4.2 ms so, and 5.7 ms with pairs beyond the cutoff left out
 in every step, which then pays."""
+SMALL_PAIRS = 2**21
+"""Nor has it more pairs. Kernels need few numbers, but work for pairs beyond the cutoff too."""
 
 
 class Found(NamedTuple):
@@ -115,7 +117,7 @@ class FixedStep:
         parts: Sequence[SpeciesEnergies],
         most: float,
     ) -> "FixedStep | None":
-        """The step of a list; None if it needs more numbers than that.
+        """The step of a list; None if that is not small.
 
         Args:
             table: The list.
@@ -123,6 +125,8 @@ class FixedStep:
             parts: What is summed.
             most: So many numbers are in memory together.
         """
+        if len(table.neighbor) > SMALL_PAIRS:
+            return None
         own = {name: [part for part in parts if part.name == name] for name in atoms}
         wanted = [name for name in atoms if own[name] and len(atoms[name])]
         widths = {name: table.widths(atoms[name]) for name in wanted}

@@ -1,20 +1,26 @@
 """Factors of single neighbours in torch, as sums over pairs without a factor of r_jk have them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
 
 from miniff.ml._device._cutoffs import Cutoffs
 from miniff.ml._device._factors import Distances, Factor, FactorTable
 from miniff.ml._device._shell import Places, Shell
+from miniff.potentials._symmetry import AngularFunction
 
-__all__ = ["Couples", "Leg", "Legs"]
+__all__ = ["Leg", "Legs", "index_of", "legs_of", "rows_of"]
 
 Leg = tuple[int, Factor]
 """The species code of neighbours, and their factor."""
+
+
+def legs_of(f: AngularFunction) -> tuple[Leg, Leg]:
+    """Of the two neighbours."""
+    factor = f.fc, f.eta, f.shift
+    return (f.first, factor), (f.second, factor)
 
 
 class Legs:
@@ -39,7 +45,7 @@ class Legs:
         self._table = FactorTable([(0, factor) for _, factor in self.rows], 1, cutoffs, like)
         self._numbers = self._table.at([1])
         factors = [self._table.row(0, factor) for _, factor in self.rows]
-        self._factors = _index(factors, self._table.n_rows, like)
+        self._factors = index_of(factors, self._table.n_rows, like)
 
     def __call__(self, shell: Shell) -> Float[Tensor, "n_centres n_legs n_places"]:
         return shell.known(self, self._of)
@@ -70,46 +76,13 @@ class Legs:
         return self._table.n_numbers() + 2 * self.n
 
 
-@dataclass(frozen=True, eq=False)
-class Couples:
-    """Legs that go together.
-
-    Attributes:
-        n: How many.
-        first: A leg of each couple; None if they are all legs in their order.
-        second: The other one; the same tensor if they are the same.
-    """
-
-    n: int
-    first: Int64[Tensor, " n"] | None
-    second: Int64[Tensor, " n"] | None
-
-    @staticmethod
-    def of(couples: Sequence[tuple[int, int]], n_legs: int, like: Tensor) -> "Couples":
-        """Couples of so many legs."""
-        one, other = ([couple[k] for couple in couples] for k in (0, 1))
-        first = _index(one, n_legs, like)
-        return Couples(len(one), first, first if one == other else _index(other, n_legs, like))
-
-    def products(
-        self,
-        one: Float[Tensor, "n_centres n_legs ..."],
-        other: Float[Tensor, "n_centres n_legs ..."],
-    ) -> Float[Tensor, "n_centres n ..."]:
-        """What belongs to the first leg times what belongs to the second."""
-        first = rows_of(one, self.first)
-        if one is other and self.first is self.second:
-            return first.square()
-        return first * rows_of(other, self.second)
-
-
 def rows_of(x: Tensor, index: Tensor | None) -> Tensor:
     """Some rows; all if there is no index."""
     return x if index is None else x.index_select(1, index)
 
 
-def _index(rows: Sequence[int], n: int, like: Tensor) -> Tensor | None:
-    """None for all rows in their order."""
+def index_of(rows: Sequence[int], n: int, like: Tensor) -> Tensor | None:
+    """For :func:`rows_of`: None for all rows in their order."""
     if rows == [*range(n)]:
         return None
     return torch.tensor(rows, dtype=torch.int64, device=like.device)

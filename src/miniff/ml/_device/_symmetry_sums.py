@@ -1,8 +1,9 @@
 """Sums of symmetry functions over neighbours and pairs of them in torch, of all species at once.
 
-Wide functions have a file of their own. For narrow ones pairs (j, k) of neighbours of a centre are
-listed once, those of two species next to each other: blocks. With A of the angle, and W the product
-of the factors of the distances, the sums of a block are the product of matrices A W^T.
+Wide functions and what kernels compute have files of their own. For narrow functions pairs (j, k)
+of neighbours of a centre are listed once, those of two species next to each other: blocks. With A
+of the angle, and W the product of the factors of the distances, the sums of a block are the product
+of matrices A W^T.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +18,8 @@ from miniff.ml._device._angular import Entry, Part
 from miniff.ml._device._angular_terms import AngularTerms, norm_of
 from miniff.ml._device._cutoffs import Cutoffs
 from miniff.ml._device._factors import Distances, Factor, FactorTable, PlacedFactors
+from miniff.ml._device._kernel_sums import has_kernel, kernel_sums
+from miniff.ml._device._legs import Legs, legs_of
 from miniff.ml._device._shell import Places, Shell
 from miniff.ml._device._wide_sums import wide_sums
 from miniff.potentials._symmetry import ANY_SPECIES, AngularFunction, RadialFunction
@@ -167,15 +170,24 @@ def symmetry_sums(
     *,
     by_kernels: bool,
 ) -> list[Part]:
-    """Sums over neighbours and sums over pairs of them; :func:`wide_sums` has the arguments."""
+    """Sums over neighbours and sums over pairs of them.
+
+    Args:
+        radial: What is summed over neighbours.
+        angular: What is summed over pairs.
+        like: Of the device and type in which sums are computed.
+        by_kernels: Whether functions that have a kernel use it.
+    """
     cutoffs = Cutoffs([*(f.fc for f in radial), *(f.fc for f in angular)], like)
     found: list[Part] = []
     if radial:
         found.append(RadialSums(radial, cutoffs, like))
-    wide = [f for f in angular if not f.narrow]
-    narrow = [f for f in angular if f.narrow]
-    if wide:
-        found += wide_sums(wide, cutoffs, like, by_kernels=by_kernels)
+    of_kernels = [f for f in angular if by_kernels and has_kernel(f)]
+    others = [f for f in angular if f not in of_kernels]
+    wide = [f for f in others if not f.narrow]
+    narrow = [f for f in others if f.narrow]
+    legs = Legs([leg for f in (*of_kernels, *wide) for leg in legs_of(f)], cutoffs, like)
+    found += [*kernel_sums(of_kernels, legs, like), *wide_sums(wide, legs, like)]
     if narrow:
         found.append(NarrowSums(narrow, cutoffs, like))
     return found

@@ -5,26 +5,24 @@ not be listed. Small powers of (1 + lambda cos t)/2 are polynomials of the unit 
 
     sum_jk p_j q_k ((1 + lambda cos t_jk)/2)^zeta = sum_a c_a M_a[p] M_a[q]
 
-with M_a[p] = sum_j p_j u_j^a over all monomials a up to the degree zeta, which costs a number of operations linear in the number
-of neighbours. Other functions A of the angle are products p A q with a matrix of all neighbours.
-What j = k adds, which is no pair, is taken off. On a CUDA device a kernel sums powers over pairs
-without anything of a pair in memory, and forms their first derivatives: see
-``_kernels.py``.
+with M_a[p] = sum_j p_j u_j^a over all monomials a up to the degree zeta, which costs a number of
+operations linear in the number of neighbours. Other functions A of the angle are products p A q
+with a matrix of all neighbours. What j = k adds, which is no pair, is taken off.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
-from math import comb, factorial, prod
+from math import comb, factorial, pow, prod
 from operator import add
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from miniff.ml._device._angular import Entry, Part
-from miniff.ml._device._angular_terms import Angle, AngularTerms, norm_of
-from miniff.ml._device._cutoffs import Cutoffs
-from miniff.ml._device._legs import Couples, Leg, Legs
+from miniff.ml._device._angular import Part
+from miniff.ml._device._angular_terms import Angle, AngularTerms
+from miniff.ml._device._couples import CoupleSums
+from miniff.ml._device._legs import Legs
 from miniff.ml._device._shell import Shell
 from miniff.potentials._symmetry import ANY_SPECIES, AngularFunction, CosinePower
 
@@ -33,81 +31,18 @@ __all__ = ["wide_sums"]
 LARGEST_DEGREE = 4
 """Of monomials that are formed, of which there are 35 for each neighbour: fewer numbers than a
 matrix has for it."""
-LARGEST_POWER = 127
-"""Of the kernel."""
 
 
-def wide_sums(
-    functions: Sequence[AngularFunction], cutoffs: Cutoffs, like: Tensor, *, by_kernels: bool
-) -> list[Part]:
-    """By kernels, or monomials, and by matrices, with factors that are computed once.
-
-    Args:
-        functions: Without factors of r_jk.
-        cutoffs: With their cutoff functions.
-        like: Of the device and type in which sums are computed.
-        by_kernels: Whether those that have a kernel of their own use it, which forms first
-            derivatives alone.
-    """
-    legs = Legs([leg for f in functions for leg in _legs_of(f)], cutoffs, like)
-    largest = LARGEST_POWER if by_kernels else LARGEST_DEGREE
-    powers = [f for f in functions if _is_polynomial(f.angle, largest)]
-    others = [f for f in functions if not _is_polynomial(f.angle, largest)]
+def wide_sums(functions: Sequence[AngularFunction], legs: Legs, like: Tensor) -> list[Part]:
+    """By monomials and by matrices, with factors that are computed once."""
+    small = [f for f in functions if _is_small(f.angle)]
+    others = [f for f in functions if not _is_small(f.angle)]
     found: list[Part] = []
-    if powers:
-        found.append((KernelSums if by_kernels else MomentSums)(powers, legs, like))
+    if small:
+        found.append(MomentSums(small, legs, like))
     if others:
         found.append(MatrixSums(others, legs, like))
     return found
-
-
-class _Sums:
-    """Where sums are: of each couple of legs with each function of the angle, then of p^2.
-
-    Attributes:
-        n: How many.
-        list: Couples of legs, by their rows.
-        couples: The same on the device.
-        entries: Which columns the sums go to.
-    """
-
-    def __init__(
-        self,
-        functions: Sequence[AngularFunction],
-        legs: Legs,
-        angles: dict[Angle, float],
-        like: Tensor,
-    ) -> None:
-        """Gives each sum its place.
-
-        Args:
-            functions: What the sums are for.
-            legs: With all of theirs.
-            angles: What each function of the angle adds where j = k, in the order of its sums.
-            like: Of the device.
-        """
-        self._legs = legs
-        rows = [_rows_of(f, legs) for f in functions]
-        self.list = list(dict.fromkeys(rows))
-        self.couples = Couples.of(self.list, legs.n, like)
-        n_products, places = len(self.list) * len(angles), list(angles)
-        self.entries, squares = [], []
-        for f, (first, second) in zip(functions, rows, strict=True):
-            scale = f.prefactor * norm_of(f.angle)
-            place = self.list.index((first, second)) * len(angles) + places.index(f.angle)
-            self.entries.append(Entry(place, f.column, scale))
-            if first == second and angles[f.angle] != 0:
-                squares.append(Entry(n_products + first, f.column, -scale * angles[f.angle]))
-        self.entries += squares
-        self._has_squares = bool(squares)
-        self.n = n_products + legs.n * self._has_squares
-
-    def together(
-        self, products: Float[Tensor, "n_centres n_couples n_angles"], shell: Shell
-    ) -> Float[Tensor, "n_centres n"]:
-        """All sums."""
-        own: Tensor = products.flatten(1)
-        return torch.cat([own, self._legs.squares(shell)], dim=1) if self._has_squares else own
 
 
 class MomentSums:
@@ -116,7 +51,7 @@ class MomentSums:
     def __init__(self, functions: Sequence[AngularFunction], legs: Legs, like: Tensor) -> None:
         powers = list(dict.fromkeys(f.angle for f in functions if isinstance(f.angle, CosinePower)))
         itself: dict[Angle, float] = {power: _of_itself(power) for power in powers}
-        self._legs, self._sums = legs, _Sums(functions, legs, itself, like)
+        self._legs, self._sums = legs, CoupleSums(functions, legs, itself, like)
         self.n_sums, self.entries = self._sums.n, self._sums.entries
         self._monomials = _Monomials(int(max(power.zeta for power in powers)), like)
         self._coefficients = like.new_tensor(
@@ -137,36 +72,13 @@ class MomentSums:
         return of_place * n_neighbors(ANY_SPECIES) + of_centre
 
 
-class KernelSums:
-    """Powers, by a kernel that has nothing of pairs in memory."""
-
-    def __init__(self, functions: Sequence[AngularFunction], legs: Legs, like: Tensor) -> None:
-        from miniff.ml._device._pair_powers import PairPowers  # torch has Triton beside CUDA
-
-        powers = [f.angle for f in functions if isinstance(f.angle, CosinePower)]
-        lambdas = sorted({power.lambda_ for power in powers})
-        zetas = sorted({int(power.zeta) for power in powers})
-        angles: dict[Angle, float] = {CosinePower(a, z): 0.0 for a, z in product(lambdas, zetas)}
-        self._legs, self._sums = legs, _Sums(functions, legs, angles, like)
-        self.n_sums, self.entries = self._sums.n, self._sums.entries
-        self._powers = PairPowers(self._sums.list, lambdas, zetas, like)
-
-    def __call__(self, shell: Shell) -> Float[Tensor, "n_centres n_sums"]:
-        found = self._powers(shell.units.transpose(1, 2), self._legs(shell))
-        return self._sums.together(found, shell)
-
-    def n_numbers(self, n_neighbors: Callable[[int], float]) -> float:
-        """About how many are in memory for a centre with so many neighbours of each species."""
-        return (3 + self._legs.n_numbers()) * n_neighbors(ANY_SPECIES) + 2 * self.n_sums
-
-
 class MatrixSums:
     """Any functions of the angle, from their matrices of all neighbours."""
 
     def __init__(self, functions: Sequence[AngularFunction], legs: Legs, like: Tensor) -> None:
         self._terms = AngularTerms([f.angle for f in functions], like)
         itself = {angle: _of_itself(angle) for angle in self._terms.angles}
-        self._legs, self._sums = legs, _Sums(functions, legs, itself, like)
+        self._legs, self._sums = legs, CoupleSums(functions, legs, itself, like)
         self.n_sums, self.entries = self._sums.n, self._sums.entries
 
     def __call__(self, shell: Shell) -> Float[Tensor, "n_centres n_sums"]:
@@ -197,24 +109,13 @@ class MatrixSums:
         return n * (n * (1 + self._terms.n_numbers()) + of_side + self._legs.n_numbers())
 
 
-def _is_polynomial(angle: Angle, largest: int) -> bool:
-    """Whether it is a power with an integer exponent that is no larger."""
-    return isinstance(angle, CosinePower) and angle.zeta % 1 == 0 and angle.zeta <= largest
+def _is_small(angle: Angle) -> bool:
+    return isinstance(angle, CosinePower) and angle.zeta % 1 == 0 and angle.zeta <= LARGEST_DEGREE
 
 
 def _of_itself(angle: Angle) -> float:
     """What is added where j = k."""
-    return float(((1 + angle.lambda_) / 2) ** angle.zeta) if isinstance(angle, CosinePower) else 0.0
-
-
-def _legs_of(f: AngularFunction) -> tuple[Leg, Leg]:
-    factor = f.fc, f.eta, f.shift
-    return (f.first, factor), (f.second, factor)
-
-
-def _rows_of(f: AngularFunction, legs: Legs) -> tuple[int, int]:
-    first, second = (legs.rows[leg] for leg in _legs_of(f))
-    return first, second
+    return pow((1 + angle.lambda_) / 2, angle.zeta) if isinstance(angle, CosinePower) else 0.0
 
 
 class _Monomials:
@@ -261,4 +162,4 @@ def _coefficient(exponents: Sequence[int], power: CosinePower) -> float:
     """Of a monomial squared in ((1 + lambda cos t)/2)^zeta."""
     zeta, d = int(power.zeta), sum(exponents)
     ways = factorial(d) / prod(map(factorial, exponents))
-    return comb(zeta, d) * power.lambda_**d * ways / 2**zeta
+    return comb(zeta, d) * pow(power.lambda_, d) * ways / pow(2, zeta)
