@@ -6,8 +6,8 @@ not be listed. Small powers of (1 + lambda cos t)/2 are polynomials of the unit 
     sum_jk p_j q_k ((1 + lambda cos t_jk)/2)^zeta = sum_a c_a M_a[p] M_a[q]
 
 with M_a[p] = sum_j p_j u_j^a over all monomials a up to the degree zeta, which costs a number of
-operations linear in the number of neighbours. Other functions A of the angle are products p A q
-with a matrix of all neighbours. What j = k adds, which is no pair, is taken off.
+operations linear in the number of neighbours. What j = k adds, which is no pair, is taken off.
+Other functions A of the angle are products p A q with a matrix of all neighbours.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -34,9 +34,10 @@ matrix has for it."""
 
 
 def wide_sums(functions: Sequence[AngularFunction], legs: Legs, like: Tensor) -> list[Part]:
-    """By monomials and by matrices, with factors that are computed once."""
-    small = [f for f in functions if _is_small(f.angle)]
-    others = [f for f in functions if not _is_small(f.angle)]
+    """By monomials and by matrices; these alone in single precision, whose digits are too few."""
+    degree = LARGEST_DEGREE if like.dtype == torch.float64 else 0
+    small = [f for f in functions if _is_polynomial(f.angle, degree)]
+    others = [f for f in functions if not _is_polynomial(f.angle, degree)]
     found: list[Part] = []
     if small:
         found.append(MomentSums(small, legs, like))
@@ -50,7 +51,9 @@ class MomentSums:
 
     def __init__(self, functions: Sequence[AngularFunction], legs: Legs, like: Tensor) -> None:
         powers = list(dict.fromkeys(f.angle for f in functions if isinstance(f.angle, CosinePower)))
-        itself: dict[Angle, float] = {power: _of_itself(power) for power in powers}
+        itself: dict[Angle, float] = {
+            power: pow((1 + power.lambda_) / 2, power.zeta) for power in powers
+        }
         self._legs, self._sums = legs, CoupleSums(functions, legs, itself, like)
         self.n_sums, self.entries = self._sums.n, self._sums.entries
         self._monomials = _Monomials(int(max(power.zeta for power in powers)), like)
@@ -77,7 +80,7 @@ class MatrixSums:
 
     def __init__(self, functions: Sequence[AngularFunction], legs: Legs, like: Tensor) -> None:
         self._terms = AngularTerms([f.angle for f in functions], like)
-        itself = {angle: _of_itself(angle) for angle in self._terms.angles}
+        itself = dict.fromkeys(self._terms.angles, 0.0)
         self._legs, self._sums = legs, CoupleSums(functions, legs, itself, like)
         self.n_sums, self.entries = self._sums.n, self._sums.entries
 
@@ -94,12 +97,9 @@ class MatrixSums:
     def _matrices(
         self, shell: Shell, cosines: Float[Tensor, "n_centres n_places n_places"]
     ) -> Iterator[Float[Tensor, "n_centres n_places _ n_places"]]:
-        """A [centre, j, term, k] in parts; windows, which have a kink there, are 0 where j = k."""
-        rows = cosines.flatten(0, 1)
-        for part in self._terms.powers(rows):
-            yield part.unflatten(0, cosines.shape[:2])
-        for part in self._terms.windows(rows):
-            others = shell.others(ANY_SPECIES)[:, None]
+        """A [centre, j, term, k] in parts, 0 where j = k."""
+        rows, others = cosines.flatten(0, 1), shell.others(ANY_SPECIES)[:, None]
+        for part in (*self._terms.powers(rows), *self._terms.windows(rows)):
             yield part.unflatten(0, cosines.shape[:2]) * others
 
     def n_numbers(self, n_neighbors: Callable[[int], float]) -> float:
@@ -109,13 +109,8 @@ class MatrixSums:
         return n * (n * (1 + self._terms.n_numbers()) + of_side + self._legs.n_numbers())
 
 
-def _is_small(angle: Angle) -> bool:
-    return isinstance(angle, CosinePower) and angle.zeta % 1 == 0 and angle.zeta <= LARGEST_DEGREE
-
-
-def _of_itself(angle: Angle) -> float:
-    """What is added where j = k."""
-    return pow((1 + angle.lambda_) / 2, angle.zeta) if isinstance(angle, CosinePower) else 0.0
+def _is_polynomial(angle: Angle, degree: int) -> bool:
+    return isinstance(angle, CosinePower) and angle.zeta % 1 == 0 and angle.zeta <= degree
 
 
 class _Monomials:
