@@ -44,10 +44,15 @@ DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 
 
 @pytest.fixture(params=DEVICES)
-def device(request: pytest.FixtureRequest) -> Iterator[str]:
-    """A device that torch serves: the CPU always, a graphics processor where there is one."""
+def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A device that torch serves: the CPU always, a graphics processor where there is one.
+
+    It lists the neighbours of the smallest structures too.
+    """
+    from miniff.ml._device import _search
     from miniff.potentials._devices import cpu_by_torch
 
+    monkeypatch.setattr(_search, "FEWEST_ATOMS", 0)
     if request.param == "cpu":
         with cpu_by_torch():
             yield "cpu"

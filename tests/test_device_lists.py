@@ -184,6 +184,23 @@ def test_one_atom_or_none_has_no_pairs(device: str) -> None:
     assert found.energy == [0.0]
 
 
+def test_the_cpu_lists_few_atoms(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the device, which takes their pairs as they are."""
+    positions, cell, periodic, _ = structures()["random"]
+    cutoff = 3.9
+    search = ready_search(SILICON, device=device)
+    given = ListedAtoms.of(["Si"] * len(positions)), positions, cell, periodic, cutoff
+    monkeypatch.setattr(_search, "FEWEST_ATOMS", len(positions))
+    assert isinstance(search(*given), DeviceTable)
+    monkeypatch.setattr(_search, "FEWEST_ATOMS", len(positions) + 1)
+    table = search(*given)
+    assert not isinstance(table, DeviceTable)
+    ready = ready_potentials(SILICON, ("Si",), device=device)
+    monkeypatch.setattr(_search, "FEWEST_ATOMS", 0)
+    there = on_device(positions, cell, periodic, ["Si"] * len(positions), cutoff, device)
+    assert ready.evaluate(table).energy == pytest.approx(ready.evaluate(there).energy, rel=1e-12)
+
+
 def test_a_skin_list_asks_the_search_it_is_given(device: str) -> None:
     """And holds as long as that of the CPU."""
     positions, cell, _, _ = structures()["random"]

@@ -35,6 +35,10 @@ __all__ = ["DeviceSearch", "can_search"]
 MOST_CELLS = 2**31
 """vesin numbers the cells into which it sorts atoms with 32 bits on a device."""
 
+FEWEST_ATOMS = 400
+"""For fewer the CPU is faster, and little has to be moved: of structures of 64 atoms an H200 listed
+18 000 atoms per second, the CPU 41 000; of 512 atoms 121 000 and 104 000."""
+
 WEIGHTS = np.random.default_rng(0).random(9)
 """Of what tells places apart: numbers of no kind, so that no symmetry makes two places equal."""
 
@@ -66,9 +70,10 @@ class DeviceSearch:
     ) -> NeighborTable:
         """All pairs with r_ij < cutoff; arguments and errors of :func:`search_pairs`.
 
-        Warns once if the device cannot find them; the CPU does from then on.
+        The CPU finds those of few atoms. Warns once if the device cannot find them; the CPU does
+        from then on.
         """
-        if self.problem is not None or len(positions) == 0 or cutoff == 0:
+        if self.problem is not None or len(positions) < max(1, FEWEST_ATOMS) or cutoff == 0:
             return search_pairs(atoms, positions, cell, periodic, cutoff)
         try:
             return self._find(atoms, positions, cell, periodic, cutoff)
