@@ -9,34 +9,18 @@ from numpy import ndarray
 
 from miniff._stress import MOST_OF_PLANE_WAVES
 from miniff.kernel._doctor._finding import Finding, Severity
+from miniff.kernel._doctor._predictions import Predictions, Works, predictions
+from miniff.kernel._doctor._slopes import LEAST, Slopes, columns_of, ratio_of, slopes_of
 from miniff.kernel._doctor._survey import Survey
-from miniff.kernel._doctor._units import factor, unit_of_forces, unit_of_stress
+from miniff.kernel._doctor._units import Reading, factor, readings_of
 from miniff.kernel._doctor._words import digits, were
 from miniff.kernel._doctor._work import Steps
 
 __all__ = ["consistency"]
 
-LEAST = 8
-"""Steps that tell something."""
-LEAST_ENERGY = 5e-4
-"""A typical energy difference per atom, above what calculations leave as noise (energy)."""
-EXPLAINED = 0.5
-"""Share of the typical energy difference that may be left for a slope to be believed."""
-SURE = 0.2
-"""The same for a slope that no unit and no sign explains: long steps miss by some factor too."""
-CLEAR = 5.0
-"""Standard errors."""
-AGREES = (0.67, 1.5)
-"""Slopes that are taken for 1: steps are not infinitely short."""
 OFFSET, ALIKE = 2e-3, 0.4
 """A pressure worth telling (energy/length^3), and how far, beside it, the middle half of the steps
 may lie apart."""
-TINY = 1e-8
-"""Work per atom that is none (energy)."""
-LONG = 4.0
-"""Steps with more than so many times the usual work count little: one of them must not rule."""
-SAME_CELL = 1e-6
-"""Strain."""
 FAR_OFF, LEAST_OFF, OFF_SHARE = 12.0, 0.02, 0.25
 """Energies that no neighbour explains are off by so many typical errors, by so much (energy), and
 by such a share of the works of all atoms, whose sizes are summed: long steps are less exact."""
@@ -44,40 +28,58 @@ SHEARED = 0.3
 """Steps tell the order of shear components where they strain them so much beside the others."""
 SHEAR_BETTER = 0.5
 """What another order of the shear components must leave of errors to be told."""
+TOLERANCE, MOST_TOLERANCE, N_ERRORS = 0.04, 0.3, 3.0
+"""Relative differences of a slope to what units make it: at least, at most, and in its errors."""
+BY_FORCES, FAR = 0.1, 2.0
+"""The relative error of a stress that fitted forces imply, and a factor that it cannot be off by."""
+MOST_READINGS = 3
 
 
 @dataclass(frozen=True, eq=False)
-class _Slopes:
-    """Energy differences over the works of forces and stress, and over changes of the volume.
+class _File:
+    """What the steps of a file tell.
 
     Attributes:
-        n: Steps.
-        slopes: Of forces, stress and volume; nan where a column is absent.
-        errors: Standard errors.
-        left: Typical error over the typical energy difference.
-        scale: Typical error (energy).
+        name: Of the file.
+        slopes: Of energies over works.
+        volume: Typical of its structures (length^3).
+        size: Typical number of their atoms.
+        by_forces: Energies over works of the stress, as the stress that the forces imply has it,
+            its relative error, and how many structures tell; None where it is not known.
     """
 
-    n: int
-    slopes: ndarray
-    errors: ndarray
-    left: float
-    scale: float
+    name: str
+    slopes: Slopes
+    volume: float
+    size: float
+    by_forces: tuple[float, float, int] | None
 
-    def is_clear(self, column: int) -> bool:
-        """Whether a slope can be believed."""
-        slope, error = self.slopes[column], self.errors[column]
-        return bool(self.left < EXPLAINED and np.isfinite(slope) and CLEAR * error < abs(slope))
+    @property
+    def readings(self) -> list[Reading]:
+        """Units that explain all slopes; or that of the forces alone."""
+        forces = self._measured(0)
+        by_forces = None if self.by_forces is None else self.by_forces[:2]
+        stress = self._measured(1) or by_forces
+        for one in (stress, None):
+            of_stress = None if one is None else (abs(one[0]), _tolerance(one[1]))
+            of_forces = None if forces is None else (abs(forces[0]), _tolerance(forces[1]))
+            if of_forces is None and of_stress is None:
+                return []
+            found = readings_of(of_forces, of_stress, self.volume, self.size)
+            if found:
+                return found
+        return []
 
-    def is_right(self, column: int) -> bool:
-        """Whether a slope is 1, as far as steps can tell."""
-        return bool(AGREES[0] < self.slopes[column] < AGREES[1])
+    def _measured(self, column: int) -> tuple[float, float] | None:
+        """A slope and its relative error, if it is clear."""
+        if not self.slopes.is_clear(column):
+            return None
+        slope = float(self.slopes.slopes[column])
+        return slope, abs(float(self.slopes.errors[column]) / slope)
 
-    def is_wrong(self, column: int, unit: str | None) -> bool:
-        """Whether a slope that a unit may explain is certainly not 1."""
-        is_turned = bool(AGREES[0] < -self.slopes[column] < AGREES[1])
-        is_sure = is_turned or unit is not None or self.left < SURE
-        return self.is_clear(column) and not self.is_right(column) and is_sure
+
+def _tolerance(error: float) -> float:
+    return float(np.clip(N_ERRORS * error, TOLERANCE, MOST_TOLERANCE))
 
 
 def consistency(survey: Survey, steps: Steps) -> tuple[list[Finding], list[str]]:
@@ -86,134 +88,136 @@ def consistency(survey: Survey, steps: Steps) -> tuple[list[Finding], list[str]]
     told: list[str] = []
     files = np.array(survey.files)
     for name in dict.fromkeys(survey.files):
-        own = np.flatnonzero((files[steps.first] == name) & (files[steps.second] == name))
-        slopes = _slopes(steps, own)
-        if slopes is None:
-            told.append(f"{name}: too few neighbouring structures to tell signs and units by")
+        own = np.flatnonzero(files[steps.first] == name)
+        lacking = _lacking(survey, np.flatnonzero(files == name))
+        one = None if lacking else _file(survey, name, steps, own)
+        if one is None:
+            why = lacking or "too few neighbouring structures"
+            told.append(f"{name}: {why} to tell signs and units by")
             continue
-        volume = float(np.median([survey.cells[k].volume for k in steps.first[own]]))
         shear = _of_shear(name, steps, own)
-        wrong = _of_forces(name, slopes) + (shear or _of_stress(name, slopes, volume))
+        readings = one.readings
+        wrong = _of_forces(one, readings) + (shear or _of_stress(one, readings))
         if not wrong:
-            wrong += _of_offset(name, slopes, steps, own)
-            wrong += _of_outliers(survey, steps, own, slopes)
+            wrong += _of_offset(one, steps) + _of_outliers(survey, steps, own)
         found += wrong
-        told += _said(name, slopes, bool(wrong))
+        told += _said(one, bool(wrong))
     return found, told
 
 
-def _slopes(steps: Steps, own: ndarray, shear: tuple[int, ...] = (3, 4, 5)) -> _Slopes | None:
+def _lacking(survey: Survey, own: ndarray) -> str:
+    """What no structure of a file has, without which nothing can be told; empty if that is there."""
+    lacks = []
+    if not np.isfinite(survey.energies[own]).any():
+        lacks.append("an energy")
+    if all(survey.forces[k] is None for k in own.tolist()):
+        lacks.append("forces")
+    return f"no structure has {' or '.join(lacks)}" if lacks else ""
+
+
+def _file(survey: Survey, name: str, steps: Steps, own: ndarray) -> _File | None:
     """None where there is too little to tell."""
-    columns, known = _columns(steps, own, shear)
-    energy = steps.energy[own][known]
-    used = (np.abs(columns) > TINY).sum(axis=0) >= LEAST
-    if len(energy) < LEAST or not used[:2].any():
+    given = predictions(survey, steps, own)
+    slopes = slopes_of(steps, given)
+    if slopes is None:
         return None
-    if np.median(np.abs(energy)) < LEAST_ENERGY:
+    cells = [survey.cells[k] for k in steps.first[own].tolist()]
+    volume = float(np.median([cell.volume for cell in cells]))
+    size = float(np.median([cell.size for cell in cells]))
+    return _File(name, slopes, volume, size, _by_forces(slopes, given))
+
+
+def _by_forces(slopes: Slopes, given: Predictions) -> tuple[float, float, int] | None:
+    """From the shear stress, whose work need not be known."""
+    if slopes.is_clear(1) or not slopes.is_clear(0) or given.shear is None:
         return None
-    slopes, errors, scale = _regression(columns[:, used], energy)
-    whole = np.full((2, 3), np.nan)
-    whole[:, used] = slopes, errors
-    left = scale / max(float(np.median(np.abs(energy))), 1e-12)
-    return _Slopes(len(energy), whole[0], whole[1], left, scale)
+    ratio, error = ratio_of(given.shear[1], given.shear[0])
+    relative = np.hypot(error / abs(ratio), slopes.errors[0] / abs(slopes.slopes[0]))
+    if not relative < MOST_TOLERANCE / N_ERRORS:
+        return None
+    whole = float(np.hypot(relative, BY_FORCES))
+    return float(slopes.slopes[0]) / ratio, whole, given.shear.shape[1] // 3
 
 
-def _columns(steps: Steps, own: ndarray, shear: tuple[int, ...]) -> tuple[ndarray, ndarray]:
-    """Works of forces and stress, and changes of volume; and which of the steps have all."""
-    of_forces = steps.of_forces[own]
-    order = [0, 1, 2, *shear]
-    of_stress = steps.mixed[own][:, range(6), order].sum(axis=1)
-    stays, moves = steps.strain[own] < SAME_CELL, steps.move[own] > 1e-6
-    of_stress = np.where(stays, 0.0, of_stress)
-    of_forces = np.where(moves, of_forces, 0.0)
-    volume = np.where(stays, 0.0, steps.volume[own])
-    columns = np.stack([of_forces, of_stress, volume], axis=1)
-    known = np.isfinite(columns).all(axis=1)
-    return columns[known], known
-
-
-def _regression(columns: ndarray, values: ndarray) -> tuple[ndarray, ndarray, float]:
-    """Slopes and their standard errors, few outliers aside, and the typical error."""
-    unit = np.array([_usual(column) for column in columns.T])
-    scaled = columns / unit
-    lever = 1 / (1 + (np.abs(scaled).max(axis=1) / LONG) ** 4)
-    weight = lever
-    for _ in range(30):
-        root = np.sqrt(weight)
-        slopes = np.linalg.lstsq(scaled * root[:, None], values * root, rcond=None)[0]
-        off = values - scaled @ slopes
-        scale = float(np.median(np.abs(off)))
-        weight = lever / (1 + (off / max(3 * scale, 1e-12)) ** 2)
-    covariance = np.linalg.pinv((scaled * weight[:, None]).T @ scaled) * (1.5 * scale) ** 2
-    return slopes / unit, np.sqrt(np.diag(covariance)) / unit, scale
-
-
-def _usual(values: ndarray) -> float:
-    """A usual size among those that are not zero."""
-    sizes = np.abs(values[np.abs(values) > TINY])
-    return float(np.quantile(sizes, 0.75))
-
-
-def _of_forces(name: str, slopes: _Slopes) -> list[Finding]:
-    slope = slopes.slopes[0]
-    unit = unit_of_forces(abs(slope))
-    if not slopes.is_wrong(0, unit):
+def _of_forces(one: _File, readings: Sequence[Reading]) -> list[Finding]:
+    slope = one.slopes.slopes[0]
+    clauses = [reading.of_forces for reading in readings if reading.of_forces]
+    if not one.slopes.is_wrong(0, clauses[0] if clauses else None):
         return []
-    seen = _seen("forces", slopes, 0)
-    if slope < 0 and unit is None:
+    seen = _seen("forces", one.slopes, 0)
+    if slope < 0 and not clauses:
         return [
             Finding(
                 "error",
                 "sign of forces",
-                f"forces in {name} look like gradients, of the opposite sign: {seen}; forces must "
-                "be minus the derivative of the energy, so change their sign",
-                (name,),
+                f"forces in {one.name} look like gradients, of the opposite sign: {seen}; forces "
+                "must be minus the derivative of the energy, so change their sign",
+                (one.name,),
             )
         ]
     sign = ", with the opposite sign" if slope < 0 else ""
-    guess = f"as if {unit}{sign}" if unit else "so they do not belong together"
     return [
         Finding(
             "error",
             "unit of forces",
-            f"forces and energies in {name} do not go together: {seen}, {guess}; energies must be "
-            "in eV and forces in eV/angstrom",
-            (name,),
+            f"forces and energies in {one.name} do not go together: {seen}, "
+            f"{_guess(clauses, sign)}; energies must be in eV and forces in eV/angstrom",
+            (one.name,),
         )
     ]
 
 
-def _of_stress(name: str, slopes: _Slopes, volume: float) -> list[Finding]:
-    slope = slopes.slopes[1]
-    unit = unit_of_stress(abs(slope), volume)
-    if not slopes.is_wrong(1, unit):
+def _guess(clauses: Sequence[str], sign: str) -> str:
+    """What explains a slope, the nearest first."""
+    several = list(dict.fromkeys(clauses))[:MOST_READINGS]
+    if not several:
+        return "so they do not belong together"
+    which = "" if len(several) == 1 else " (the slope is the same)"
+    return f"{', or '.join(f'as if {clause}' for clause in several)}{sign}{which}"
+
+
+def _of_stress(one: _File, readings: Sequence[Reading]) -> list[Finding]:
+    clauses = [reading.of_stress for reading in readings if reading.of_stress]
+    explained = bool(readings) and not clauses  # with the energies
+    if one.by_forces is not None:
+        slope, error, n = one.by_forces
+        if 1 / FAR < slope < FAR or explained and slope > 0:
+            return []
+        seen = (
+            f"the shear stresses of {n} structures are {1 / slope:.3g} \N{PLUS-MINUS SIGN} "
+            f"{error / abs(slope):.1g} times those that forces and energies imply"
+        )
+    elif one.slopes.is_wrong(1, clauses[0] if clauses else None):
+        slope = float(one.slopes.slopes[1])
+        if explained and slope > 0:
+            return []
+        seen = _seen("stress", one.slopes, 1)
+    else:
         return []
-    seen = _seen("stress", slopes, 1)
     is_turned = slope < 0
-    if is_turned and AGREES[0] < -slope < AGREES[1]:
+    if is_turned and not clauses and (explained or 1 / FAR < -slope < FAR):
         return [
             Finding(
                 "error",
                 "sign of stress",
-                f"the stress in {name} has the opposite sign, positive under compression: {seen}; "
-                "it must be positive under tension, as in ASE, so change its sign",
-                (name,),
+                f"the stress in {one.name} has the opposite sign, positive under compression: "
+                f"{seen}; it must be positive under tension, as in ASE, so change its sign",
+                (one.name,),
             )
         ]
     sign = ", and positive under compression" if is_turned else ""
-    guess = f"as if {unit}{sign}" if unit else "so they do not belong together"
     return [
         Finding(
             "error",
             "unit of stress",
-            f"the stress in {name} does not go with the energies: {seen}, {guess}; it must be in "
-            "eV/angstrom^3 and positive under tension",
-            (name,),
+            f"the stress in {one.name} does not go with the energies: {seen}, "
+            f"{_guess(clauses, sign)}; it must be in eV/angstrom^3 and positive under tension",
+            (one.name,),
         )
     ]
 
 
-def _seen(what: str, slopes: _Slopes, column: int) -> str:
+def _seen(what: str, slopes: Slopes, column: int) -> str:
     return (
         f"over {slopes.n} steps between neighbouring structures the energy changes by "
         f"{slopes.slopes[column]:.3g} \N{PLUS-MINUS SIGN} {slopes.errors[column]:.1g} times the "
@@ -221,14 +225,15 @@ def _seen(what: str, slopes: _Slopes, column: int) -> str:
     )
 
 
-def _of_offset(name: str, slopes: _Slopes, steps: Steps, own: ndarray) -> list[Finding]:
+def _of_offset(one: _File, steps: Steps) -> list[Finding]:
     """A pressure between stress and energies, alike in most of the steps that change the volume."""
-    columns, known = _columns(steps, own, (3, 4, 5))
-    swells = np.abs(columns[:, 2]) > TINY
+    slopes = one.slopes
+    columns, known = columns_of(steps, slopes.own, slopes.works)
+    swells = np.abs(columns[:, 2]) > 1e-6 * np.abs(columns[:, 2]).max(initial=0.0)
     volume = columns[swells, 2]
     if not slopes.is_clear(1) or len(volume) < LEAST:
         return []
-    left = (steps.energy[own][known] - columns[:, 0] - columns[:, 1])[swells] / volume
+    left = (steps.energy[slopes.own][known] - columns[:, 0] - columns[:, 1])[swells] / volume
     low, offset, high = _quantiles(left, np.abs(volume), (0.25, 0.5, 0.75))
     if abs(offset) < OFFSET or high - low > ALIKE * abs(offset):
         return []
@@ -245,10 +250,10 @@ def _of_offset(name: str, slopes: _Slopes, steps: Steps, own: ndarray) -> list[F
         Finding(
             severity,
             "offset of stress",
-            f"the diagonal of the stress in {name} lies {size:+.2g} GPa beside the derivative of "
-            f"the energies by the strain ({len(volume)} steps between neighbouring structures), "
+            f"the diagonal of the stress in {one.name} lies {size:+.2g} GPa beside the derivative "
+            f"of the energies by the strain ({len(volume)} steps between neighbouring structures), "
             f"{reason}",
-            (name,),
+            (one.name,),
         )
     ]
 
@@ -265,10 +270,11 @@ def _of_shear(name: str, steps: Steps, own: ndarray) -> list[Finding]:
     """Another order of yz, xz, xy that goes far better with the energies."""
     parts = np.abs(steps.mixed[own]).max(axis=2)
     sheared = own[parts[:, 3:].max(axis=1) > SHEARED * parts.max(axis=1)]
-    given = _slopes(steps, sheared)
+    ends = _by_ends(steps, sheared)
+    given = slopes_of(steps, ends)
     if given is None or not np.isfinite(given.slopes[1]):
         return []
-    others = {p: _slopes(steps, sheared, p) for p in permutations((3, 4, 5)) if p != (3, 4, 5)}
+    others = {p: slopes_of(steps, ends, p) for p in permutations((3, 4, 5)) if p != (3, 4, 5)}
     scales = {p: s.scale for p, s in others.items() if s is not None and s.is_clear(1)}
     if not scales:
         return []
@@ -292,9 +298,18 @@ def _of_shear(name: str, steps: Steps, own: ndarray) -> list[Finding]:
     ]
 
 
-def _of_outliers(survey: Survey, steps: Steps, own: ndarray, slopes: _Slopes) -> list[Finding]:
+def _by_ends(steps: Steps, own: ndarray) -> Predictions:
+    """Works by the rule of the ends alone, of all these steps."""
+    return Predictions(own, [Works(steps.of_forces[own], steps.of_stress[own])])
+
+
+def _of_outliers(survey: Survey, steps: Steps, own: ndarray) -> list[Finding]:
     """Structures whose energy goes with none of their neighbours, all of which it misses alike."""
-    columns, known = _columns(steps, own, (3, 4, 5))
+    ends = _by_ends(steps, own)
+    slopes = slopes_of(steps, ends)
+    if slopes is None:
+        return []
+    columns, known = columns_of(steps, own, ends.works[0])
     used = np.isfinite(slopes.slopes)
     off = steps.energy[own][known] - columns[:, used] @ slopes.slopes[used]
     least = np.maximum(FAR_OFF * slopes.scale, LEAST_OFF)
@@ -330,15 +345,17 @@ def _misses(errors: ndarray, limits: ndarray) -> bool:
     return len(errors) >= 3 and is_alike and bool((np.abs(errors) > limits).all())
 
 
-def _said(name: str, slopes: _Slopes, are_wrong: bool) -> list[str]:
+def _said(one: _File, are_wrong: bool) -> list[str]:
+    slopes = one.slopes
     parts = [
-        f"{slopes.slopes[k]:.2f} times the work of the {what}"
+        f"{slopes.slopes[k]:.2f} \N{PLUS-MINUS SIGN} {slopes.errors[k]:.2f} times the work of the "
+        f"{what}"
         for k, what in enumerate(("forces", "stress"))
         if slopes.is_clear(k) and (slopes.is_right(k) or are_wrong)
     ]
     if not parts:
-        return [f"{name}: neighbouring structures are too far apart to tell signs and units by"]
+        return [f"{one.name}: neighbouring structures are too far apart to tell signs and units by"]
     return [
-        f"{name}: over {slopes.n} steps between neighbouring structures energies change by "
+        f"{one.name}: over {slopes.n} steps between neighbouring structures energies change by "
         f"{' and '.join(parts)}; 1 is right"
     ]

@@ -7,7 +7,8 @@ along a straight line. The work of forces and stress, taken at both ends,
 
 is the energy difference E_b - E_a up to third order, where eps is the strain between the cells and
 u_i what atoms move besides it. So the slope of energy differences over W is 1, whatever the
-material is; -1 means a sign, and 27.2 another unit.
+material is; -1 means a sign, and 27.2 another unit. Long steps need more than this: see
+``_predictions``.
 """
 
 from collections.abc import Sequence
@@ -16,11 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy import ndarray
 
+from miniff.kernel._cell import Cell
 from miniff.kernel._doctor._survey import Survey
 
-__all__ = ["Steps", "steps_between"]
+__all__ = ["Steps", "Way", "steps_between", "way_between"]
 
-FARTHEST_MOVE, FARTHEST_STRAIN = 0.6, 0.12
+FARTHEST_MOVE, FARTHEST_STRAIN = 1.5, 0.12
 """Largest root mean square move (length), and strain, of a step that is looked at."""
 MOST_OF_A_KIND, MOST_COMPARED = 1000, 1e7
 """Structures with the same atoms in the same order that are looked at, evenly: at most so many, and
@@ -63,11 +65,11 @@ class Steps:
 
 
 def steps_between(survey: Survey) -> Steps:
-    """From each structure to the nearest others with the same atoms in the same order."""
+    """From each structure to the nearest others of its file with the same atoms in the same order."""
     kinds: dict[tuple[object, ...], list[int]] = {}
     for number, cell in enumerate(survey.cells):
-        if np.isfinite(survey.energies[number]):
-            kinds.setdefault((cell.values, cell.pbc), []).append(number)
+        if np.isfinite(survey.energies[number]) and not survey.surroundings[number].problem:
+            kinds.setdefault((survey.files[number], cell.values, cell.pbc), []).append(number)
     rows = [_row(survey, a, b) for own in kinds.values() for a, b in _nearest(survey, own)]
     columns = zip(*rows, strict=True) if rows else [[]] * 10
     first, second, *rest = (np.array(column) for column in columns)
@@ -130,32 +132,77 @@ def _turns(positions: ndarray, fixed: ndarray) -> ndarray:
     return turns
 
 
-def _row(survey: Survey, a: int, b: int) -> tuple[object, ...]:
-    one, other = survey.cells[a], survey.cells[b]
-    n, periodic = one.size, np.array(one.pbc)
-    half, gradient, turn = (one.vectors + other.vectors) / 2, np.zeros((3, 3)), np.eye(3)
+@dataclass(frozen=True, eq=False)
+class Way:
+    """The straight way in fractional coordinates and cell vectors between two structures.
+
+    Attributes:
+        start: Where it begins.
+        vectors: Those of the cell half way (length).
+        change: Of the cell vectors from one end to the other (length).
+        moves: Of the atoms besides the strain, in the cell half way (length).
+        turn: Turns vectors of the second structure to where the first lies: x @ turn.
+    """
+
+    start: Cell
+    vectors: ndarray
+    change: ndarray
+    moves: ndarray
+    turn: ndarray
+
+    def strain(self, at: float) -> ndarray:
+        """By how much the cell there is strained from one end to the other, yz, xz, xy twice.
+
+        Args:
+            at: 0 at the first structure, 1 at the second.
+        """
+        if not self.change.any():
+            return np.zeros(6)
+        gradient = np.linalg.solve(self.vectors + (at - 0.5) * self.change, self.change)
+        strain = (gradient + gradient.T) / 2
+        voigt: ndarray = strain[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]] * [1, 1, 1, 2, 2, 2]
+        return voigt
+
+    @property
+    def middle(self) -> Cell:
+        """The structure half way, of a periodic one."""
+        shift = np.linalg.solve(self.vectors.T, self.moves.T).T / 2
+        return Cell(
+            self.vectors, self.start.coordinates + shift, self.start.values, pbc=self.start.pbc
+        )
+
+
+def way_between(one: Cell, other: Cell) -> Way:
+    """From one structure to another with the same atoms in the same order."""
+    periodic = np.array(one.pbc)
+    half, change, turn = (one.vectors + other.vectors) / 2, np.zeros((3, 3)), np.eye(3)
     if periodic.any():
-        gradient = np.linalg.solve(half, other.vectors - one.vectors)
+        change = other.vectors - one.vectors
         moves = _moves(other.coordinates - one.coordinates, periodic) @ half
     else:
         start, end = (cell.cartesian() - cell.cartesian().mean(axis=0) for cell in (one, other))
         turn = _turns(end, start)
         moves = end @ turn - start
-    strain = (gradient + gradient.T) / 2
+    return Way(one, half, change, moves, turn)
+
+
+def _row(survey: Survey, a: int, b: int) -> tuple[object, ...]:
+    way = way_between(survey.cells[a], survey.cells[b])
+    n, voigt = survey.cells[a].size, way.strain(0.5)
     f_a, f_b = survey.forces[a], survey.forces[b]
-    works = [0.0] if f_a is None or f_b is None else -(f_a + f_b @ turn) * moves / 2 / n
-    voigt = strain[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]] * [1, 1, 1, 2, 2, 2]
-    volume = abs(np.linalg.det(half))
+    has_forces = f_a is not None and f_b is not None
+    works = -(f_a + f_b @ way.turn) * way.moves / 2 / n if has_forces else np.zeros(1)
+    volume = abs(np.linalg.det(way.vectors))
     mixed = volume * np.outer(voigt, survey.stresses[a] + survey.stresses[b]) / 2 / n
     return (
         a,
         b,
         (survey.energies[b] - survey.energies[a]) / n,
-        np.nan if f_a is None or f_b is None else np.sum(works),
+        np.sum(works) if has_forces else np.nan,
         np.trace(mixed),
         mixed,
-        volume * np.trace(strain) / n,
+        volume * voigt[:3].sum() / n,
         np.abs(works).sum() + np.nansum(np.abs(np.diag(mixed))),
-        np.sqrt((moves**2).sum(axis=1).mean()),
-        np.abs(strain).max(),
+        np.sqrt((way.moves**2).sum(axis=1).mean()),
+        np.abs(voigt / [1, 1, 1, 2, 2, 2]).max(),
     )
