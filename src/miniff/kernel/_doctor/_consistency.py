@@ -31,7 +31,7 @@ SHEAR_BETTER = 0.5
 TOLERANCE, MOST_TOLERANCE, N_ERRORS = 0.04, 0.3, 3.0
 """Relative differences of a slope to what units make it: at least, at most, and in its errors."""
 BY_FORCES, FAR = 0.1, 2.0
-"""The relative error of a stress that fitted forces imply, and a factor that it cannot be off by."""
+"""The relative error of the stress that forces imply, and a factor that it cannot be off by."""
 MOST_READINGS = 3
 
 
@@ -106,7 +106,7 @@ def consistency(survey: Survey, steps: Steps) -> tuple[list[Finding], list[str]]
 
 
 def _lacking(survey: Survey, own: ndarray) -> str:
-    """What no structure of a file has, without which nothing can be told; empty if that is there."""
+    """What no structure of a file has, without which nothing can be told; empty if all is there."""
     lacks = []
     if not np.isfinite(survey.energies[own]).any():
         lacks.append("an energy")
@@ -178,24 +178,12 @@ def _guess(clauses: Sequence[str], sign: str) -> str:
 
 def _of_stress(one: _File, readings: Sequence[Reading]) -> list[Finding]:
     clauses = [reading.of_stress for reading in readings if reading.of_stress]
-    explained = bool(readings) and not clauses  # with the energies
-    if one.by_forces is not None:
-        slope, error, n = one.by_forces
-        if 1 / FAR < slope < FAR or explained and slope > 0:
-            return []
-        seen = (
-            f"the shear stresses of {n} structures are {1 / slope:.3g} \N{PLUS-MINUS SIGN} "
-            f"{error / abs(slope):.1g} times those that forces and energies imply"
-        )
-    elif one.slopes.is_wrong(1, clauses[0] if clauses else None):
-        slope = float(one.slopes.slopes[1])
-        if explained and slope > 0:
-            return []
-        seen = _seen("stress", one.slopes, 1)
-    else:
+    explained = bool(readings) and not clauses  # by the units of energies and forces
+    seen, slope = _seen_of_stress(one, clauses)
+    are_told = one.slopes.is_wrong(0, "any" if explained else None)
+    if not seen or (explained and are_told and slope > 0):
         return []
-    is_turned = slope < 0
-    if is_turned and not clauses and (explained or 1 / FAR < -slope < FAR):
+    if slope < 0 and not clauses and (explained or 1 / FAR < -slope < FAR):
         return [
             Finding(
                 "error",
@@ -205,16 +193,32 @@ def _of_stress(one: _File, readings: Sequence[Reading]) -> list[Finding]:
                 (one.name,),
             )
         ]
-    sign = ", and positive under compression" if is_turned else ""
+    sign = ", and positive under compression" if slope < 0 else ""
+    of_both = [reading.of_forces for reading in readings] if explained else clauses
     return [
         Finding(
             "error",
             "unit of stress",
             f"the stress in {one.name} does not go with the energies: {seen}, "
-            f"{_guess(clauses, sign)}; it must be in eV/angstrom^3 and positive under tension",
+            f"{_guess(of_both, sign)}; it must be in eV/angstrom^3 and positive under tension",
             (one.name,),
         )
     ]
+
+
+def _seen_of_stress(one: _File, clauses: Sequence[str]) -> tuple[str, float]:
+    """What is wrong with the stress, empty if nothing is; and energies over its works."""
+    if one.by_forces is None:
+        is_wrong = one.slopes.is_wrong(1, clauses[0] if clauses else None)
+        return _seen("stress", one.slopes, 1) if is_wrong else "", float(one.slopes.slopes[1])
+    slope, error, n = one.by_forces
+    if 1 / FAR < slope < FAR:
+        return "", slope
+    return (
+        f"the shear stresses of {n} structures are {1 / slope:.3g} \N{PLUS-MINUS SIGN} "
+        f"{error / abs(slope):.1g} times those that forces and energies imply, not 1",
+        slope,
+    )
 
 
 def _seen(what: str, slopes: Slopes, column: int) -> str:
@@ -348,8 +352,7 @@ def _misses(errors: ndarray, limits: ndarray) -> bool:
 def _said(one: _File, are_wrong: bool) -> list[str]:
     slopes = one.slopes
     parts = [
-        f"{slopes.slopes[k]:.2f} \N{PLUS-MINUS SIGN} {slopes.errors[k]:.2f} times the work of the "
-        f"{what}"
+        f"{_with_error(slopes.slopes[k], slopes.errors[k])} times the work of the {what}"
         for k, what in enumerate(("forces", "stress"))
         if slopes.is_clear(k) and (slopes.is_right(k) or are_wrong)
     ]
@@ -359,3 +362,10 @@ def _said(one: _File, are_wrong: bool) -> list[str]:
         f"{one.name}: over {slopes.n} steps between neighbouring structures energies change by "
         f"{' and '.join(parts)}; 1 is right"
     ]
+
+
+def _with_error(value: float, error: float) -> str:
+    """Two digits of the error or one, and the value as exactly, at most to a thousandth."""
+    places = int(np.clip(1 - np.floor(np.log10(max(error, 1e-9))), 0, 3))
+    shown = max(error, 0.5 * 10**-places)
+    return f"{value:.{places}f} \N{PLUS-MINUS SIGN} {shown:.{places}f}"

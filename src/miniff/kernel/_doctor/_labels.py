@@ -54,7 +54,7 @@ def missing(survey: Survey) -> list[Finding]:
 
 def distances(survey: Survey) -> list[Finding]:
     """Atoms at one place or too close, and lengths in another unit."""
-    typical = {name: ratio for name, ratio in _typical(survey).items() if _is_odd(ratio)}
+    typical = _far_from_usual(survey)
     found = [*_unsearchable(survey), *(_other_unit(survey, *one) for one in typical.items())]
     close = [
         (k, s)
@@ -109,7 +109,35 @@ def _ratios(survey: Survey) -> Iterator[tuple[int, Shortest, float]]:
                 yield k, one, one.distance / radii
 
 
-def _typical(survey: Survey) -> dict[str, float]:
+def _far_from_usual(survey: Survey) -> dict[str, float]:
+    """Files whose shortest bonds are long, or where most atoms have their nearest too near, and how
+    long these are over the covalent radii: one bond may be short in atoms that are rattled."""
+    found = {name: ratio for name, ratio in _shortest(survey).items() if ratio > TOO_LONG}
+    return found | {name: ratio for name, ratio in _nearest(survey).items() if ratio < TOO_SHORT}
+
+
+def _nearest(survey: Survey) -> dict[str, float]:
+    """Of each file, the typical distance of atoms to their nearest, over the covalent radii."""
+    from ase.data import atomic_numbers, covalent_radii
+
+    radii = np.array(
+        [
+            np.nan
+            if name not in atomic_numbers or name in NOBLE
+            else covalent_radii[atomic_numbers[name]]
+            for name in survey.species
+        ]
+    )
+    by_file: dict[str, list[float]] = {}
+    for k, around in enumerate(survey.surroundings):
+        r, pair = around.nearest[:, 0], around.nearest[:, 1:].astype(int)
+        ratios = r / radii[pair].sum(axis=1)
+        if survey.sizes[k] >= FEWEST_ATOMS and np.isfinite(ratios).any():
+            by_file.setdefault(survey.files[k], []).append(float(np.nanmedian(ratios)))
+    return {name: float(np.median(own)) for name, own in by_file.items()}
+
+
+def _shortest(survey: Survey) -> dict[str, float]:
     """Of each file, what the shortest bond of a structure is, over its covalent radii."""
     least: dict[int, float] = {}
     for k, _, ratio in _ratios(survey):
@@ -119,10 +147,6 @@ def _typical(survey: Survey) -> dict[str, float]:
     for k, ratio in least.items():
         by_file.setdefault(survey.files[k], []).append(ratio)
     return {name: float(np.median(own)) for name, own in by_file.items()}
-
-
-def _is_odd(ratio: float) -> bool:
-    return not TOO_SHORT < ratio < TOO_LONG
 
 
 def _other_unit(survey: Survey, name: str, typical: float) -> Finding:
@@ -137,7 +161,8 @@ def _other_unit(survey: Survey, name: str, typical: float) -> Finding:
     return Finding(
         "error",
         "unit of length",
-        f"the shortest bond of a structure in {name} is typically {typical:.2f} of the sum of "
+        f"{'the nearest neighbour of an atom' if short else 'the shortest bond of a structure'} in "
+        f"{name} is typically {typical:.2f} of the sum of "
         f"covalent radii, where about 0.9 is usual: lengths look too {'short' if short else 'long'}"
         f", {guess}; lengths must be in angstrom",
         _where(survey, [k for k, own in enumerate(survey.files) if own == name]),

@@ -52,6 +52,8 @@ class Surroundings:
         odd: The longest sum of unit vectors to neighbours that an atom has, weighted as f: 0 where
             its neighbours lie as many on one side as on the other.
         shortest: Of each pair of species that meets within R.
+        nearest: Of the atoms that have a neighbour within R, how far the nearest is (length), and
+            the species of both by their places in ``Survey.species``, [n, 3].
         n_pairs: Directed pairs within R.
         problem: Why there is no neighbour list; empty where there is one.
     """
@@ -59,6 +61,7 @@ class Surroundings:
     mean: ndarray
     odd: float
     shortest: Sequence[Shortest]
+    nearest: ndarray
     n_pairs: int
     problem: str = ""
 
@@ -154,7 +157,9 @@ def _surroundings(cell: Cell, place: Mapping[str, int]) -> Surroundings:
     try:
         table = find_pairs(cell.cartesian(), cell.vectors, cell.pbc, cell.values, CUTOFF)
     except (AtomsError, ValueError) as error:
-        return Surroundings(np.full(3 * n * n * len(SHELLS), np.nan), 0.0, [], 0, str(error))
+        return Surroundings(
+            np.full(3 * n * n * len(SHELLS), np.nan), 0.0, [], np.zeros((0, 3)), 0, str(error)
+        )
     return _summed(table, np.array([place[name] for name in cell.values]), n)
 
 
@@ -179,7 +184,17 @@ def _summed(table: PairTable, species: ndarray, n: int) -> Surroundings:
     flat = f.reshape(table.n_atoms, -1)
     mean = np.concatenate([(of @ flat**power).ravel() for power in (1, 2, 3)])
     longest = float(np.sqrt((odd**2).sum(axis=0).max(initial=0.0)))
-    return Surroundings(mean, longest, _shortest(table, r), len(r))
+    return Surroundings(mean, longest, _shortest(table, r), _nearest(table, r, species), len(r))
+
+
+def _nearest(table: PairTable, r: ndarray, species: ndarray) -> ndarray:
+    """Distance and species of each atom and its nearest."""
+    order = np.lexsort((r, table.centre))
+    _, first = np.unique(table.centre[order], return_index=True)
+    at = order[first]
+    centre, other = species[table.centre[at]], species[table.other[at]]
+    nearest: ndarray = np.stack([r[at], centre, other], axis=1)
+    return nearest
 
 
 def _shortest(table: PairTable, r: ndarray) -> list[Shortest]:

@@ -13,6 +13,8 @@ ATOMIC = ("Ry", "Hartree")
 """Units of energy that bohr goes with."""
 STRESSES = ("GPa", "kbar", "MPa", "bar")
 PER_ATOM = "eV per atom"
+OF_OWN_ENERGY = tuple(f"{name}/angstrom^3" for name in ENERGIES if name != "eV")
+"""Units of stress that nobody uses but with that energy."""
 RIGHT = ("eV", "eV/angstrom", "eV/angstrom^3")
 
 
@@ -118,6 +120,8 @@ def readings_of(
     for (energy, e), (f_name, f), (s_name, s) in product(
         _energies(size), _forces(of_forces), _stresses(of_stress, volume)
     ):
+        if s_name in OF_OWN_ENERGY and s_name not in _companions(energy):
+            continue
         off = [m.off(x / e) for m, x in ((of_forces, f), (of_stress, s)) if m is not None]
         if max(off) < 1:
             reading = Reading(energy, f_name, s_name)

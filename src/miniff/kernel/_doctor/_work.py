@@ -65,7 +65,7 @@ class Steps:
 
 
 def steps_between(survey: Survey) -> Steps:
-    """From each structure to the nearest others of its file with the same atoms in the same order."""
+    """From each structure to the nearest of its file with the same atoms in the same order."""
     kinds: dict[tuple[object, ...], list[int]] = {}
     for number, cell in enumerate(survey.cells):
         if np.isfinite(survey.energies[number]) and not survey.surroundings[number].problem:

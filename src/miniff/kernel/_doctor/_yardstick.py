@@ -175,9 +175,9 @@ def _angular(
     ]
     for tag in tags or [None]:
         for width in WIDTHS.get(len(names), WIDTHS[3]):
-            for l, zeta in ANGLES:
+            for cosine, zeta in ANGLES:
                 eta = width / nearest**2
-                yield [behler5_descriptor_family(a=cutoff, eta=eta, l=l, zeta=zeta, tag=tag)]
+                yield [behler5_descriptor_family(a=cutoff, eta=eta, l=cosine, zeta=zeta, tag=tag)]
 
 
 def fitted(sums: Sums, gradients: Sequence[ndarray]) -> ndarray:
