@@ -10,7 +10,15 @@ from numpy import ndarray
 from miniff._stress import MOST_OF_PLANE_WAVES
 from miniff.kernel._doctor._finding import Finding, Severity
 from miniff.kernel._doctor._predictions import Predictions, Works, predictions
-from miniff.kernel._doctor._slopes import LEAST, Slopes, columns_of, ratio_of, slopes_of
+from miniff.kernel._doctor._slopes import (
+    EXPLAINED,
+    LEAST,
+    Slopes,
+    columns_of,
+    fit_of,
+    ratio_of,
+    slopes_of,
+)
 from miniff.kernel._doctor._survey import Survey
 from miniff.kernel._doctor._units import Reading, factor, readings_of
 from miniff.kernel._doctor._words import digits, were
@@ -275,15 +283,14 @@ def _of_shear(name: str, steps: Steps, own: ndarray) -> list[Finding]:
     parts = np.abs(steps.mixed[own]).max(axis=2)
     sheared = own[parts[:, 3:].max(axis=1) > SHEARED * parts.max(axis=1)]
     ends = _by_ends(steps, sheared)
-    given = slopes_of(steps, ends)
-    if given is None or not np.isfinite(given.slopes[1]):
+    fits = {p: fit_of(steps, sheared, ends, p) for p in permutations((3, 4, 5))}
+    given = fits.pop((3, 4, 5))
+    others = {p: fit for p, fit in fits.items() if fit is not None and fit.used[1]}
+    if given is None or not given.used[1] or not others:
         return []
-    others = {p: slopes_of(steps, ends, p) for p in permutations((3, 4, 5)) if p != (3, 4, 5)}
-    scales = {p: s.scale for p, s in others.items() if s is not None and s.is_clear(1)}
-    if not scales:
-        return []
-    best = min(scales, key=lambda p: scales[p])
-    if scales[best] > SHEAR_BETTER * given.scale:
+    best = min(others, key=lambda p: others[p].scale)
+    scale = others[best].scale
+    if scale > SHEAR_BETTER * given.scale or others[best].left > EXPLAINED:
         return []
     names = np.array(["yz", "xz", "xy"])
     order = [""] * 3
@@ -294,29 +301,28 @@ def _of_shear(name: str, steps: Steps, own: ndarray) -> list[Finding]:
             "warning",
             "order of shear",
             f"the shear components of the stress in {name} go better with the energies in the "
-            f"order {' '.join(order)} (errors of {digits(1e3 * scales[best])} instead of "
-            f"{digits(1e3 * given.scale)} meV/atom over {given.n} steps between neighbouring "
-            "structures): they must be in the order xx yy zz yz xz xy",
+            f"order {' '.join(order)} (errors of {digits(1e3 * scale)} instead of "
+            f"{digits(1e3 * given.scale)} meV/atom over {len(given.energy)} steps between "
+            "neighbouring structures): they must be in the order xx yy zz yz xz xy",
             (name,),
         )
     ]
 
 
-def _by_ends(steps: Steps, own: ndarray) -> Predictions:
-    """Works by the rule of the ends alone, of all these steps."""
-    return Predictions(own, [Works(steps.of_forces[own], steps.of_stress[own])])
+def _by_ends(steps: Steps, own: ndarray) -> Works:
+    """Works by the rule of the ends, of all these steps."""
+    return Works(steps.of_forces[own], steps.of_stress[own])
 
 
 def _of_outliers(survey: Survey, steps: Steps, own: ndarray) -> list[Finding]:
     """Structures whose energy goes with none of their neighbours, all of which it misses alike."""
     ends = _by_ends(steps, own)
-    slopes = slopes_of(steps, ends)
-    if slopes is None:
+    fit = fit_of(steps, own, ends)
+    if fit is None:
         return []
-    columns, known = columns_of(steps, own, ends.works[0])
-    used = np.isfinite(slopes.slopes)
-    off = steps.energy[own][known] - columns[:, used] @ slopes.slopes[used]
-    least = np.maximum(FAR_OFF * slopes.scale, LEAST_OFF)
+    _, known = columns_of(steps, own, ends)
+    off = fit.off
+    least = np.maximum(FAR_OFF * fit.scale, LEAST_OFF)
     limit = np.maximum(least, OFF_SHARE * steps.gross[own][known])
     whose = np.r_[steps.first[own][known], steps.second[own][known]]
     errors, limits = np.r_[-off, off], np.r_[limit, limit]
@@ -337,7 +343,7 @@ def _of_outliers(survey: Survey, steps: Steps, own: ndarray) -> list[Finding]:
             f"the energy of {survey.source(worst)} is {digits(1e3 * abs(missed[worst]))} meV/atom "
             f"too {'high' if missed[worst] > 0 else 'low'} for the forces between it and its "
             f"{int((whose == worst).sum())} neighbouring structures, where "
-            f"{digits(1e3 * slopes.scale)} is usual{besides}: look for a calculation that did not "
+            f"{digits(1e3 * fit.scale)} is usual{besides}: look for a calculation that did not "
             f"converge, or had other settings, or leave {were(n, 'it', 'them')} out",
             tuple(survey.source(k) for k in where),
         )

@@ -1,16 +1,16 @@
 """What forces and stresses say of energy differences, beyond the rule of the two ends.
 
-The rule of ``_work`` misses E_b - E_a by E''' u^3 / 12, which has the sign of the step: a slope over
-such works is too small, 0.75 for copper whose atoms lie 0.15 angstrom off their sites. A potential
-E' that was fitted to the forces knows most of this error,
+The rule of ``_work`` misses E_b - E_a by E''' u^3 / 12, which has the sign of the step: a slope
+over such works is too small, 0.75 for copper whose atoms lie 0.15 angstrom off their sites. A
+potential E' that was fitted to the forces knows most of this error,
 
     E_b - E_a = (E'_b - E'_a) + W[F - F'] = W[F] + (E'_b - E'_a - W[F']),
 
 and what is left is the rule's error for F - F'. Where steps are long and forces are fitted well, E'
-alone is the better one. Where strain comes in, the works of both are needed apart: those of the
-stress, for the fitted potentials, follow by Simpson's rule with the structure half way, and those of
-the forces are the rest of their energy. All of it is linear in the labels, so signs and
-units of theirs come through.
+alone is the better one. Where strain comes in, the works of forces and stress are needed apart:
+that of the stress of the fitted potential follows by Simpson's rule with the structure half way,
+that of its forces is the rest of its energy. All of it is linear in the labels, so signs and units
+of theirs come through.
 """
 
 from collections.abc import Sequence

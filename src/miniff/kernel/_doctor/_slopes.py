@@ -14,7 +14,7 @@ from numpy import ndarray
 from miniff.kernel._doctor._predictions import SAME_CELL, Predictions, Works
 from miniff.kernel._doctor._work import Steps
 
-__all__ = ["LEAST", "Slopes", "columns_of", "ratio_of", "slopes_of"]
+__all__ = ["EXPLAINED", "LEAST", "Fit", "Slopes", "columns_of", "fit_of", "ratio_of", "slopes_of"]
 
 LEAST = 8
 """Steps that tell something."""
@@ -32,6 +32,8 @@ LONG = 4.0
 """Steps with more than so many times the usual work count little: one of them must not rule."""
 PARTS = 10
 """Structures are left out in so many parts to see what depends on them."""
+MOST_TURNS = 30
+"""Of a regression whose rows are weighted anew."""
 SHARPNESS = 4
 """Rules count by this power of what they leave."""
 
@@ -80,38 +82,76 @@ def is_one(slope: float, error: float) -> bool:
     return bool(AGREES[0] < slope < AGREES[1] or abs(slope - 1) < 2 * error)
 
 
-def slopes_of(
-    steps: Steps, given: Predictions, shear: tuple[int, ...] = (3, 4, 5)
-) -> Slopes | None:
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Slopes by one rule for the works, without their errors.
+
+    Attributes:
+        columns: Works of forces and stress, and changes of the volume, of the steps that have all.
+        energy: Energy differences of these steps (energy).
+        ends: Their structures, [2, n_steps].
+        used: Columns that are not zero.
+        slopes: Of all columns; nan where one is not used.
+        scale: Typical error (energy).
+    """
+
+    columns: ndarray
+    energy: ndarray
+    ends: ndarray
+    used: ndarray
+    slopes: ndarray
+    scale: float
+
+    @property
+    def left(self) -> float:
+        """Typical error over the typical energy difference."""
+        return self.scale / float(np.median(np.abs(self.energy)))
+
+    @property
+    def off(self) -> ndarray:
+        """What the slopes do not explain of each step (energy)."""
+        off: ndarray = self.energy - self.columns[:, self.used] @ self.slopes[self.used]
+        return off
+
+
+def fit_of(
+    steps: Steps, own: ndarray, works: Works, shear: tuple[int, ...] = (3, 4, 5)
+) -> Fit | None:
     """None where there is too little to tell.
 
     Args:
         steps: Between structures.
-        given: Works along some of them.
-        shear: Where yz, xz and xy stand in the stress, for the rule of the ends.
+        own: Which of them.
+        works: Along these.
+        shear: Where yz, xz and xy stand in the stress; other orders take the rule of the ends.
     """
-    readings = []
-    for works in given.works:
-        columns, known = columns_of(steps, given.own, works, shear)
-        energy = steps.energy[given.own][known]
-        used = _used(columns)
-        if len(energy) < LEAST or not used[:2].any() or not np.median(np.abs(energy)):
-            continue
-        ends = np.stack([steps.first[given.own][known], steps.second[given.own][known]])
-        readings.append((works, used, _reading(columns[:, used], energy, ends)))
-    if not readings:
+    columns, known = columns_of(steps, own, works, shear)
+    energy = steps.energy[own][known]
+    used = _used(columns)
+    if len(energy) < LEAST or not used[:2].any() or not np.median(np.abs(energy)):
         return None
-    best, used, reading = min(readings, key=lambda one: one[2].left)
-    alike = [other for _, own, other in readings if np.array_equal(own, used)]
-    slopes, errors = _mean(reading, alike)
-    whole = np.full((2, 3), np.nan)
-    whole[:, used] = slopes, errors
-    return Slopes(reading.n, whole[0], whole[1], reading.left, reading.scale, given.own, best)
+    ends = np.stack([steps.first[own][known], steps.second[own][known]])
+    slopes = np.full(3, np.nan)
+    slopes[used], _, scale = _regression(columns[:, used], energy)
+    return Fit(columns, energy, ends, used, slopes, scale)
+
+
+def slopes_of(steps: Steps, given: Predictions) -> Slopes | None:
+    """Slopes by all rules for the works; None where there is too little to tell."""
+    found = [(works, fit_of(steps, given.own, works)) for works in given.works]
+    fits = [(works, fit) for works, fit in found if fit is not None]
+    if not fits:
+        return None
+    works, best = min(fits, key=lambda one: one[1].left)
+    alike = [fit for _, fit in fits if np.array_equal(fit.used, best.used)]
+    slopes, errors = np.full(3, np.nan), np.full(3, np.nan)
+    slopes[best.used], errors[best.used] = _mean(best, alike)
+    return Slopes(len(best.energy), slopes, errors, best.left, best.scale, given.own, works)
 
 
 def ratio_of(given: ndarray, values: ndarray) -> tuple[float, float]:
     """How many times the given the values are, few outliers aside; and how sure that is."""
-    slopes, doubts, _ = _both_ways(given[:, None], values)
+    slopes, doubts = _both_ways(given[:, None], values)
     return float(slopes[0]), float(doubts[0])
 
 
@@ -137,60 +177,37 @@ def columns_of(
     return columns[known], known
 
 
-@dataclass(frozen=True, eq=False)
-class _Reading:
-    """Slopes by one rule for the works.
-
-    Attributes:
-        n: Steps.
-        slopes: Between those over works and those over energies.
-        doubts: Half the differences of these.
-        chances: Standard errors, by leaving out structures.
-        left: Typical error over the typical energy difference.
-        scale: Typical error (energy).
-    """
-
-    n: int
-    slopes: ndarray
-    doubts: ndarray
-    chances: ndarray
-    left: float
-    scale: float
-
-
-def _reading(columns: ndarray, energy: ndarray, ends: ndarray) -> _Reading:
-    slopes, doubts, scale = _both_ways(columns, energy)
-    left = scale / float(np.median(np.abs(energy)))
-    without = []
-    numbers = np.unique(ends)
-    for part in range(PARTS):
-        kept = ~np.isin(ends, numbers[part::PARTS]).any(axis=0)
-        if kept.sum() > 2 * columns.shape[1] and _used(columns[kept]).all():
-            without.append(_both_ways(columns[kept], energy[kept])[0])
-    n = len(without)
-    if n < 3:
-        return _Reading(len(energy), slopes, doubts, np.abs(slopes), left, scale)
-    off = np.array(without) - np.mean(without, axis=0)
-    chances = np.sqrt((n - 1) / n * (off**2).sum(axis=0))
-    return _Reading(len(energy), slopes, doubts, chances, left, scale)
-
-
-def _mean(best: _Reading, readings: Sequence[_Reading]) -> tuple[ndarray, ndarray]:
+def _mean(best: Fit, fits: Sequence[Fit]) -> tuple[ndarray, ndarray]:
     """Slopes by all rules, weighted by what they leave, and their errors."""
-    weights = np.array([(best.left + 1e-4) / (one.left + 1e-4) for one in readings]) ** SHARPNESS
+    weights = np.array([(best.left + 1e-4) / (one.left + 1e-4) for one in fits]) ** SHARPNESS
     weights /= weights.sum()
-    each = np.array([one.slopes for one in readings])
+    both = [_both_ways(fit.columns[:, fit.used], fit.energy) for fit in fits]
+    each, doubts = (np.array(values) for values in zip(*both, strict=True))
     slopes = weights @ each
     between = weights @ (each - slopes) ** 2
-    doubts = weights @ np.array([one.doubts for one in readings])
-    errors: ndarray = np.sqrt(between + doubts**2 + best.chances**2)
-    return slopes, errors
+    return slopes, np.sqrt(between + (weights @ doubts) ** 2 + _chances(best) ** 2)
 
 
-def _both_ways(columns: ndarray, values: ndarray) -> tuple[ndarray, ndarray, float]:
-    """Slopes between those with errors in the values and in one column, how far these lie apart,
-    and the typical error."""
-    slopes, weight, scale = _regression(columns, values)
+def _chances(fit: Fit) -> ndarray:
+    """Standard errors, by leaving out structures: a jackknife, for steps share structures."""
+    numbers, columns = np.unique(fit.ends), fit.columns[:, fit.used]
+    without = []
+    for part in range(PARTS):
+        kept = ~np.isin(fit.ends, numbers[part::PARTS]).any(axis=0)
+        if kept.sum() > 2 * columns.shape[1] and _used(columns[kept]).all():
+            without.append(_regression(columns[kept], fit.energy[kept])[0])
+    n = len(without)
+    if n <= PARTS / 2:
+        return np.full(columns.shape[1], np.inf)
+    off = np.array(without) - np.mean(without, axis=0)
+    chances: ndarray = np.sqrt((n - 1) / n * (off**2).sum(axis=0))
+    return chances
+
+
+def _both_ways(columns: ndarray, values: ndarray) -> tuple[ndarray, ndarray]:
+    """Slopes between those with errors in the values and in one column, and half of how far these
+    lie apart."""
+    slopes, weight, _ = _regression(columns, values)
     root = np.sqrt(weight)
     scaled, wanted = columns * root[:, None], values * root
     other = np.empty_like(slopes)
@@ -201,22 +218,24 @@ def _both_ways(columns: ndarray, values: ndarray) -> tuple[ndarray, ndarray, flo
         other[k] = y @ y / product if product else slopes[k]
     middle = np.sign(slopes) * np.sqrt(np.abs(slopes * other))
     doubts = np.abs(other - slopes) / 2
-    return middle, doubts, scale
+    return middle, doubts
 
 
 def _regression(columns: ndarray, values: ndarray) -> tuple[ndarray, ndarray, float]:
     """Slopes, few outliers aside, the weights of the rows, and the typical error."""
+    least = max(1e-9 * float(np.median(np.abs(values))), 1e-300)
     unit = np.array([_usual(column) for column in columns.T])
     scaled = columns / unit
     lever = 1 / (1 + (np.abs(scaled).max(axis=1) / LONG) ** 4)
-    weight = lever
-    for _ in range(30):
+    weight, last = lever, np.full(columns.shape[1], np.nan)
+    for _ in range(MOST_TURNS):
         root = np.sqrt(weight)
         slopes = np.linalg.lstsq(scaled * root[:, None], values * root, rcond=None)[0]
         off = values - scaled @ slopes
         scale = float(np.median(np.abs(off)))
-        least = 1e-9 * float(np.median(np.abs(values)))
-        weight = lever / (1 + (off / max(3 * scale, least, 1e-300)) ** 2)
+        if np.allclose(slopes, last, rtol=1e-5, atol=0):
+            break
+        weight, last = lever / (1 + (off / max(3 * scale, least)) ** 2), slopes
     return slopes / unit, weight, scale
 
 
