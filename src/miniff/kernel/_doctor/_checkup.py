@@ -15,6 +15,7 @@ from miniff.kernel._doctor._labels import (
     sizes_of_stress,
     sums_of_forces,
 )
+from miniff.kernel._doctor._outliers import OFF
 from miniff.kernel._doctor._survey import Survey
 from miniff.kernel._doctor._work import steps_between
 
@@ -57,11 +58,14 @@ def check_data(sets: Mapping[str, Sequence[Cell]]) -> Checkup:
     steps = steps_between(survey)
     about_work, seen = consistency(survey, steps)
     units = [*distances(survey), *energy_scales(survey), *about_work]
-    are_wrong = any(finding.kind.startswith(("unit", "offset of energies")) for finding in units)
+    are_mixed = any(
+        f.kind in ("unit of length", "unit of energy", "offset of energies") for f in units
+    )
+    told = {name for f in about_work if f.kind == OFF for name in f.where}
     found = [
         *units,
         *([] if any("stress" in f.kind for f in about_work) else sizes_of_stress(survey)),
-        *([] if are_wrong else energy_outliers(survey)),
+        *([] if are_mixed else energy_outliers(survey, told)),
         *sizes_of_forces(survey),
         *duplicates(survey),
         *sums_of_forces(survey),

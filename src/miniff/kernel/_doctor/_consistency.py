@@ -9,7 +9,8 @@ from numpy import ndarray
 
 from miniff._stress import MOST_OF_PLANE_WAVES
 from miniff.kernel._doctor._finding import Finding, Severity
-from miniff.kernel._doctor._predictions import Predictions, Works, predictions
+from miniff.kernel._doctor._outliers import by_ends, outliers
+from miniff.kernel._doctor._predictions import Predictions, predictions
 from miniff.kernel._doctor._slopes import (
     EXPLAINED,
     LEAST,
@@ -21,7 +22,7 @@ from miniff.kernel._doctor._slopes import (
 )
 from miniff.kernel._doctor._survey import Survey
 from miniff.kernel._doctor._units import Reading, factor, readings_of
-from miniff.kernel._doctor._words import digits, were
+from miniff.kernel._doctor._words import digits
 from miniff.kernel._doctor._work import Steps
 
 __all__ = ["consistency"]
@@ -29,9 +30,6 @@ __all__ = ["consistency"]
 OFFSET, ALIKE = 2e-3, 0.4
 """A pressure worth telling (energy/length^3), and how far, beside it, the middle half of the steps
 may lie apart."""
-FAR_OFF, LEAST_OFF, OFF_SHARE = 12.0, 0.02, 0.25
-"""Energies that no neighbour explains are off by so many typical errors, by so much (energy), and
-by such a share of the works of all atoms, whose sizes are summed: long steps are less exact."""
 SHEARED = 0.3
 """Steps tell the order of shear components where they strain them so much beside the others."""
 SHEAR_BETTER = 0.5
@@ -41,6 +39,9 @@ TOLERANCE, MOST_TOLERANCE, N_ERRORS = 0.04, 0.3, 3.0
 BY_FORCES, FAR = 0.1, 2.0
 """The relative error of the stress that forces imply, and a factor that it cannot be off by."""
 MOST_READINGS = 3
+USUAL, STIFFEST = 10.0, 120.0
+"""How stiff materials are, and what none is as stiff as (energy/length^2)."""
+LARGER = ("kcal/mol", "kJ/mol", "meV")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +53,7 @@ class _File:
         slopes: Of energies over works.
         volume: Typical of its structures (length^3).
         size: Typical number of their atoms.
+        stiffness: See ``Predictions``; the sign is that of the forces.
         by_forces: Energies over works of the stress, as the stress that the forces imply has it,
             its relative error, and how many structures tell; None where it is not known.
     """
@@ -60,6 +62,7 @@ class _File:
     slopes: Slopes
     volume: float
     size: float
+    stiffness: float
     by_forces: tuple[float, float, int] | None
 
     @property
@@ -75,8 +78,15 @@ class _File:
                 return []
             found = readings_of(of_forces, of_stress, self.volume, self.size)
             if found:
-                return found
+                return sorted(found, key=self._oddness)
         return []
+
+    def _oddness(self, reading: Reading) -> float:
+        """How far the forces in such a unit would be from those of usual materials."""
+        if reading.forces is None or not self.stiffness:
+            return 0.0
+        stiffness = abs(self.stiffness) * factor(reading.forces)
+        return abs(float(np.log(stiffness / USUAL))) if np.isfinite(stiffness) else 0.0
 
     def _measured(self, column: int) -> tuple[float, float] | None:
         """A slope and its relative error, if it is clear."""
@@ -107,7 +117,8 @@ def consistency(survey: Survey, steps: Steps) -> tuple[list[Finding], list[str]]
         readings = one.readings
         wrong = _of_forces(one, readings) + (shear or _of_stress(one, readings))
         if not wrong:
-            wrong += _of_offset(one, steps) + _of_outliers(survey, steps, own)
+            wrong += _of_stiffness(one)
+            wrong += _of_offset(one, steps) + outliers(survey, steps, own)
         found += wrong
         told += _said(one, bool(wrong))
     return found, told
@@ -132,7 +143,7 @@ def _file(survey: Survey, name: str, steps: Steps, own: ndarray) -> _File | None
     cells = [survey.cells[k] for k in steps.first[own].tolist()]
     volume = float(np.median([cell.volume for cell in cells]))
     size = float(np.median([cell.size for cell in cells]))
-    return _File(name, slopes, volume, size, _by_forces(slopes, given))
+    return _File(name, slopes, volume, size, given.stiffness, _by_forces(slopes, given))
 
 
 def _by_forces(slopes: Slopes, given: Predictions) -> tuple[float, float, int] | None:
@@ -237,6 +248,25 @@ def _seen(what: str, slopes: Slopes, column: int) -> str:
     )
 
 
+def _of_stiffness(one: _File) -> list[Finding]:
+    """Energies and forces in one other unit, which no slope tells: no material is so stiff."""
+    if not one.stiffness > STIFFEST:
+        return []
+    units = ", ".join(f"{unit} ({1 / factor(unit):.3g} times as large)" for unit in LARGER)
+    return [
+        Finding(
+            "warning",
+            "unit of energies and forces",
+            f"the forces in {one.name} change by about {digits(one.stiffness)} eV/angstrom for "
+            "each angstrom that atoms are moved at random, where copper has 8, water 20 and "
+            "diamond 50: energies and forces look as if both were in another unit, as "
+            f"{units}, which their ratio does not tell; energies must be in eV and forces in "
+            "eV/angstrom",
+            (one.name,),
+        )
+    ]
+
+
 def _of_offset(one: _File, steps: Steps) -> list[Finding]:
     """A pressure between stress and energies, alike in most of the steps that change the volume."""
     slopes = one.slopes
@@ -282,7 +312,7 @@ def _of_shear(name: str, steps: Steps, own: ndarray) -> list[Finding]:
     """Another order of yz, xz, xy that goes far better with the energies."""
     parts = np.abs(steps.mixed[own]).max(axis=2)
     sheared = own[parts[:, 3:].max(axis=1) > SHEARED * parts.max(axis=1)]
-    ends = _by_ends(steps, sheared)
+    ends = by_ends(steps, sheared)
     fits = {p: fit_of(steps, sheared, ends, p) for p in permutations((3, 4, 5))}
     given = fits.pop((3, 4, 5))
     others = {p: fit for p, fit in fits.items() if fit is not None and fit.used[1]}
@@ -307,52 +337,6 @@ def _of_shear(name: str, steps: Steps, own: ndarray) -> list[Finding]:
             (name,),
         )
     ]
-
-
-def _by_ends(steps: Steps, own: ndarray) -> Works:
-    """Works by the rule of the ends, of all these steps."""
-    return Works(steps.of_forces[own], steps.of_stress[own])
-
-
-def _of_outliers(survey: Survey, steps: Steps, own: ndarray) -> list[Finding]:
-    """Structures whose energy goes with none of their neighbours, all of which it misses alike."""
-    ends = _by_ends(steps, own)
-    fit = fit_of(steps, own, ends)
-    if fit is None:
-        return []
-    _, known = columns_of(steps, own, ends)
-    off = fit.off
-    least = np.maximum(FAR_OFF * fit.scale, LEAST_OFF)
-    limit = np.maximum(least, OFF_SHARE * steps.gross[own][known])
-    whose = np.r_[steps.first[own][known], steps.second[own][known]]
-    errors, limits = np.r_[-off, off], np.r_[limit, limit]
-    missed = {
-        k: float(np.median(errors[whose == k]))
-        for k in np.unique(whose[np.abs(errors) > limits]).tolist()
-        if _misses(errors[whose == k], limits[whose == k])
-    }
-    if not missed:
-        return []
-    where = sorted(missed, key=lambda k: -abs(missed[k]))
-    n, worst = len(where), where[0]
-    besides = f", and {n - 1} more {were(n - 1, 'is', 'are')} off as well" if n > 1 else ""
-    return [
-        Finding(
-            "warning",
-            "energy against neighbours",
-            f"the energy of {survey.source(worst)} is {digits(1e3 * abs(missed[worst]))} meV/atom "
-            f"too {'high' if missed[worst] > 0 else 'low'} for the forces between it and its "
-            f"{int((whose == worst).sum())} neighbouring structures, where "
-            f"{digits(1e3 * fit.scale)} is usual{besides}: look for a calculation that did not "
-            f"converge, or had other settings, or leave {were(n, 'it', 'them')} out",
-            tuple(survey.source(k) for k in where),
-        )
-    ]
-
-
-def _misses(errors: ndarray, limits: ndarray) -> bool:
-    is_alike = bool((errors > 0).all() or (errors < 0).all())
-    return len(errors) >= 3 and is_alike and bool((np.abs(errors) > limits).all())
 
 
 def _said(one: _File, are_wrong: bool) -> list[str]:

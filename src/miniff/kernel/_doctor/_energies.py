@@ -1,13 +1,13 @@
 """Energies that do not go with those of other structures: outliers, and files of other units."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy import ndarray
 
 from miniff.kernel._doctor._finding import Finding
 from miniff.kernel._doctor._survey import Survey
-from miniff.kernel._doctor._units import unit_of_energy
+from miniff.kernel._doctor._units import unit_explaining, unit_of_energy
 from miniff.kernel._doctor._words import digits, listed, were
 
 __all__ = ["energy_outliers", "energy_scales"]
@@ -45,29 +45,36 @@ def energy_scales(survey: Survey) -> list[Finding]:
 def _scattered(
     survey: Survey, kinds: Mapping[tuple[object, ...], Mapping[str, Sequence[int]]]
 ) -> list[Finding]:
-    """Single structures that go with the others in another unit."""
+    """Several structures that go with the others in another unit; a single one is an outlier."""
     by_unit: dict[str, list[int]] = {}
     for by_file in kinds.values():
         own = [k for several in by_file.values() for k in several]
-        usual = _median(survey, own)
-        for k in own:
-            here = survey.energies[k] / survey.sizes[k]
-            unit = unit_of_energy(usual / here) if abs(here - usual) > OFFSET and here else None
+        each = survey.energies[own] / survey.sizes[own]
+        usual = float(np.median(each))
+        spread = 1.5 * float(np.median(np.abs(each - usual)))
+        for k, here in zip(own, each.tolist(), strict=True):
+            unit = unit_explaining(here, usual, spread) if abs(here - usual) > OFFSET else None
             if unit is not None:
                 by_unit.setdefault(unit, []).append(k)
     return [
         Finding(
             "error",
             "unit of energy",
-            f"{len(own)} {were(len(own), 'structure has an energy', 'structures have energies')} "
-            f"that would go with the others of the same composition in {unit} "
-            f"({listed([survey.source(k) for k in own])}): as {survey.source(own[0])} with "
-            f"{survey.energies[own[0]] / survey.sizes[own[0]]:.4f} eV/atom; multiply, or leave "
-            f"{were(len(own), 'it', 'them')} out",
+            f"{len(own)} structures have energies that would go with the others of the same "
+            f"composition in {unit} ({listed([survey.source(k) for k in own])}): as "
+            f"{survey.source(own[0])} with {survey.energies[own[0]] / survey.sizes[own[0]]:.4f} "
+            "eV/atom; multiply them, or leave them out",
             tuple(survey.source(k) for k in own),
         )
         for unit, own in by_unit.items()
+        if len(own) > 1
     ]
+
+
+def _how_far(off: float, size: int) -> str:
+    """By how much an energy per atom is off, in words."""
+    way = "higher" if off > 0 else "lower"
+    return f"{digits(abs(off))} eV/atom ({digits(abs(off) * size)} eV in all) {way}"
 
 
 def _median(survey: Survey, own: Sequence[int]) -> float:
@@ -95,11 +102,18 @@ def _other_scale(
     )
 
 
-def energy_outliers(survey: Survey) -> list[Finding]:
-    """Structures whose energy the others, with the surroundings of their atoms, do not explain."""
-    known = np.flatnonzero(
-        np.isfinite(survey.energies) & [not around.problem for around in survey.surroundings]
-    )
+def energy_outliers(survey: Survey, told: Collection[str]) -> list[Finding]:
+    """Structures whose energy the others, with the surroundings of their atoms, do not explain.
+
+    Args:
+        survey: The data.
+        told: Structures whose energies are known to be off, which nothing is expected from.
+    """
+    usable = [
+        not around.problem and survey.source(k) not in told
+        for k, around in enumerate(survey.surroundings)
+    ]
+    known = np.flatnonzero(np.isfinite(survey.energies) & usable)
     if len(known) < LEAST:
         return []
     energies = survey.energies[known] / survey.sizes[known]
@@ -114,26 +128,28 @@ def energy_outliers(survey: Survey) -> list[Finding]:
     if not is_out.any():
         return []
     out = np.flatnonzero(is_out)[np.argsort(-np.abs(errors[is_out]), kind="stable")]
-    return [_outliers(survey, known[out], energies[out], errors[out])]
+    return [_outliers(survey, known[out], energies[out], errors[out], scale)]
 
 
-def _outliers(survey: Survey, own: ndarray, energies: ndarray, errors: ndarray) -> Finding:
+def _outliers(
+    survey: Survey, own: ndarray, energies: ndarray, errors: ndarray, scale: float
+) -> Finding:
     where = tuple(survey.source(int(k)) for k in own)
-    n = len(where)
-    expected = energies[0] - errors[0]
-    unit = unit_of_energy(float(expected / energies[0])) if energies[0] else None
+    n, off, expected = len(where), float(errors[0]), float(energies[0] - errors[0])
+    unit = unit_explaining(float(energies[0]), expected, scale)
     guess = f"it would do in {unit}" if unit else "look for a calculation that did not converge"
+    besides = (
+        ""
+        if n == 1
+        else f", and {n - 1} more {were(n - 1, 'is', 'are')} off, by {digits(abs(errors[1]))} "
+        f"eV/atom or less ({listed(where[1:])})"
+    )
     return Finding(
         "warning",
         "energy outliers",
-        f"{n} {were(n, 'structure has an energy', 'structures have energies')} that all others do "
-        f"not explain ({listed(where)}): that of the first is {energies[0]:.4f} eV/atom where "
-        f"structures like it lead one to expect about {expected:.4f}, and the next are "
-        f"{digits(abs(errors[min(1, n - 1)]))} eV/atom off or less; {guess}, or leave "
-        f"{were(n, 'it', 'them')} out"
-        if n > 1
-        else f"the energy of {where[0]} is {energies[0]:.4f} eV/atom where structures like it lead "
-        f"one to expect about {expected:.4f}: {guess}, or leave it out",
+        f"the energy of {where[0]} is {_how_far(off, int(survey.sizes[own[0]]))} than that of "
+        f"structures like it: {energies[0]:.4f} eV/atom where they lead one to expect about "
+        f"{expected:.4f}{besides}; {guess}, or leave {were(n, 'it', 'them')} out",
         where,
     )
 

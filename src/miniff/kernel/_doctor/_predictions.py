@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy import ndarray
 
+from miniff.kernel._cell import Cell
 from miniff.kernel._doctor._survey import Survey
 from miniff.kernel._doctor._work import Steps, Way, way_between
 from miniff.kernel._doctor._yardstick import Functions, Sums, fitted, functions_for, ridge
@@ -30,6 +31,8 @@ MOST_STEPS, FEWEST_STEPS, MOST_ATOMS = 250, 24, 20000
 SAME_CELL = 1e-6
 """Strain."""
 STRESS_RIDGE = 1e-7
+MOVE, MOST_MOVED = 0.02, 6
+"""Root mean square of random moves (length), and structures whose atoms are moved."""
 FEWEST_SHEARS = 10
 """Structures whose shear stresses tell a ratio."""
 
@@ -56,11 +59,14 @@ class Predictions:
         works: By the rule of the ends first.
         shear: Shear stresses, times the volume, of the structures by their labels and by the
             potential fitted to the forces, [2, n] (energy); None without any.
+        stiffness: Of that potential: by how much forces on atoms that are moved at random change
+            over the length of the move (energy/length^2); nan without forces.
     """
 
     own: ndarray
     works: Sequence[Works]
     shear: ndarray | None = None
+    stiffness: float = np.nan
 
 
 def predictions(survey: Survey, steps: Steps, own: ndarray) -> Predictions:
@@ -85,7 +91,9 @@ def predictions(survey: Survey, steps: Steps, own: ndarray) -> Predictions:
         works = _better(survey, steps, own, fit)
     except ValueError:  # two atoms meet half way
         works = []
-    return Predictions(own, [ends, *works], _shear(fit))
+    some = numbers[:: -(-len(numbers) // MOST_MOVED)]
+    stiffness = _stiffness(fit, some, [survey.cells[k] for k in some])
+    return Predictions(own, [ends, *works], _shear(fit), stiffness)
 
 
 def _picked(survey: Survey, steps: Steps, own: ndarray) -> ndarray:
@@ -161,7 +169,9 @@ def _better(survey: Survey, steps: Steps, own: ndarray, fit: _Fit) -> list[Works
     pairs = list(zip(first, second, strict=True))
     ways = [way_between(survey.cells[a], survey.cells[b]) for a, b in pairs]
     strained = np.flatnonzero((steps.strain[own] > SAME_CELL) & np.isfinite(steps.of_stress[own]))
-    middle = fit.functions.sums([ways[k].middle for k in strained]).strain if len(strained) else []
+    middle: Sequence[ndarray] = []
+    if len(strained):
+        middle = list(fit.functions.sums([ways[k].middle for k in strained]).strain)
     half = dict(zip(strained.tolist(), middle, strict=True))
     rows = [
         _of_step(fit, pair, way, half.get(k))
@@ -189,6 +199,20 @@ def _of_step(
     unexplained -= (along[0] + along[2]) @ fit.stress_weights
     stress = float(simpson @ fit.stress_weights + unexplained / 2)
     return rise - float(simpson @ fit.weights), rest, stress
+
+
+def _stiffness(fit: _Fit, numbers: Sequence[int], cells: Sequence[Cell]) -> float:
+    rng = np.random.default_rng(0)
+    found = []
+    for number, cell in zip(numbers, cells, strict=True):
+        move = rng.normal(scale=MOVE, size=(cell.size, 3))
+        positions = cell.transform_from_cartesian(cell.cartesian() + move)
+        (after,) = fit.functions.sums(
+            [Cell(cell.vectors, positions, cell.values, pbc=cell.pbc)]
+        ).gradient
+        change = (after - fit.sums.gradient[fit.place[number]]) @ fit.weights
+        found.append(np.vdot(change, move) / np.vdot(move, move))
+    return float(np.median(found))
 
 
 def _shear(fit: _Fit) -> ndarray | None:

@@ -4,14 +4,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-__all__ = ["Reading", "factor", "readings_of", "unit_of_energy"]
+__all__ = ["Reading", "factor", "readings_of", "unit_explaining", "unit_of_energy"]
 
 CLOSE = 0.1
 """Relative difference to a known factor."""
+FEWEST_ERRORS, N_ERRORS, ROUNDED = 20.0, 4.0, 2e-3
+"""An expected energy that is so many times its error tells a unit; energies agree with it within so
+many errors, and within a relative difference of constants."""
 ENERGIES = ("eV", "meV", "kcal/mol", "kJ/mol", "Ry", "Hartree")
 ATOMIC = ("Ry", "Hartree")
 """Units of energy that bohr goes with."""
 STRESSES = ("GPa", "kbar", "MPa", "bar")
+LENGTHS = ("angstrom", "bohr")
 PER_ATOM = "eV per atom"
 OF_OWN_ENERGY = tuple(f"{name}/angstrom^3" for name in ENERGIES if name != "eV")
 """Units of stress that nobody uses but with that energy."""
@@ -23,7 +27,12 @@ def factor(unit: str) -> float:
     # Imported here: SciPy, which has the constants, takes half as long to load as the rest.
     from miniff import units
 
-    return units.factor("kbar") / 1e3 if unit == "bar" else units.factor(unit)
+    if unit == "bar":
+        return units.factor("kbar") / 1e3
+    energy, _, length = unit.rpartition("/")  # kcal/mol/bohr
+    if length in LENGTHS:
+        return units.factor(energy) / units.factor(length)
+    return units.factor(unit)
 
 
 def unit_of_energy(size: float, tolerance: float = CLOSE) -> str | None:
@@ -31,6 +40,20 @@ def unit_of_energy(size: float, tolerance: float = CLOSE) -> str | None:
     off = {name: abs(size / factor(name) - 1) for name in ENERGIES if name != "eV"}
     name = min(off, key=lambda name: off[name])
     return name if off[name] < tolerance else None
+
+
+def unit_explaining(energy: float, expected: float, error: float) -> str | None:
+    """The unit in which an energy is what others lead one to expect.
+
+    Args:
+        energy: As it is given.
+        expected: In electronvolts.
+        error: Typical, of what is expected. Where it is not small beside that, any energy would be
+            right in some unit, and none is told.
+    """
+    if not energy or abs(expected) < FEWEST_ERRORS * error:
+        return None
+    return unit_of_energy(expected / energy, N_ERRORS * error / abs(expected) + ROUNDED)
 
 
 @dataclass(frozen=True)
@@ -139,12 +162,8 @@ def _energies(size: float) -> list[tuple[str, float]]:
 def _forces(measured: Measured | None) -> Sequence[tuple[str | None, float]]:
     if measured is None:
         return [(None, 1.0)]
-    lengths = {"angstrom": 1.0, "bohr": factor("bohr")}
-    return [
-        (f"{energy}/{length}", factor(energy) / own)
-        for energy in ENERGIES
-        for length, own in lengths.items()
-    ]
+    names = [f"{energy}/{length}" for energy in ENERGIES for length in LENGTHS]
+    return [(name, factor(name)) for name in names]
 
 
 def _stresses(measured: Measured | None, volume: float) -> Sequence[tuple[str | None, float]]:
