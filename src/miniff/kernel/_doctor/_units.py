@@ -30,7 +30,7 @@ def factor(unit: str) -> float:
     if unit == "bar":
         return units.factor("kbar") / 1e3
     energy, _, length = unit.rpartition("/")  # kcal/mol/bohr
-    if length in LENGTHS:
+    if energy and length in LENGTHS:
         return units.factor(energy) / units.factor(length)
     return units.factor(unit)
 
