@@ -44,6 +44,13 @@ def convert(
         list[str] | None,
         typer.Option(metavar="NAME", help="Leave this out of structures; may be repeated."),
     ] = None,
+    rename: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="OLD=NEW",
+            help="Give an entry of structures another name, as that of a label; may be repeated.",
+        ),
+    ] = None,
     member: Annotated[
         int | None,
         typer.Option(metavar="K", help="Take this member of a committee, counted from 1."),
@@ -68,9 +75,12 @@ def convert(
         own: Units = units if needs else (None, None)
         if kind_of(source) == "structures":
             _refuse("structures", {"--member": member, "--old-activation": old_activation})
-            _convert_structures(load_cells(source, own), target, without or [], units)
+            from miniff._commands._rename import renamed
+
+            cells = renamed(load_cells(source, own), rename or [])
+            _convert_structures(cells, target, without or [], units)
         else:
-            _refuse("potentials", {"--without": without})
+            _refuse("potentials", {"--without": without, "--rename": rename})
             potentials = _member(load_potentials(source, own, old_activation), member)
             _convert_potentials(potentials, source, target, units)
 

@@ -47,6 +47,8 @@ def init(
     energy_unit: EnergyUnit = None,
 ) -> None:
     """Write a commented job file that fits these data and runs as it is."""
+    from miniff.kernel._doctor import unread_labels
+
     with one_sentence():
         refuse_existing(output, overwrite)
         units = units_of(length_unit, energy_unit)
@@ -57,15 +59,18 @@ def init(
         cells = [cell for path in data for cell in _cells(path, units, needy[path])]
         others = [cell for path in test or [] for cell in _cells(path, units, needy[path])]
         has = [name for name in LABELS if any(c.meta.get(name) is not None for c in cells)]
+        unread = unread_labels([*cells, *others])
         if not has:
             raise ValueError(
                 f"{', '.join(data)}: no structure has an energy, forces or a stress: there is "
-                "nothing to learn from"
+                f"{'; '.join(['nothing to learn from', *unread])}"
             )
         entries = [_entry(path, units if needy[path] else (None, None)) for path in data]
         tests = [_entry(path, units if needy[path] else (None, None)) for path in test or []]
         _write(output, _job(entries, cells, tests, others, output))
         show = console()
+        for sentence in unread:
+            show.print(f"warning: {sentence}")
         show.print(f"wrote {output}: it fits {len(cells)} structures; run it with")
         show.print(f"  python -m miniff {output}")
 

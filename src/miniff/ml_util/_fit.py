@@ -8,6 +8,7 @@ import numpy as np
 
 from miniff._checks import check_at_least
 from miniff.kernel import Cell
+from miniff.kernel._doctor import unread_labels
 from miniff.ml import plan_descriptors, processes_of_torchrun
 from miniff.ml_util._baseline import BaselineArgument, baseline_potentials, subtract_baseline
 from miniff.ml_util._charge_choice import (
@@ -342,7 +343,7 @@ def _refuse_no_labels(cells: Sequence[Cell], files: DataFiles) -> None:
     if not any(cell.meta.get(name) is not None for cell in cells for name in LABELS):
         raise ValueError(
             f"{', '.join(names_of(files))}: no structure for training has an energy, forces or a "
-            "stress: there is nothing to learn from"
+            f"stress: there is {'; '.join(['nothing to learn from', *unread_labels(cells)])}"
         )
 
 

@@ -15,6 +15,7 @@ from miniff.kernel._doctor._labels import (
     sizes_of_stress,
     sums_of_forces,
 )
+from miniff.kernel._doctor._names import labels_by_other_names, unlabelled
 from miniff.kernel._doctor._outliers import OFF
 from miniff.kernel._doctor._survey import Survey
 from miniff.kernel._doctor._work import steps_between
@@ -69,6 +70,8 @@ def check_data(sets: Mapping[str, Sequence[Cell]]) -> Checkup:
         *sizes_of_forces(survey),
         *duplicates(survey),
         *sums_of_forces(survey),
+        *labels_by_other_names(survey),
+        *unlabelled(survey),
         *missing(survey),
     ]
     found.sort(key=lambda finding: SEVERITIES.index(finding.severity))
