@@ -26,7 +26,7 @@ def test_help_and_version() -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (None, "miniff: there is no file jobs.yml"),
+        (None, "miniff: there is no file `jobs.yml`. The folder has `empty.xyz`"),
         ("fitt:", "miniff: jobs.yml, line 1: `fitt` is not a known workflow"),
         ("fit: {prepare: {fn_cells: empty.xyz}}", "miniff: empty.xyz: the file is empty"),
     ],

@@ -17,7 +17,7 @@ from miniff.kernel import Cell
 def test_names_of_commands_come_before_jobs(folder: Path) -> None:
     """Whatever is no command is a job; `run` says so in words."""
     for arguments in (["absent.yml"], ["-v", "absent.yml"], ["run", "absent.yml"]):
-        assert refused(*arguments) == "there is no file absent.yml"
+        assert refused(*arguments) == "there is no file `absent.yml`: the folder `.` is empty"
     for word in ("run", "info", "eval", "convert", "init"):
         assert word in runner.invoke(app, ["--help"]).output
         assert "Usage" in run(word, "--help")
@@ -34,7 +34,9 @@ def test_misspelt_command_is_named(data: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["info", "absent"], "there is no file absent"),
+        (["info", "absent"], "there is no file `absent`. The folder has "),
+        (["info", "trian.xyz"], "there is no file `trian.xyz`; did you mean `train.xyz`?"),
+        (["info", "x/train.xyz"], "there is no file `x/train.xyz`: there is no folder `x`"),
         (["info", "*.absent"], "no file matches `*.absent`"),
         (["info", "jobs.yml"], "jobs.yml is a job file: run it with `python -m miniff jobs.yml`"),
         (["info", "nnp"], "nnp: n2p2's files do not say their units, so they must be said"),

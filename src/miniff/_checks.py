@@ -1,5 +1,6 @@
 """The wording of refusals: what was given, and what is demanded."""
 
+import os
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from math import inf, isfinite
@@ -14,11 +15,14 @@ __all__ = [
     "check_not_negative",
     "check_positive",
     "check_shape",
+    "no_such_file",
     "unknown_name",
     "words_for_no_number",
 ]
 
 LONGEST_SHOWN, MOST_LISTED = 200, 60
+MOST_NAMES = 5
+"""Files of a folder that are named."""
 WHY_NO_NUMBER = "atoms came too close, or the potential fails here"
 
 
@@ -84,6 +88,27 @@ def unknown_name(what: str, given: str, known: Iterable[str]) -> str:
         listed = f"{len(names)} names, from `{names[0]}` to `{names[-1]}`"
     shown = given if len(given) <= LONGEST_SHOWN else f"{given[:LONGEST_SHOWN]}..."
     return f"`{shown}` is not a known {what}{hint} Known: {listed}"
+
+
+def no_such_file(pattern: str) -> str:
+    """The sentence about a file that is not there: which are instead, those of like names first."""
+    folder = os.path.dirname(os.path.expanduser(pattern)) or "."
+    if not os.path.isdir(folder):
+        return f"there is no file `{pattern}`: there is no folder `{folder}`"
+    there = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    if not there:
+        return f"there is no file `{pattern}`: the folder `{folder}` is empty"
+    wanted = os.path.basename(pattern)
+    nearest = get_close_matches(wanted, there, n=1, cutoff=0.6)
+    known = get_close_matches(wanted, there, n=MOST_NAMES, cutoff=0.3) or there[:MOST_NAMES]
+    hint = f"; did you mean `{_within(folder, nearest[0])}`?" if nearest else "."
+    listed = ", ".join(f"`{_within(folder, name)}`" for name in known)
+    others = f" and {len(there) - len(known)} more" if len(there) > len(known) else ""
+    return f"there is no file `{pattern}`{hint} The folder has {listed}{others}"
+
+
+def _within(folder: str, name: str) -> str:
+    return name if folder == "." else os.path.join(folder, name)
 
 
 def words_for_no_number(energy: float, gradient: ndarray) -> tuple[str, list[int]]:

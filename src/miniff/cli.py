@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from miniff._checks import unknown_name
+from miniff._checks import no_such_file, unknown_name
 from miniff._commands import (
     INTERRUPTED,
     USER_ERROR,
@@ -112,9 +112,16 @@ def run(
     except (ValueError, OSError, FloatingPointError, ProcessError) as error:
         if traceback:
             raise
-        if processes.is_first_to_fail(_sentence(error)):
-            typer.echo(f"miniff: {_sentence(error)}", err=True)
+        sentence = _sentence_about(job, error)
+        if processes.is_first_to_fail(sentence):
+            typer.echo(f"miniff: {sentence}", err=True)
         raise typer.Exit(USER_ERROR) from None
+
+
+def _sentence_about(job: str, error: Exception) -> str:
+    """What the user reads; of a job file that is not there, which are."""
+    is_absent = isinstance(error, FileNotFoundError) and str(error.filename) == job
+    return no_such_file(job) if is_absent else _sentence(error)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from miniff._checks import no_such_file
 from miniff.units import size
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def kind_of(path: str) -> Kind:
     if not place.exists():
         if any(mark in path for mark in "*?["):
             return "structures"
-        raise FileNotFoundError(2, "No such file or directory", path)
+        raise FileNotFoundError(no_such_file(path))
     if place.suffix == ".pt":
         return "potentials"
     if place.suffix in (".yml", ".yaml"):

@@ -5,9 +5,9 @@ import inspect
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import get_type_hints
 
+from miniff._checks import no_such_file
 from miniff.ml_util._jobfile import Job, Key
 from miniff.ml_util._steps import Step, advice, marks, outputs_of, stages
 from miniff.ml_util._types import Reads, Writes, may_write
@@ -101,7 +101,7 @@ def _unreadable(file: _File, mark: Reads, found: Sequence[str]) -> str | None:
     if not file.name:
         return "no file is named"
     if not found:
-        return _missing(file.name) + advice(file.name, "a number")
+        return no_such_file(file.name) + advice(file.name, "a number")
     if mark.load is not None:
         try:
             mark.load(found[0])
@@ -129,27 +129,3 @@ def _unwritable(name: str, reports: Mapping[str, Key]) -> str | None:
 def _same(path: str) -> str:
     """One name for each file."""
     return os.path.realpath(os.path.expanduser(path))
-
-
-MOST_NAMES = 5
-
-
-def _missing(pattern: str) -> str:
-    """Which files are there instead: those of like names, or the first few."""
-    folder = os.path.dirname(os.path.expanduser(pattern)) or "."
-    if not os.path.isdir(folder):
-        return f"there is no file `{pattern}`: there is no folder `{folder}`"
-    there = sorted(name for name in os.listdir(folder) if not name.startswith("."))
-    if not there:
-        return f"there is no file `{pattern}`: the folder `{folder}` is empty"
-    wanted = os.path.basename(pattern)
-    nearest = get_close_matches(wanted, there, n=1, cutoff=0.6)
-    known = get_close_matches(wanted, there, n=MOST_NAMES, cutoff=0.3) or there[:MOST_NAMES]
-    hint = f"; did you mean `{_within(folder, nearest[0])}`?" if nearest else "."
-    listed = ", ".join(f"`{_within(folder, name)}`" for name in known)
-    others = f" and {len(there) - len(known)} more" if len(there) > len(known) else ""
-    return f"there is no file `{pattern}`{hint} The folder has {listed}{others}"
-
-
-def _within(folder: str, name: str) -> str:
-    return name if folder == "." else os.path.join(folder, name)
