@@ -39,6 +39,11 @@ def _renamed(cell: "Cell", old: str, new: str) -> "Cell":
     source = cell.meta.get("source", "a structure")
     if cell.meta.get(new) is not None:
         raise ValueError(f"{source}: `{old}` cannot be `{new}`, which is there already")
+    if new == "stress" and "virial" in old.lower():
+        raise ValueError(
+            f"{source}: `{old}` cannot be `stress`: it looks like a virial, which must be divided "
+            "by minus the volume"
+        )
     try:
         value = LABELS.get(new, _as_it_is)(cell.meta[old], cell.size)
     except ValueError as error:

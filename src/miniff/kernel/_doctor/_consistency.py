@@ -110,8 +110,10 @@ def consistency(survey: Survey, steps: Steps) -> tuple[list[Finding], list[str]]
         lacking = _lacking(survey, np.flatnonzero(files == name))
         one = None if lacking else _file(survey, name, steps, own)
         if one is None:
-            why = lacking or "too few neighbouring structures"
-            told.append(f"{name}: {why} to tell signs and units by")
+            why = "too few neighbouring structures to tell signs and units by"
+            if lacking:
+                why = f"no structure has {lacking}, without which signs and units cannot be told"
+            told.append(f"{name}: {why}")
             continue
         shear = _of_shear(name, steps, own)
         readings = one.readings
@@ -131,7 +133,7 @@ def _lacking(survey: Survey, own: ndarray) -> str:
         lacks.append("an energy")
     if all(survey.forces[k] is None for k in own.tolist()):
         lacks.append("forces")
-    return f"no structure has {' or '.join(lacks)}" if lacks else ""
+    return " or ".join(lacks)
 
 
 def _file(survey: Survey, name: str, steps: Steps, own: ndarray) -> _File | None:

@@ -130,7 +130,7 @@ def _label_like(key: str) -> str | None:
 
 def _fits(value: object, label: str, n_atoms: int) -> bool:
     """Whether something has the shape of a label."""
-    if isinstance(value, str | bool | Mapping):
+    if value is None or isinstance(value, str | bool | Mapping):
         return False
     try:
         array = np.asarray(value, float)

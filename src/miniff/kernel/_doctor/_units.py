@@ -14,6 +14,7 @@ many errors, and within a relative difference of constants."""
 ENERGIES = ("eV", "meV", "kcal/mol", "kJ/mol", "Ry", "Hartree")
 ATOMIC = ("Ry", "Hartree")
 """Units of energy that bohr goes with."""
+BOTH_ATOMIC = tuple(f"{name}/bohr" for name in ATOMIC)
 STRESSES = ("GPa", "kbar", "MPa", "bar")
 LENGTHS = ("angstrom", "bohr")
 PER_ATOM = "eV per atom"
@@ -143,7 +144,7 @@ def readings_of(
     for (energy, e), (f_name, f), (s_name, s) in product(
         _energies(size), _forces(of_forces), _stresses(of_stress, volume)
     ):
-        if s_name in OF_OWN_ENERGY and s_name not in _companions(energy):
+        if not _is_usual(energy, f_name, s_name):
             continue
         off = [m.off(x / e) for m, x in ((of_forces, f), (of_stress, s)) if m is not None]
         if max(off) < 1:
@@ -152,6 +153,15 @@ def readings_of(
     least = min((oddity for oddity, _, _ in found), default=0)
     simplest = sorted((off, k) for k, (oddity, off, _) in enumerate(found) if oddity == least)
     return [found[k][2] for _, k in simplest]
+
+
+def _is_usual(energy: str, forces: str | None, stress: str | None) -> bool:
+    """Whether someone may have such units side by side."""
+    own = _companions(energy)
+    if stress in OF_OWN_ENERGY and stress not in own:
+        return False
+    are_both_odd = energy != RIGHT[0] and forces not in (None, RIGHT[1], *own)
+    return not are_both_odd or (energy in ATOMIC and str(forces).endswith(BOTH_ATOMIC))
 
 
 def _energies(size: float) -> list[tuple[str, float]]:
