@@ -27,7 +27,7 @@ MADE = {
 
 
 @cache
-def rattled(element: str, size: float, strain: float = 0.0, n: int = 24) -> tuple[Cell, ...]:
+def rattled(element: str, size: float, strain: float = 0.0, n: int = 18) -> tuple[Cell, ...]:
     """Crystals of one kind.
 
     Args:

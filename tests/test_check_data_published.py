@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
-from sound_data import kinds
+from sound_data import changed, kinds, own
 
 from miniff.kernel import Cell, check_data
+from miniff.units import factor
 
 REAL = {
     "mlearn/Ni_train": {"offset of stress": "note", "copies": "note"},
@@ -27,12 +28,46 @@ REAL = {
 }
 
 
+TOO_FAR = ("n2p2/datasets/DMABN_SCAN_21", "n2p2/datasets/H2O_RPBE-D3_20")
+"""Too few structures, too far from each other."""
+
+
 @pytest.mark.parametrize("name", REAL)
 def test_real_data_raise_no_false_alarm(shared_data: Path, name: str) -> None:
     """What the notes beside the data say of them is found, and nothing else."""
+    checkup = check_data({"data": Cell.load(shared_data / f"{name}.xyz.gz")})
+    assert {one.kind: one.severity for one in checkup.findings} == REAL[name]
+    (said,) = checkup.seen
+    slopes = re.findall(r"([\d.]+) ± ([\d.]+) times the work", said)
+    for slope, error in slopes:
+        assert abs(float(slope) - 1) < 3 * float(error) + 0.02
+    assert bool(slopes) == (name not in TOO_FAR)
+
+
+@pytest.mark.parametrize("name", ["pbte_gpumd/PbTe_train", "n2p2/datasets/Carbon_chain_4G_128"])
+@pytest.mark.parametrize(
+    ("factors", "sentence"),
+    [
+        ((1, -1), "look like gradients, of the opposite sign"),
+        ((1 / factor("kcal/mol"), 1), "as if the energies were in kcal/mol"),
+        ((1, 1 / factor("Hartree/bohr")), "as if the forces were in Hartree/bohr"),
+    ],
+)
+def test_wrong_units_of_published_data_are_told(
+    shared_data: Path, name: str, factors: tuple[float, float], sentence: str
+) -> None:
+    """And the sign, of a crystal and of molecules."""
     cells = Cell.load(shared_data / f"{name}.xyz.gz")
-    found = {one.kind: one.severity for one in check_data({"data": cells}).findings}
-    assert found == REAL[name]
+    of_energy, of_forces = factors
+    wrong = [
+        changed(
+            cell,
+            energy=float(own(cell, "energy")) * of_energy,
+            forces=own(cell, "forces") * of_forces,
+        )
+        for cell in cells
+    ]
+    assert sentence in " ".join(finding.sentence for finding in kinds(wrong).values())
 
 
 @pytest.mark.parametrize(("element", "kbar"), [("Ni", 29), ("Cu", 24)])

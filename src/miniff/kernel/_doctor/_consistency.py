@@ -120,7 +120,7 @@ def consistency(survey: Survey, steps: Steps) -> tuple[list[Finding], list[str]]
         wrong = _of_forces(one, readings) + (shear or _of_stress(one, readings))
         if not wrong:
             wrong += _of_stiffness(one)
-            wrong += _of_offset(one, steps) + outliers(survey, steps, own)
+            wrong += _of_offset(one, steps, own) + outliers(survey, steps, own)
         found += wrong
         told += _said(one, bool(wrong))
     return found, told
@@ -269,15 +269,21 @@ def _of_stiffness(one: _File) -> list[Finding]:
     ]
 
 
-def _of_offset(one: _File, steps: Steps) -> list[Finding]:
-    """A pressure between stress and energies, alike in most of the steps that change the volume."""
+def _of_offset(one: _File, steps: Steps, own: ndarray) -> list[Finding]:
+    """A pressure between stress and energies, alike in most of the steps that change the volume.
+
+    Where there are more steps than were looked at closely, many tell more than exact ones.
+    """
     slopes = one.slopes
-    columns, known = columns_of(steps, slopes.own, slopes.works)
+    some, works = slopes.own, slopes.works
+    if len(some) < len(own):
+        some, works = own, by_ends(steps, own)
+    columns, known = columns_of(steps, some, works)
     swells = np.abs(columns[:, 2]) > 1e-6 * np.abs(columns[:, 2]).max(initial=0.0)
     volume = columns[swells, 2]
     if not slopes.is_clear(1) or len(volume) < LEAST:
         return []
-    left = (steps.energy[slopes.own][known] - columns[:, 0] - columns[:, 1])[swells] / volume
+    left = (steps.energy[some][known] - columns[:, 0] - columns[:, 1])[swells] / volume
     low, offset, high = _quantiles(left, np.abs(volume), (0.25, 0.5, 0.75))
     if abs(offset) < OFFSET or high - low > ALIKE * abs(offset):
         return []
