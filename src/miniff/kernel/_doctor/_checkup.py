@@ -39,9 +39,10 @@ class Checkup:
 def check_data(sets: Mapping[str, Sequence[Cell]]) -> Checkup:
     """Looks for what spoils a fit: copies, outliers, wrong signs and units, missing labels.
 
-    Energies, forces and stresses are compared by steps between neighbouring structures, without any
-    potential: the energy must change by the work of forces and stress. What takes no neighbours is
-    looked for in any data. It takes seconds for thousands of structures.
+    Energies, forces and stresses are compared by steps between neighbouring structures: the energy
+    must change by the work of forces and stress. What the rule of the ends misses of that is taken
+    from potentials that are fitted to the forces, and to the stresses, alone. What takes no
+    neighbours is looked for in any data. It takes seconds for thousands of structures.
 
     Args:
         sets: Structures in eV and angstrom, by the name of their set: ``{"data": cells}``, or
