@@ -35,7 +35,7 @@ def test_misspelt_command_is_named(data: Path) -> None:
     ("arguments", "sentence"),
     [
         (["info", "absent"], "there is no file `absent`. The folder has "),
-        (["info", "trian.xyz"], "there is no file `trian.xyz`; did you mean `train.xyz`?"),
+        (["info", "trin.xyz"], "there is no file `trin.xyz`; did you mean `train.xyz`?"),
         (["info", "x/train.xyz"], "there is no file `x/train.xyz`: there is no folder `x`"),
         (["info", "*.absent"], "no file matches `*.absent`"),
         (["info", "jobs.yml"], "jobs.yml is a job file: run it with `python -m miniff jobs.yml`"),
