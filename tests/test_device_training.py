@@ -341,7 +341,7 @@ def test_numbers_of_a_device_are_fetched_before_they_are_arrays(device: str) -> 
         assert Deal.whole(part).sizes.sum() == len(part.derivatives.table.species)
         ranges = feature_ranges([part])
         feature_moments([part], ranges)
-        coverage_of({"train": [part]}, ranges)
+        coverage_of({"train": [part]}, ranges, [])
         point = own.start(own.networks)
         (found,) = own.predict([point], part, grad=True)
         predicted_properties(part, found)

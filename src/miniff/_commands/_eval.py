@@ -217,16 +217,14 @@ def _doubts(
 ) -> list[str]:
     """Atoms outside of the training set, and how far members of a committee differ."""
     from miniff.ml import committee_members
+    from miniff.ml_util._extrapolation import outside_sentence
     from miniff.potentials import FunctionPotential, is_outside
 
     said = []
     total = sum(cell.size for cell in cells)
     n = sum(int(is_outside(result.grades).sum()) for result in results)
     if n:
-        said.append(
-            f"{n} of {total} atoms are outside of the training set (extrapolation above 1.1): "
-            "trust them less"
-        )
+        said.append(outside_sentence(n, total))
     unknown = sum(int(np.isnan(result.extrapolation).sum()) for result in results)
     if unknown and any(p.is_learned for p in potentials):
         said.append(

@@ -1,4 +1,4 @@
-"""What workflows that move atoms do about those that leave the training set."""
+"""What workflows say and do about atoms outside of the training set."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -6,13 +6,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated
 
+import numpy as np
+from jaxtyping import Float64
+from numpy import ndarray
 from pydantic import Field
 
+from miniff._neighbors import PairTable
 from miniff.dyn import ToLabel
 from miniff.kernel import ExtrapolationWarning
+from miniff.ml import ChargePotential, NNPotential
 from miniff.ml_util._progress import Reporter
 from miniff.ml_util._types import OutputFile
-from miniff.potentials import Potential
+from miniff.potentials import OUTSIDE, Potential
 
 __all__ = [
     "TO_LABEL",
@@ -20,6 +25,8 @@ __all__ = [
     "LabelFile",
     "Limits",
     "file_to_label",
+    "grades_of",
+    "outside_sentence",
     "tell_frames",
     "telling",
 ]
@@ -66,6 +73,27 @@ def file_to_label(
     if name is None or (name == TO_LABEL and all(p.training is None for p in potentials)):
         return None
     return ToLabel(name, run, spacing=spacing, most=most)
+
+
+def grades_of(potentials: Sequence[Potential], table: PairTable) -> Float64[ndarray, "n_atoms 2"]:
+    """What decides which atoms are outside of the training set: the largest grades of all networks,
+    by range and by distance; nan where they are not known.
+
+    They are in double precision, whatever the forces are in.
+    """
+    grades = np.full((table.n_atoms, 2), np.nan)
+    for potential in potentials:
+        if isinstance(potential, NNPotential | ChargePotential):
+            np.fmax(grades, potential.grades(table), out=grades)
+    return grades
+
+
+def outside_sentence(n_outside: int, n_atoms: int) -> str:
+    """How many of some atoms are outside, in the same words everywhere."""
+    return (
+        f"{n_outside} of {n_atoms} atoms are outside of the training set (extrapolation above "
+        f"{OUTSIDE}): trust them less"
+    )
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What the page of a fit says."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -11,9 +12,11 @@ from numpy import ndarray
 from miniff.kernel import Finding
 from miniff.ml import Dataset
 from miniff.ml_util._data import Split
+from miniff.ml_util._extrapolation import grades_of
 from miniff.ml_util._fit_model import FIT
 from miniff.ml_util._fit_result import FitResult
 from miniff.ml_util._page import made_of
+from miniff.potentials import Potential, is_outside
 
 if TYPE_CHECKING:
     from miniff.presentation._report import Coverage, Report
@@ -105,11 +108,22 @@ def fit_report(
 
 
 def coverage_of(
-    datasets: Mapping[str, Sequence[Dataset]], ranges: Sequence[ndarray]
+    datasets: Mapping[str, Sequence[Dataset]],
+    ranges: Sequence[ndarray],
+    potentials: Sequence[Potential],
 ) -> "list[Coverage]":
-    """How atoms fill the ranges of their descriptors, by species: those that this process has."""
+    """How atoms fill the ranges of their descriptors, by species: those that this process has.
+
+    Args:
+        datasets: Parts of each set, by name.
+        ranges: Of the descriptors of each species in the training set.
+        potentials: What was fitted, which says what is outside of the training set.
+    """
     from miniff.presentation._report import Coverage
 
+    outside = {
+        name: _n_outside(parts, potentials) for name, parts in datasets.items() if name != "train"
+    }
     found = []
     for s, (low, high) in enumerate(ranges):
         points = {
@@ -130,12 +144,20 @@ def coverage_of(
                 high=high,
                 quantiles={name: _quantiles(own) for name, own in values.items()},
                 n_atoms={name: len(own) for name, own in values.items()},
-                n_outside={
-                    name: int(((own < low) | (own > high)).any(axis=1).sum())
-                    for name, own in values.items()
-                },
+                n_outside={name: own[str(first.tag)] for name, own in outside.items()},
             )
         )
+    return found
+
+
+def _n_outside(parts: Sequence[Dataset], potentials: Sequence[Potential]) -> Counter[str]:
+    """Atoms of each species outside of the training set, as every evaluation counts them."""
+    found: Counter[str] = Counter()
+    for part in parts:
+        assert part.derivatives is not None  # but for some of those for training all have them
+        table = part.derivatives.table
+        codes = table.species[is_outside(grades_of(potentials, table))]
+        found.update(table.names[code] for code in codes)
     return found
 
 

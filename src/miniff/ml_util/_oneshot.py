@@ -15,16 +15,12 @@ from miniff._stress import stress_from_strain_derivative
 from miniff.io import StructureError
 from miniff.kernel import Cell, compute_images
 from miniff.kernel._mapping import in_chunks
-from miniff.ml import (
-    ChargePotential,
-    NNPotential,
-    committee_members,
-    processes_of_torchrun,
-)
+from miniff.ml import committee_members, processes_of_torchrun
 from miniff.ml_util._charge_use import labelled_by
 from miniff.ml_util._data_files import SetFiles
 from miniff.ml_util._deals import deal_evenly, gathered, gathered_atoms
 from miniff.ml_util._errors import Errors, Properties, compare
+from miniff.ml_util._extrapolation import grades_of, outside_sentence
 from miniff.ml_util._material import Material, read_material
 from miniff.ml_util._outputs import (
     write_parities,
@@ -139,7 +135,7 @@ class PreparedOneShot:
 
         predicted, members = whole(potentials), committee_members(potentials)
         spread = Properties.spread([whole(m) for m in members]) if len(members) > 1 else None
-        own_grades = [np.zeros((0, 2)), *(_grades(potentials, table) for table, _ in tables)]
+        own_grades = [np.zeros((0, 2)), *(grades_of(potentials, table) for table, _ in tables)]
         grades = gathered_atoms(np.concatenate(own_grades), deals, processes)
         reference, seconds = Properties.known(cells), perf_counter() - start
         result = OneShotResult(cells, reference, predicted, spread, grades, seconds)
@@ -161,10 +157,7 @@ class PreparedOneShot:
         reporter.info(f"{len(self.material.cells)} structures, {n_atoms} atoms")
         tell_device(reporter, self.material.device)
         if result.n_outside:
-            reporter.warning(
-                f"{result.n_outside} of {n_atoms} atoms are outside of the training set: trust "
-                "them less"
-            )
+            reporter.warning(outside_sentence(result.n_outside, n_atoms))
         unknown = n_atoms - result.n_known
         if unknown and any(p.is_learned for p in self.material.potentials):
             reporter.info(
@@ -296,15 +289,6 @@ def _predict(
         stress=stress_from_strain_derivative(result.strain_derivative, volume),
         charges=np.zeros(0) if result.charges is None else result.charges,
     )
-
-
-def _grades(potentials: Sequence[Potential], table: PairTable) -> Float64[ndarray, "n_atoms 2"]:
-    """In double precision, whatever the forces are in."""
-    grades = np.full((table.n_atoms, 2), np.nan)
-    for potential in potentials:
-        if isinstance(potential, NNPotential | ChargePotential):
-            np.fmax(grades, potential.grades(table), out=grades)
-    return grades
 
 
 def _typical(spread: Properties) -> dict[str, float]:

@@ -258,7 +258,7 @@ class PreparedFit:
                     before,
                     self._job(choices),
                     self.provenance,
-                    coverage_of(self.datasets, self.ranges),
+                    coverage_of(self.datasets, self.ranges, result.potentials),
                 ),
                 reporter,
             )

@@ -102,7 +102,8 @@ class Coverage:
         high: Greatest values.
         quantiles: Of each set, at 0, 5, 25, 50, 75, 95 and 100 %: [7, n_descriptors].
         n_atoms: Looked at, of each set.
-        n_outside: Those with at least one descriptor outside the range of the training set.
+        n_outside: Of each set but that for training, those outside of the training set: their grade
+            is above :data:`miniff.potentials.OUTSIDE`.
     """
 
     species: str

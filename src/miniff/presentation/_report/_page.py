@@ -15,6 +15,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from miniff.io import atomic_write
+from miniff.potentials import OUTSIDE
 from miniff.presentation._quantities import QUANTITIES
 from miniff.presentation._report import _tables as tables
 from miniff.presentation._report._bars import coverage_figure, grouped_bars
@@ -79,6 +80,7 @@ def _html(report: Report) -> str:
         groups=tables.by_group(report.sets),
         species=tables.by_species(report.sets),
         coverage=tables.coverage_table(report.coverage),
+        outside=OUTSIDE,
         figures=figures,
         origin=_origin(report.origin),
         css=Markup(_text("page.css")),

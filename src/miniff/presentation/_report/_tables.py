@@ -218,12 +218,12 @@ def by_species(sets: Sequence[ReportedSet]) -> Kinds | None:
 
 
 def coverage_table(coverage: Sequence[Coverage]) -> Table | None:
-    """Atoms outside the training range, by species and set."""
+    """Atoms outside of the training set, by species and set."""
     parts = [part for part in ("validation", "test") if any(part in c.n_atoms for c in coverage)]
     if not parts:
         return None
     heads = ["element", "descriptors"]
-    heads += [f"{part}: atoms outside" for part in parts]
+    heads += [f"{part}: atoms outside of the training set" for part in parts]
     rows = [
         [c.species, str(len(c.descriptors)), *(_outside(c, part) for part in parts)]
         for c in coverage
