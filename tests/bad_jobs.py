@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 from bad_inputs import BOX, GOOD, Words, bad, job_of
 
-from miniff.ml._checkpoint import Checkpoint
+from miniff.ml._checkpoint import Checkpoint, Progress
 from miniff.ml_util import run_job_file
 
 
@@ -101,7 +101,9 @@ def _() -> Words:
 
 @bad("a checkpoint of another run")
 def _() -> Words:
-    Checkpoint(Path("fit.checkpoint"), {"run": {"n_epochs": 3}}, 0.0).save({})
+    Checkpoint(Path("fit.checkpoint"), {"run": {"n_epochs": 3}}, 0.0).save(
+        {}, Progress(2, 3, "epochs")
+    )
     job_of("good.xyz")
     return ["jobs.yml"]
 

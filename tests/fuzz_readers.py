@@ -19,7 +19,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from miniff import ml, ml_util
 from miniff.io import read_structures
 from miniff.kernel import Cell
-from miniff.ml._checkpoint import Checkpoint
+from miniff.ml._checkpoint import Checkpoint, Progress
 from miniff.ml._stored import _read, _write
 from miniff.ml._tensor_files import DamagedFileError
 from miniff.ml_util._jobfile import read_job_file
@@ -219,7 +219,7 @@ def _checkpoint(path: Path) -> object:
 
 def _checkpoints() -> list[bytes]:
     def save(path: Path, content: Any) -> None:
-        Checkpoint(path, {"seed": 1}, 0.0).save(content)
+        Checkpoint(path, {"seed": 1}, 0.0).save(content, Progress(2, 5, "epochs"))
 
     return [_bytes_of(save, {"step": 3, "numbers": torch.zeros(3), "text": "a", "list": [1.5]})]
 

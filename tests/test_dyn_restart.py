@@ -151,10 +151,11 @@ def test_ctrl_c_leaves_a_checkpoint(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"temperature": 800}, "in which `temperature` was 1500, but here it is 800"),
-        ({"seed": 4}, "in which `seed` was 3, but here it is 4"),
-        ({"skin": 0.4}, "in which `skin` was 0.3, but here it is 0.4"),
-        ({"n_steps": 3}, "`n_steps` is 3 but the run that c is of has made 10 steps"),
+        ({"temperature": 800}, "c belongs to another run, which is complete (10 steps): `temper"),
+        ({"temperature": 800}, ": `temperature` was 1500 K but here it is 800 K. Delete c to"),
+        ({"seed": 4}, ": `seed` was 3 but here it is 4. Delete c to start anew"),
+        ({"skin": 0.4}, ": `skin` was 0.3 but here it is 0.4. Delete c to start anew"),
+        ({"n_steps": 3}, "`n_steps` is 3 but the run that c is of has made 10 steps: ask for more"),
     ],
 )
 def test_a_checkpoint_of_another_run_is_refused(folder: Path, change, sentence) -> None:
@@ -170,10 +171,12 @@ def test_other_atoms_or_potentials_are_another_run(folder: Path) -> None:
     record = dyn.Record(checkpoint="c")
     given = {"n_steps": 5, "timestep": FS, "temperature": 100, "record": record}
     dyn.nvt(CRYSTAL, SILICON, **given)
-    with pytest.raises(ValueError, match="`potentials` was"):
+    with pytest.raises(ValueError, match=r"steps\): `potentials` is another\. Delete c"):
         dyn.nvt(CRYSTAL, [SILICON[0], SILICON[1], committee()[0]], **given)
-    with pytest.raises(ValueError, match="`structure` was"):
+    with pytest.raises(ValueError, match=r"steps\): `structure` is another\. Delete c"):
         dyn.nvt(Cell.from_ase(silicon(2, rattle=0.03)), SILICON, **given)
+    with pytest.raises(ValueError, match=r"`atoms` was Si\d+ but here it is Si8, `structure` is"):
+        dyn.nvt(Cell.from_ase(silicon(1, rattle=0.05)), SILICON, **given)
     Path("c").write_bytes(b"nonsense")
     with pytest.raises(ValueError, match=r"c is damaged \(.*\): delete c to start anew"):
         dyn.nvt(CRYSTAL, SILICON, **given)

@@ -1,6 +1,7 @@
 """The workflow `md`."""
 
 import json
+import re
 import signal
 from pathlib import Path
 
@@ -65,9 +66,45 @@ def test_a_job_goes_on_where_it_was(silicon_files: Path, folder: Path) -> None:
     parts = run("md", MD, n_steps=60, every=10, temperature_k=900.0)
     np.testing.assert_array_equal(parts.positions, whole.positions)
     assert Path("md.extxyz").read_bytes() == frames
-    assert "goes on from md.checkpoint" in Path("md.log").read_text()
-    with pytest.raises(ValueError, match=r"in which `temperature` was 900\.0, but here it is 800"):
-        run("md", MD, n_steps=60, every=10, temperature_k=800.0)
+    assert "goes on from md.checkpoint after 30 steps" in Path("md.log").read_text()
+
+
+def test_a_job_that_is_complete_says_so(silicon_files: Path) -> None:
+    """The same job changes nothing; another one is told whose checkpoint it is."""
+    end = run("md", MD, n_steps=20, every=5)
+    files = {name: Path(name).read_bytes() for name in ("md.json", "md.extxyz", "md.csv")}
+    again = run("md", MD, n_steps=20, every=5)
+    np.testing.assert_array_equal(again.positions, end.positions)
+    assert files == {name: Path(name).read_bytes() for name in files}
+    log = Path("md.log").read_text()
+    assert "already complete: its 20 steps are in md.extxyz and md.csv. Raise `n_steps` to" in log
+    assert "goes on" not in log
+    sentence = (
+        "md.checkpoint belongs to another run, which is complete (20 steps): `relaxation_time` was "
+        "100 fs but here it is 200 fs, `timestep` was 1 fs but here it is 2 fs. Delete "
+        "md.checkpoint to start anew, which writes over what that run has written, or run this one "
+        "in another folder"
+    )
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        run("md", MD, n_steps=20, every=5, timestep_fs=2.0)
+    Path("md.json").unlink()
+    run("md", MD, n_steps=20, every=5)
+    assert json.loads(Path("md.json").read_text())["wall_time_s"] is None
+
+
+def test_a_short_job_has_no_averages(silicon_files: Path) -> None:
+    """One line of the table is no mean, and two are none."""
+    run("md", MD, n_steps=20, every=100)
+    said = "too short for averages: the second half of md.csv has 0 of the 3 lines that they need"
+    assert said in Path("md.log").read_text()
+    assert json.loads(Path("md.json").read_text())["averages"] is None
+    Path("md.checkpoint").unlink()
+    run("md", MD, n_steps=20, every=5)
+    table = np.genfromtxt("md.csv", delimiter=",", names=True)
+    mean = table["potential_energy_eV"][2:].mean() / 16
+    log = Path("md.log").read_text()
+    assert f"potential energy: {mean:.6g} eV/atom, standard deviation" in log
+    assert "(3 lines of md.csv, the second half)" in log
 
 
 def test_an_interrupted_job_says_how_to_go_on(silicon_files: Path, monkeypatch) -> None:
@@ -82,7 +119,7 @@ def test_an_interrupted_job_says_how_to_go_on(silicon_files: Path, monkeypatch) 
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patched:
-        patched.setattr("miniff.ml_util._md._Seen.__call__", press_ctrl_c)
+        patched.setattr("miniff.ml_util._md.Seen.__call__", press_ctrl_c)
         with pytest.raises(KeyboardInterrupt):
             run("md", MD, n_steps=20, every=5)
     assert "interrupted; the same command goes on from md.checkpoint" in Path("md.log").read_text()

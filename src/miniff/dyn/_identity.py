@@ -1,6 +1,7 @@
 """What decides the numbers of a run, to tell whether a checkpoint is of the same one."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -23,6 +24,7 @@ def fingerprint(
     structure = [start.positions, cell.vectors, list(cell.values), list(cell.pbc), start.masses]
     return {
         **choices,
+        "atoms": " ".join(f"{name}{n}" for name, n in sorted(Counter(cell.values).items())),
         "structure": _hash([*structure, start.velocities]),
         "potentials": _hash([_data(potential) for potential in listed_potentials(potentials)]),
     }

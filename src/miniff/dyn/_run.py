@@ -12,17 +12,26 @@ from typing import Any
 
 import numpy as np
 import torch
+from ase import units
 
 from miniff._checks import check_at_least
 from miniff.dyn._guard import Guard
 from miniff.dyn._integrator import Integrator
 from miniff.dyn._record import Record, Sink, open_sinks
 from miniff.dyn._state import State
-from miniff.ml._checkpoint import Checkpoint
+from miniff.ml._checkpoint import Checkpoint, Progress
 
 __all__ = ["Observe", "Watch", "run"]
 
 Observe = Callable[[State], None]
+UNITS = {
+    "timestep": (units.fs, "fs"),
+    "relaxation_time": (units.fs, "fs"),
+    "period": (units.fs, "fs"),
+    "temperature": (1.0, "K"),
+    "pressure": (units.GPa, "GPa"),
+}
+"""In which choices of runs are told."""
 CHUNK_S = 0.5
 """Seconds between two looks at the clock and at the keyboard, about."""
 
@@ -70,7 +79,8 @@ def run(
     record = watch.record
     checkpoint = None
     if record is not None and record.checkpoint is not None:
-        checkpoint = Checkpoint(Path(record.checkpoint), identity(), record.checkpoint_s)
+        path = Path(record.checkpoint)
+        checkpoint = Checkpoint(path, identity(), record.checkpoint_s, units=UNITS)
     memory = checkpoint.load() if checkpoint is not None else None
     integrator = make()
     lengths: dict[str, int] = {}
@@ -80,8 +90,9 @@ def run(
         lengths = {str(name): int(n) for name, n in _arrays(memory["lengths"]).items()}
         if integrator.step > n_steps:
             raise ValueError(
-                f"`n_steps` is {n_steps} but the run that {record and record.checkpoint} is of has "
-                f"made {integrator.step} steps"
+                f"`n_steps` is {n_steps} but the run that {checkpoint and checkpoint.path} is of "
+                f"has made {integrator.step} steps: ask for more to go on, or delete it to start "
+                "anew"
             )
     sinks = {} if record is None else open_sinks(record, lengths)
     try:
@@ -146,7 +157,8 @@ class _Loop:
             {
                 "integrator": _tensors(self.integrator.memory()),
                 "lengths": {name: sink.length() for name, sink in self.sinks.items()},
-            }
+            },
+            Progress(self.integrator.step, self.n_steps, "steps"),
         )
 
 

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from miniff import dyn
 from miniff.kernel import Cell
+from miniff.ml._checkpoint import progress_in
 from miniff.ml_util._data_files import SetFiles, names_of
 from miniff.ml_util._extrapolation import (
     TO_LABEL,
@@ -25,10 +26,9 @@ from miniff.ml_util._extrapolation import (
     telling,
 )
 from miniff.ml_util._material import Material, chosen_cell
-from miniff.ml_util._md_table import averages, largest_extrapolation
+from miniff.ml_util._md_report import Seen, report_run
 from miniff.ml_util._moving import MovingWorkflow
-from miniff.ml_util._outputs import write_json
-from miniff.ml_util._progress import CountProgress, Level, Reporter
+from miniff.ml_util._progress import Level, Reporter
 from miniff.ml_util._relaxing import Pressure
 from miniff.ml_util._settings import tell_device
 from miniff.ml_util._types import Count, InputFile, NonNegative, Positive, Problem
@@ -46,7 +46,12 @@ BELONGS_TO: dict[str, tuple[str, ...]] = {
     "relaxation_time_fs": ("nvt", "npt"),
 }
 """Which ensembles a key of `run` has a meaning for."""
-INTERRUPTED = f"interrupted; the same command goes on from {NAME}.checkpoint"
+CHECKPOINT = f"{NAME}.checkpoint"
+INTERRUPTED = f"interrupted; the same command goes on from {CHECKPOINT}"
+COMPLETE = (
+    f"already complete: its {{}} steps are in {NAME}.extxyz and {NAME}.csv. Raise `n_steps` to run "
+    f"longer, or delete {CHECKPOINT} to start anew"
+)
 
 
 class MdWorkflow(MovingWorkflow):
@@ -169,22 +174,31 @@ class PreparedMd:
         record = dyn.Record(
             f"{NAME}.extxyz",
             f"{NAME}.csv",
-            f"{NAME}.checkpoint",
+            CHECKPOINT,
             every=every,
             checkpoint_s=checkpoint_s,
             wrap=wrap,
         )
         frames = file_to_label(to_label, NAME, self.potentials, spacing=100, most=50)
-        begun, goes_on = perf_counter(), Path(f"{NAME}.checkpoint").exists()
+        begun, made = perf_counter(), progress_in(Path(CHECKPOINT))
+        goes_on = Path(CHECKPOINT).exists()
         with Reporter(NAME, level=self.log, append=goes_on) as reporter:
-            self._tell(reporter, goes_on)
+            self._tell(reporter)
+            if made is not None and made.done < n_steps:
+                reporter.info(
+                    f"goes on from {CHECKPOINT} after {made.done} steps: delete it to start anew"
+                )
             with reporter.counting(n_steps) as progress, telling(reporter):
                 limits = Limits(stop_extrapolation, frames)
-                see = _Seen(progress, n_steps)
+                see = Seen(progress, n_steps)
                 move = _Move(n_steps, timestep_fs * fs, record, see, limits, precision)
                 end = self._moved(keeping, move, reporter)
             tell_frames(reporter, frames)
-            self._report(reporter, end, perf_counter() - begun)
+            is_old = made is not None and made.done == n_steps
+            if is_old:
+                reporter.info(COMPLETE.format(n_steps))
+            seconds = None if is_old else perf_counter() - begun
+            report_run(NAME, end, self.material, seconds, reporter)
         return end
 
     @staticmethod
@@ -226,7 +240,7 @@ class PreparedMd:
             with self._named():
                 return keeping.run(self, move)
         except KeyboardInterrupt:
-            if Path(f"{NAME}.checkpoint").exists():  # a second Ctrl-C may come before it
+            if Path(CHECKPOINT).exists():  # a second Ctrl-C may come before it
                 reporter.warning(INTERRUPTED)
             raise
 
@@ -241,31 +255,9 @@ class PreparedMd:
             kind = ValueError if isinstance(error, ValueError) else FloatingPointError
             raise kind(f"{self._source}: {error}") from error
 
-    def _tell(self, reporter: Reporter, goes_on: bool) -> None:
+    def _tell(self, reporter: Reporter) -> None:
         reporter.info(f"{self._source}: {self.cell.size} atoms")
         tell_device(reporter, self.material.device)
-        if goes_on:
-            reporter.info(f"goes on from {NAME}.checkpoint: delete it to start anew")
-
-    def _report(self, reporter: Reporter, end: dyn.State, wall_time_s: float) -> None:
-        means = averages(f"{NAME}.csv")
-        for name, (mean, spread) in means.items():
-            reporter.info(f"{name}: {mean:.6g}, standard deviation {spread:.3g} (second half)")
-        drift = None if end.drift is None else end.drift * 1e3 * units.fs
-        if drift is not None:
-            reporter.info(f"drift of the conserved energy: {drift:.2e} eV/atom/ps")
-        write_json(
-            NAME,
-            {
-                "n_steps": end.step,
-                "time_ps": end.time / (1e3 * units.fs),
-                "averages": {n: {"mean": m, "std": s} for n, (m, s) in means.items()},
-                "drift_eV_per_atom_ps": drift,
-                "largest_extrapolation": largest_extrapolation(f"{NAME}.csv"),
-                "wall_time_s": round(wall_time_s, 3),
-                **self.material.provenance,
-            },
-        )
 
 
 @dataclass(frozen=True)
@@ -275,7 +267,7 @@ class _Move:
     n_steps: int
     timestep: float
     record: dyn.Record
-    see: "_Seen"
+    see: Seen
     limits: Limits
     precision: Literal["double", "single"]
 
@@ -358,26 +350,3 @@ class _Keeping:
             precision=move.precision,
             device=prepared.material.device,
         )
-
-
-class _Seen:
-    """Tells of each state that is recorded."""
-
-    def __init__(self, progress: CountProgress, n_steps: int) -> None:
-        self._progress, self._n_steps = progress, n_steps
-        self._last: tuple[int, float] | None = None
-
-    def __call__(self, state: dyn.State) -> None:
-        now = perf_counter()
-        speed = ""
-        if self._last is not None:
-            step, then = self._last
-            speed = f", {(state.step - step) / max(now - then, 1e-9):.0f} steps/s"
-        self._last = state.step, now
-        pressure = "" if state.pressure is None else f", {state.pressure / units.GPa:.2f} GPa"
-        drift = ""
-        if state.drift is not None:
-            drift = f", drift {state.drift * 1e3 * units.fs:.1e} eV/atom/ps"
-        energy = f"{state.energy / max(len(state.positions), 1):.4f} eV/atom"
-        short = f"{state.temperature:.0f} K{pressure}, {energy}{drift}{speed}"
-        self._progress.update(state.step, f"step {state.step}/{self._n_steps}: {short}", short)

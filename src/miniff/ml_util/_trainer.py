@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from miniff.kernel import Cell
 from miniff.ml import Dataset, ProcessError
-from miniff.ml._checkpoint import Checkpoint
+from miniff.ml._checkpoint import Checkpoint, Progress
 from miniff.ml_util._baseline import Baseline
 from miniff.ml_util._deals import Deal, gathered
 from miniff.ml_util._errors import Properties, compare
@@ -148,16 +148,19 @@ class Trainer:
                 while len(self.records) < n_epochs and self._active():
                     self._epoch(perf_counter() - start, progress)
                     state = self._state(perf_counter() - start)
-                    self._checkpoint.save_if_due(state)
+                    self._checkpoint.save_if_due(state, self._progress(n_epochs))
             except (KeyboardInterrupt, ProcessError):
                 if state is not None:
-                    self._checkpoint.save(state)
+                    self._checkpoint.save(state, self._progress(n_epochs))
                     reporter.warning(
                         f"interrupted; {len(self.records)} of {n_epochs} epochs are in "
                         f"{self._checkpoint.path}: the same command goes on from there"
                     )
                 raise
         self._report(reporter)
+
+    def _progress(self, n_epochs: int) -> Progress:
+        return Progress(len(self.records), n_epochs, "epochs")
 
     def _active(self) -> list[int]:
         """Models that still become better."""
