@@ -53,7 +53,7 @@ def test_misspelt_command_is_named(data: Path) -> None:
         (["eval", "nnp", "train.xyz", *METAL], "train.xyz, structure 0 (counted from 0)"),
         (["convert", "train.xyz", "own.pt"], "own.pt is there already: choose another name"),
         (["convert", "train.xyz", "new"], "new has no ending that says a format of structures"),
-        (["convert", "train.xyz", "new.cif"], "`path` is 'new.cif' but must end in .json, .xyz"),
+        (["convert", "train.xyz", "new.cif"], "new.cif must end in .json, .xyz, .extxyz or .data"),
         (["convert", "train.xyz", "new.data"], "new.data: the file does not say its units"),
         (
             ["convert", "train.xyz", "a.data", *AU],

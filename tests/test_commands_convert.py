@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import AU, run, runner
+from command_line import AU, refused, run, runner
 from command_line import data as data  # a fixture
 from command_line import originals as originals  # a fixture
 
@@ -25,6 +25,40 @@ def test_structures_go_through_all_formats_and_back(data: Path) -> None:
         np.testing.assert_allclose(other.meta["forces"], cell.meta["forces"], rtol=1e-14)
         assert other.meta["energy"] == pytest.approx(cell.meta["energy"], rel=1e-14)
     run("convert", "train.xyz", "a.json", "--overwrite")
+
+
+def test_what_a_format_has_no_place_for_is_left_out_when_said(data: Path) -> None:
+    """The sentence has all options that do it, of all structures."""
+    cell, other, *_ = Cell.load("train.xyz")
+    meta = {**cell.meta, "spin up": np.array([1j, 2j])}
+    Cell.save(
+        [cell, Cell(other.vectors, other.coordinates, other.values, {**other.meta, "note": "a b"})],
+        "two.json",
+    )
+    said = refused("convert", "two.json", "two.data", *AU)
+    options = ["--without", "config_type", "--without", "note", "--without", "stress"]
+    assert said == (
+        "two.json, structure 0 (counted from 0): `config_type`, `stress`, `note` have no place in "
+        "input.data: leave out with --without config_type --without stress --without note"
+    )
+    assert "2 structures" in run("convert", "two.json", "two.data", *AU, *options)
+    Cell.save(Cell(cell.vectors, cell.coordinates, cell.values, meta), "spin.json")
+    assert refused("convert", "spin.json", "spin.xyz").endswith(
+        "`spin up` of `info` is ndarray, which extended XYZ cannot hold: leave out with --without "
+        "'spin up'"
+    )
+    run("convert", "spin.json", "spin.xyz", "--without", "spin up")
+    assert refused("convert", "train.xyz", "c.data").endswith(
+        "so they must be said: --length-unit and --energy-unit, mostly bohr and Hartree, or "
+        "angstrom and eV"
+    )
+
+
+def test_help_says_where_options_are_the_solution() -> None:
+    """Of `convert`."""
+    said = run("convert", "--help")
+    assert "LAMMPS, which holds no committee: give --member too" in said
+    assert "as stress for input.data, which has no place for it" in said
 
 
 def test_potentials_go_to_n2p2_and_back(data: Path) -> None:

@@ -139,9 +139,11 @@ def test_members_of_a_committee_are_told_apart(data: Path) -> None:
     said = run("eval", "committee.pt", "five.xyz")
     spread = ml.eval_committee(ml.load_potentials("committee.pt"), cell).energy_std / 5
     assert f"members of the committee differ by {1e3 * spread:.3g} meV/atom" in said
-    assert "is a committee, which n2p2's files cannot hold" in refused(
-        "convert", "committee.pt", "c"
+    assert refused("convert", "committee.pt", "c") == (
+        "committee.pt is a committee of 2 networks for each element, and n2p2's files hold one: "
+        "take one of them with --member 1, or write each to a folder of its own (--member 1 to 2)"
     )
+    assert not Path("c").exists()
     run("convert", "committee.pt", "second", "--member", "2")
     expected = kernel.eval(ml.committee_members(committee())[1], cell).energy
     again = ml.load_n2p2("second", length_unit="angstrom", energy_unit="eV")

@@ -154,7 +154,10 @@ def silicon_descriptors(**kwargs):
 
 REFUSED = [
     (list, "there is no network among the potentials"),
-    (lambda: [committee()], "the network of Si is a committee"),
+    (
+        lambda: [committee()],
+        "the network of Si is a committee, and n2p2's files hold one network for each",
+    ),
     (lambda: [fitted("Si", silicon_descriptors())] * 2, "there are two networks for Si"),
     (
         lambda: [fitted("Xx", [behler2_descriptor_family(eta=0.1, a=4.0)])],

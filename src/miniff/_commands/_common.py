@@ -1,6 +1,8 @@
 """What commands share: options, sentences about errors, files that are potentials or structures."""
 
 import os
+import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +26,7 @@ __all__ = [
     "LengthUnit",
     "Overwrite",
     "Units",
+    "advice_for_commands",
     "console",
     "is_without_units",
     "kind_of",
@@ -213,9 +216,27 @@ def load_cells(path: str, units: Units) -> "list[Cell]":
     from miniff.kernel import Cell
 
     length, energy = units
-    try:
+    with advice_for_commands():
         return Cell.load(path, length_unit=length, energy_unit=energy)
-    except ValueError as error:  # whose advice is for Python
+
+
+@contextmanager
+def advice_for_commands() -> Iterator[None]:
+    """Errors of reading and writing structures, whose advice is for Python, name options.
+
+    Raises:
+        StructureError: What a file or structure is unfit for.
+        ValueError: Something else that was said and does not do.
+    """
+    from miniff.io import UnwritableError
+
+    try:
+        yield
+    except UnwritableError as error:
+        options = " ".join(f"--without {shlex.quote(name)}" for name in error.names)
+        sentence = re.sub("; leave (it|them) out first$", "", str(error))
+        raise ValueError(f"{sentence}: leave out with {options}") from None
+    except ValueError as error:
         advice = str(error).replace(
             "`length_unit` and `energy_unit`", "--length-unit and --energy-unit"
         )

@@ -11,6 +11,7 @@ from miniff._commands._common import (
     LengthUnit,
     Overwrite,
     Units,
+    advice_for_commands,
     console,
     is_without_units,
     kind_of,
@@ -35,14 +36,18 @@ def convert(
         typer.Argument(
             metavar="TO",
             help="Structures: a name in .xyz, .extxyz, .json or .data (input.data), packed or not. "
-            "Potentials: a name in .pt; one without an ending is a folder for n2p2 and LAMMPS; "
-            ".json, .yml for formulas.",
+            "Potentials: a name in .pt; one without an ending is a folder for n2p2 and LAMMPS, "
+            "which holds no committee: give --member too; .json, .yml for formulas.",
         ),
     ],
     overwrite: Overwrite = False,
     without: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Leave this out of structures; may be repeated."),
+        typer.Option(
+            metavar="NAME",
+            help="Leave this out of structures, as stress for input.data, which has no place for "
+            "it; may be repeated.",
+        ),
     ] = None,
     rename: Annotated[
         list[str] | None,
@@ -53,7 +58,11 @@ def convert(
     ] = None,
     member: Annotated[
         int | None,
-        typer.Option(metavar="K", help="Take this member of a committee, counted from 1."),
+        typer.Option(
+            metavar="K",
+            help="Take this member of a committee, counted from 1, where the format holds one "
+            "network for each element (n2p2 and LAMMPS).",
+        ),
     ] = None,
     old_activation: Annotated[
         str | None,
@@ -122,7 +131,8 @@ def _convert_structures(
         for cell in cells
     ]
     written: Units = units if target.endswith(_data_names()) else (None, None)
-    Cell.save(kept, target, length_unit=written[0], energy_unit=written[1])
+    with advice_for_commands():
+        Cell.save(kept, target, length_unit=written[0], energy_unit=written[1])
     plural = "" if len(kept) == 1 else "s"
     console().print(f"wrote {target}: {len(kept)} structure{plural}")
 
@@ -138,6 +148,18 @@ def _member(potentials: "list[Potential]", member: int | None) -> "list[Potentia
     return members[member - 1]
 
 
+def _refuse_committee(potentials: "Sequence[Potential]", source: str, target: str) -> None:
+    from miniff.ml import committee_members
+
+    n = len(committee_members(potentials))
+    if n > 1:
+        raise ValueError(
+            f"{source} is a committee of {n} networks for each element, and n2p2's files hold one: "
+            f"take one of them with --member 1, or write each to a folder of its own (--member 1 "
+            f"to {n})"
+        )
+
+
 def _convert_potentials(
     potentials: "Sequence[Potential]", source: str, target: str, units: Units
 ) -> None:
@@ -145,6 +167,7 @@ def _convert_potentials(
 
     names = ", ".join(str(one) for one in potentials)
     if _is_folder(target):
+        _refuse_committee(potentials, source, target)
         length, energy = units
         commands = ml.save_n2p2(
             target,

@@ -29,7 +29,7 @@ from miniff.io._n2p2_settings import N2p2Settings, Scaling, Topology
 from miniff.io._n2p2_text import write_n2p2
 from miniff.io._potential_text import PotentialFileError
 from miniff.io._simple_nn import SimpleNNElement, read_simple_nn
-from miniff.io._structure import Structure, StructureError
+from miniff.io._structure import Structure, StructureError, UnwritableError
 
 __all__ = [
     "CellRecord",
@@ -46,6 +46,7 @@ __all__ = [
     "Topology",
     "TripleEntry",
     "TripleFile",
+    "UnwritableError",
     "atomic_write",
     "check_extxyz",
     "extxyz_text",

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy import ndarray
 
-from miniff.io._structure import Structure, StructureError
+from miniff.io._structure import Structure, StructureError, UnwritableError
 
 __all__ = ["extxyz_text"]
 
@@ -31,6 +31,8 @@ def extxyz_text(structure: Structure) -> str:
     try:
         columns = dict(_columns(structure))
         lines = [str(len(structure.species)), _comment(structure, columns)]
+    except UnwritableError as error:
+        raise UnwritableError(f"{structure.source}: {error}", error.names) from None
     except ValueError as error:
         raise StructureError(f"{structure.source}: {error}") from None
     rows = zip(*(_cells(column) for column in columns.values()), strict=True)
@@ -48,14 +50,19 @@ def _columns(structure: Structure) -> Iterator[tuple[str, ndarray]]:
     for name, array in structure.arrays.items():
         column = PROPERTY_NAME_MAP.get(name, name)
         if not COLUMN_NAME.fullmatch(column) or column in ("species", "pos", "Z"):
-            raise ValueError(f"`{name}` of `arrays` is no name for a column of extended XYZ")
+            raise UnwritableError(
+                f"`{name}` of `arrays` is no name for a column of extended XYZ", [name]
+            )
         if array.dtype.kind not in KINDS or array.ndim > 2 or 0 in array.shape[1:]:
-            raise ValueError(
+            raise UnwritableError(
                 f"`{name}` of `arrays` is {array.dtype} of shape {array.shape}, which extended XYZ "
-                "cannot hold"
+                "cannot hold",
+                [name],
             )
         if array.dtype.kind == "U" and not all(len(text.split()) == 1 for text in array.flat):
-            raise ValueError(f"`{name}` of `arrays` must be words, each without a blank")
+            raise UnwritableError(
+                f"`{name}` of `arrays` must be words, each without a blank", [name]
+            )
         yield column, array
 
 
@@ -89,7 +96,7 @@ def _value(name: str, value: object) -> str:
     from ase.io.extxyz import key_val_str_to_dict
 
     if not name or name in RESERVED:
-        raise ValueError(f"`{name}` is no name for an entry of `info` in extended XYZ")
+        raise UnwritableError(f"`{name}` is no name for an entry of `info` in extended XYZ", [name])
     try:
         wanted = json.dumps(_plain(value))
     except TypeError:
@@ -103,8 +110,8 @@ def _value(name: str, value: object) -> str:
             continue
         if same and "\n" not in quoted:
             return quoted
-    raise ValueError(
-        f"`{name}` of `info` is {type(value).__name__}, which extended XYZ cannot hold"
+    raise UnwritableError(
+        f"`{name}` of `info` is {type(value).__name__}, which extended XYZ cannot hold", [name]
     )
 
 

@@ -21,7 +21,7 @@ from numpy import ndarray
 
 from miniff.io._atomic import atomic_write
 from miniff.io._potential_text import Line, PotentialFileError
-from miniff.io._structure import Structure, StructureError, source_of
+from miniff.io._structure import Structure, StructureError, UnwritableError, source_of
 from miniff.io._text import read_text, write_text
 
 __all__ = ["input_data_structures", "is_input_data", "write_input_data"]
@@ -193,6 +193,7 @@ def write_input_data(
     sizes = _Sizes.of(str(path), length_unit, energy_unit)
     if not structures:
         raise StructureError(f"{path}: no structure to write")
+    _refuse_strange(structures)
     text = "".join(f"{line}\n" for one in structures for line in _lines(one, sizes))
     with atomic_write(path) as temporary:
         write_text(temporary, text)
@@ -229,18 +230,32 @@ def _row(numbers: ndarray) -> str:
     return " ".join(map(repr, numbers.tolist()))
 
 
-def _refuse_unwritable(structure: Structure) -> None:
-    """Nothing is left out or made up."""
+def _strange(structure: Structure) -> list[str]:
+    """What there is no place for."""
     strange = [n for n in structure.info if n not in KNOWN]
     strange += [n for n in structure.arrays if n not in PER_ATOM]
-    strange += ["stress"] if structure.stress is not None else []
+    return strange + (["stress"] if structure.stress is not None else [])
+
+
+def _refuse_strange(structures: Sequence[Structure]) -> None:
+    """Nothing is left out; all that should be, of any structure, is named at once."""
+    found = [(one.source, name) for one in structures for name in _strange(one)]
+    if found:
+        names = list(dict.fromkeys(name for _, name in found))
+        verb, them = ("has", "it") if len(names) == 1 else ("have", "them")
+        listed = ", ".join(f"`{name}`" for name in names)
+        raise UnwritableError(
+            f"{found[0][0]}: {listed} {verb} no place in input.data; leave {them} out first", names
+        )
+
+
+def _refuse_unwritable(structure: Structure) -> None:
+    """Nothing is made up."""
     missing = [name for name in ("energy", "forces") if getattr(structure, name) is None]
     periodic = structure.periodic
     which = structure.info.get("set", SETS[0])
     problem = ""
-    if strange:
-        problem = f"`{strange[0]}` has no place in input.data; leave it out first"
-    elif missing:
+    if missing:
         problem = f"`{missing[0]}` is missing, which n2p2 would take to be 0"
     elif any(periodic) and not all(periodic):
         problem = f"`pbc` is {periodic} but input.data has structures that repeat in all or none"

@@ -21,6 +21,7 @@ from miniff.io._atomic import atomic_write
 from miniff.io._structure import (
     Structure,
     StructureError,
+    UnwritableError,
     array_from,
     number_from,
     source_of,
@@ -215,10 +216,22 @@ def _encode_cell(cell: CellRecord) -> dict[str, object]:
             "vectors": _encode("vectors", cell.vectors),
             "coordinates": _encode("coordinates", cell.coordinates),
             "values": list(cell.values),
-            "meta": _encode("meta", cell.meta),
+            "meta": _encode_meta(cell.meta),
         }
+    except UnwritableError as error:
+        raise UnwritableError(f"{cell.source}: {error}", error.names) from None
     except ValueError as error:
         raise StructureError(f"{cell.source}: {error}") from None
+
+
+def _encode_meta(meta: Mapping[str, object]) -> object:
+    """What does not go is known by its own name."""
+    for name, value in meta.items():
+        try:
+            _encode("meta", {name: value})
+        except ValueError as error:
+            raise UnwritableError(str(error), [name]) from None
+    return _encode("meta", meta)
 
 
 def _encode(name: str, value: object) -> object:

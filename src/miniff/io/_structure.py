@@ -1,6 +1,6 @@
 """One structure with its reference values, checked when made."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +14,7 @@ __all__ = [
     "LABELS",
     "Structure",
     "StructureError",
+    "UnwritableError",
     "array_from",
     "number_from",
     "source_of",
@@ -27,6 +28,18 @@ LABELS = ("energy", "forces", "stress")
 
 class StructureError(ValueError):
     """A structure or its file is unfit for use; the message names both."""
+
+
+class UnwritableError(StructureError):
+    """A format has no place for something that is known of a structure.
+
+    Attributes:
+        names: What it would do to leave out.
+    """
+
+    def __init__(self, sentence: str, names: Sequence[str]) -> None:
+        super().__init__(sentence)
+        self.names = tuple(names)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from miniff.io import (
     CellRecord,
     Structure,
     StructureError,
+    UnwritableError,
     write_extxyz,
     write_input_data,
     write_json_cells,
@@ -37,7 +38,7 @@ def save_cells(
     name = Path(path)
     ending = Path(name.stem).suffix if name.suffix in PACKED else name.suffix
     if ending != ".data" and (length_unit, energy_unit) != (None, None):
-        raise ValueError(f"`path` is {str(path)!r}, but only names in .data have units to be said")
+        raise ValueError(f"{path}: only names in .data have units to be said")
     match ending:
         case ".data":
             write_input_data(
@@ -52,8 +53,8 @@ def save_cells(
             write_extxyz(path, [_without_source(cell) for cell in cells])
         case _:
             raise ValueError(
-                f"`path` is {str(path)!r} but must end in .json, .xyz, .extxyz or .data, packed "
-                f"or not ({', '.join(PACKED)})"
+                f"{path} must end in .json, .xyz, .extxyz or .data, packed or not "
+                f"({', '.join(PACKED)})"
             )
 
 
@@ -73,7 +74,8 @@ def _record(cell: "Cell") -> CellRecord:
             "save it as .extxyz"
         )
     if ENERGY in cell.meta and cell.meta.get("energy") is not None:
-        raise StructureError(f"{source}: `energy` and `{ENERGY}` of `meta` have one place in .json")
+        sentence = f"{source}: `energy` and `{ENERGY}` of `meta` have one place in .json"
+        raise UnwritableError(sentence, [ENERGY])
     known = cell.to_structure()
     rest = {n: value for n, value in cell.meta.items() if n not in (*LABELS, "source")}
     labels = {ENERGY: known.energy, "forces": known.forces, "stress": known.stress}

@@ -230,8 +230,8 @@ def _dense(name: str, layers: Sequence[Layer]) -> list[DenseLayer]:
     """Layers with activations between; one hidden layer at least, which n2p2 must have."""
     if any(layer["layer"] == "mean" for layer in layers):
         raise ValueError(
-            f"the network of {name} is a committee, which n2p2's files cannot hold: write each "
-            "list of `committee_members` to a folder of its own"
+            f"the network of {name} is a committee, and n2p2's files hold one network for each "
+            "element: write each list of `committee_members` to a folder of its own"
         )
     dense = dense_layers(layers) if all(map(_is_known, layers)) else None
     if dense is None:
