@@ -1,6 +1,7 @@
 """Things given in place of others, as a user without checked annotations gives them."""
 
 import re
+from pathlib import Path
 
 import contract
 import numpy as np
@@ -50,12 +51,51 @@ def test_a_family_is_no_potential():
 def test_one_cell_at_a_time():
     """`eval` takes one; what gives none in a scan is told."""
     cell = contract.crystal()
-    with refuses("`structure` is list but must be one Cell, or its CellImages"):
+    with refuses("`structure` is list but must be one Cell, or its CellImages; `eval_many` takes"):
         kernel.eval(LJ, [cell, cell])
     with refuses("`cell_at` gives int but must give a Cell"):
         kernel.profile(LJ, lambda x: 3, np.ones(2))
     with refuses("`cutoff` is '3' but must be a number"):
         kernel.compute_images(cell, "3")
+
+
+def test_files_and_atoms_are_no_structures():
+    """Nor are files potentials; the sentence says how they become some."""
+    cell = contract.crystal()
+    atoms = cell.to_ase()
+    load = "`Cell.load('x.xyz')` gives the list of those in a file"
+    make = "`Cell.from_ase(atoms)` makes one of ASE's atoms"
+    moves = {"n_steps": 1, "timestep": 1.0}
+    for call, sentence in (
+        (lambda s: kernel.eval(LJ, s), "`structure` is {} but must be one Cell, or its CellImages"),
+        (lambda s: kernel.atomic_virials(LJ, s), "`structure` is {} but must be one Cell"),
+        (lambda s: kernel.compute_images(s, 3.0), "`cell` is {} but must be one Cell"),
+        (lambda s: kernel.eval_many(LJ, [s]), "`cells` has {} at 0 (counted from 0) but must have"),
+    ):
+        for given, advice in ((atoms, make), ("x.xyz", load)):
+            with refuses(sentence.format(type(given).__name__)) as told:
+                call(given)
+            assert str(told.value).endswith(advice)
+    for call in (
+        lambda s: kernel.eval_many(LJ, s),
+        lambda s: dyn.relax_many(s, LJ),
+        lambda s: dyn.relax(s, LJ),
+        lambda s: dyn.nve(s, LJ, **moves),
+    ):
+        with refuses(load):
+            call("x.xyz")
+    with refuses("`potentials` is Cell but must be potentials; the structure comes after them"):
+        kernel.eval(cell, LJ)
+    with refuses("`potentials` is 'p.pt' but must be a list of potentials"):
+        ml.eval_committee("p.pt", cell)
+    with refuses("`cells` is Cell but must be a list of cells"):
+        kernel.eval_many(LJ, cell)
+    for given, verb in (("p.pt", "is"), (Path("p.pt"), "is"), ([LJ, "p.pt"], "has")):
+        with refuses(
+            f"`potentials` {verb} 'p.pt' but must be a list of potentials: "
+            "`miniff.ml.load_potentials('p.pt')` gives that of a file"
+        ):
+            kernel.eval(given, cell)
 
 
 def test_tags_are_text():

@@ -19,6 +19,7 @@ from miniff._checks import check_positive, words_for_no_number
 from miniff._neighbors import PairTable, find_pairs, find_pairs_again, join
 from miniff.dyn._integrator import explosion
 from miniff.kernel import Cell, StructureFailure
+from miniff.kernel._cell import how_to_make_one
 from miniff.kernel._mapping import failure
 from miniff.potentials import (
     Evaluator,
@@ -276,8 +277,11 @@ def listed_structures(cells: Sequence[Cell | Atoms]) -> list[Cell | Atoms]:
     Raises:
         TypeError: Something else.
     """
-    if isinstance(cells, Cell | Atoms) or not isinstance(cells, Sequence):
-        raise TypeError(f"`cells` is {type(cells).__name__} but must be a list of structures")
+    if isinstance(cells, Cell | Atoms | str) or not isinstance(cells, Sequence):
+        advice = "" if isinstance(cells, Atoms) else how_to_make_one(cells)
+        raise TypeError(
+            f"`cells` is {type(cells).__name__} but must be a list of structures{advice}"
+        )
     for s, cell in enumerate(cells):
         if not isinstance(cell, Cell | Atoms):
             raise TypeError(

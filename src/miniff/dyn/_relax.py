@@ -23,6 +23,7 @@ from miniff.dyn._integrator import explosion
 from miniff.dyn._state import words_of
 from miniff.dyn._to_label import ToLabel
 from miniff.kernel import Cell
+from miniff.kernel._cell import how_to_make_one
 from miniff.potentials import Potential, Precision
 
 __all__ = ["Free", "NotConvergedWarning", "Optimizer", "check_relaxation", "relax"]
@@ -162,7 +163,10 @@ def _atoms_of(cell: Cell | Atoms) -> tuple[Atoms, dict[str, object]]:
         total = {"total_charge": charges_of(cell).total} if own else {}
         return cell.copy(), {**words_of(cell.info), **own, **total}
     if not isinstance(cell, Cell):
-        raise TypeError(f"`cell` is {type(cell).__name__} but must be a Cell, or ASE's Atoms")
+        raise TypeError(
+            f"`cell` is {type(cell).__name__} but must be a Cell, or ASE's Atoms"
+            f"{how_to_make_one(cell)}"
+        )
     atoms = Cell(cell.vectors, cell.coordinates, cell.values, pbc=cell.pbc).to_ase()
     given = GivenCharges.from_meta(cell.meta, cell.size)
     atoms.info["total_charge"] = given.total

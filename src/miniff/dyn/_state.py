@@ -15,6 +15,7 @@ from miniff._charges import IN_TOTAL, OF_ATOMS
 from miniff._checks import check_finite, check_not_negative, check_shape, unknown_name
 from miniff._stress import stress_from_strain_derivative
 from miniff.kernel import Cell
+from miniff.kernel._cell import how_to_make_one
 
 __all__ = [
     "Start",
@@ -189,7 +190,10 @@ def start_of(cell: Cell | Atoms, velocities: ndarray | None = None) -> Start:
         begun, masses = cell, masses_of(cell)
         positions = np.ascontiguousarray(cell.cartesian())
     else:
-        raise TypeError(f"`cell` is {type(cell).__name__} but must be a Cell, or ASE's Atoms")
+        raise TypeError(
+            f"`cell` is {type(cell).__name__} but must be a Cell, or ASE's Atoms"
+            f"{how_to_make_one(cell)}"
+        )
     if velocities is not None:
         velocities = np.array(velocities, float)
         check_shape("velocities", velocities, (begun.size, 3))

@@ -1,8 +1,9 @@
 """A structure: cell vectors, fractional coordinates and a species name per atom."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from copy import deepcopy
 from dataclasses import dataclass, field
+from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from miniff.kernel._saving import save_cells
 if TYPE_CHECKING:
     import ase
 
-__all__ = ["Cell"]
+__all__ = ["Cell", "how_to_make_one"]
 
 SMALLEST_HEIGHT = 1e-10
 """A cell flatter than this, relative to its longest vector, spans no volume."""
@@ -314,3 +315,12 @@ def _read_only(name: str, given: object, shape: tuple[int, ...]) -> ndarray:
     check_finite(name, array)
     array.setflags(write=False)
     return array
+
+
+def how_to_make_one(given: object) -> str:
+    """Advice to whoever gave something in place of a cell, to end a sentence with."""
+    if isinstance(given, str | PathLike):
+        return f": `Cell.load({fspath(given)!r})` gives the list of those in a file"
+    if isinstance(given, Sized) and hasattr(given, "get_atomic_numbers"):
+        return ": `Cell.from_ase(atoms)` makes one of ASE's atoms"
+    return ""

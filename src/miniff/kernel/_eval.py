@@ -10,7 +10,7 @@ from numpy import ndarray
 
 from miniff._neighbors import PairTable
 from miniff._stress import stress_from_strain_derivative
-from miniff.kernel._cell import Cell
+from miniff.kernel._cell import Cell, how_to_make_one
 from miniff.kernel._images import CellImages, compute_images
 from miniff.potentials import (
     Potential,
@@ -169,10 +169,18 @@ def _ready(
     ignore_missing_species: bool,
 ) -> tuple[list[Potential], CellImages]:
     """A list of potentials and neighbours, with species that fit each other."""
+    if isinstance(potentials, Cell | CellImages):
+        raise TypeError(
+            f"`potentials` is {type(potentials).__name__} but must be potentials; the structure "
+            "comes after them"
+        )
     several = listed_potentials(potentials)
     if not isinstance(structure, Cell | CellImages):
+        is_list = isinstance(structure, list | tuple)
+        advice = "; `eval_many` takes several" if is_list else how_to_make_one(structure)
         raise TypeError(
             f"`structure` is {type(structure).__name__} but must be one Cell, or its CellImages"
+            f"{advice}"
         )
     images = (
         structure

@@ -12,7 +12,7 @@ from numpy import ndarray
 from miniff._charges import GivenCharges
 from miniff._checks import unknown_name
 from miniff._neighbors import PairTable, find_pairs
-from miniff.kernel._cell import Cell, as_directions
+from miniff.kernel._cell import Cell, as_directions, how_to_make_one
 from miniff.kernel._distributions import angular_distribution, radial_distribution
 from miniff.potentials import (
     LocalPotential,
@@ -227,7 +227,12 @@ def compute_images(
     Raises:
         ValueError: Two atoms at one place, a cutoff that is no finite number, or periodicity along
             cell vectors that span no volume.
+        TypeError: Something else than a cell.
     """
+    if not isinstance(cell, Cell):
+        raise TypeError(
+            f"`cell` is {type(cell).__name__} but must be one Cell{how_to_make_one(cell)}"
+        )
     directions = cell.pbc if pbc is None else as_directions(pbc)
     if directions != cell.pbc:
         cell = Cell(cell.vectors, cell.coordinates, cell.values, cell.meta, pbc=directions)

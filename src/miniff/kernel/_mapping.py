@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from miniff import _core
 from miniff._checks import check_at_least
-from miniff.kernel._cell import Cell
+from miniff.kernel._cell import Cell, how_to_make_one
 
 __all__ = ["StructureFailure", "in_chunks", "map_structures", "run_chunks"]
 
@@ -94,10 +94,14 @@ def in_chunks(cells: Sequence[Cell], chunk: int | None, fewest: int = 1) -> list
         chunk: How many; None for up to so many atoms.
         fewest: Chunks, if there are as many structures; where `chunk` does not say.
     """
+    if isinstance(cells, str | os.PathLike | Cell):
+        advice = how_to_make_one(cells)
+        raise TypeError(f"`cells` is {type(cells).__name__} but must be a list of cells{advice}")
     for index, cell in enumerate(cells):
         if not isinstance(cell, Cell):
             raise TypeError(
                 f"`cells` has {type(cell).__name__} at {index} (counted from 0) but must have cells"
+                f"{how_to_make_one(cell)}"
             )
     if chunk is not None:
         check_at_least("chunk", chunk, 1)

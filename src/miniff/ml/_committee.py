@@ -14,7 +14,7 @@ from miniff.kernel import Cell, CellImages, Evaluation
 from miniff.kernel import eval as evaluate
 from miniff.ml._charge_potential import ChargePotential
 from miniff.ml._potential import NNPotential
-from miniff.potentials import Potential
+from miniff.potentials import Potential, listed_potentials
 
 __all__ = ["CommitteeEvaluation", "committee_members", "committee_spread", "eval_committee"]
 
@@ -46,7 +46,8 @@ def committee_members(potentials: Sequence[Potential]) -> list[list[Potential]]:
         ValueError: Committees of different sizes.
     """
     parts: list[Sequence[Potential]] = [
-        p.members() if isinstance(p, NNPotential | ChargePotential) else [p] for p in potentials
+        p.members() if isinstance(p, NNPotential | ChargePotential) else [p]
+        for p in listed_potentials(potentials)
     ]
     sizes = sorted({len(p) for p in parts if len(p) > 1})
     if len(sizes) > 1:

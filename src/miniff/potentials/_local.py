@@ -1,6 +1,7 @@
 """What a potential is: local, where an atom's energy depends on its own pair vectors alone, or of
 long range, where it depends on the whole structure."""
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -149,14 +150,26 @@ def listed_potentials(
     """One potential or several, as a list.
 
     Raises:
-        TypeError: Something else, as a family that was not called yet.
+        TypeError: Something else, as a family that was not called yet, or the name of a file.
     """
+    if isinstance(potentials, str | os.PathLike):
+        raise TypeError(f"`potentials` is {_advice_for_file(potentials)}")
     several = [potentials] if isinstance(potentials, Potential) else potentials
     for one in several if isinstance(several, Iterable) else [several]:
+        if isinstance(one, str | os.PathLike):
+            raise TypeError(f"`potentials` has {_advice_for_file(one)}")
         if not isinstance(one, Potential):
             hint = "; call a family with its parameters" if callable(one) else ""
             raise TypeError(f"`potentials` has {one!r:.80} but must have potentials{hint}")
     return list(several)
+
+
+def _advice_for_file(given: "str | os.PathLike[str]") -> str:
+    name = os.fspath(given)
+    return (
+        f"{name!r:.80} but must be a list of potentials: `miniff.ml.load_potentials({name!r})` "
+        "gives that of a file"
+    )
 
 
 def refuse_long_range(potentials: Sequence[Potential], what: str) -> list[LocalPotential]:
