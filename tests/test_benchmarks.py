@@ -1,6 +1,7 @@
 """The benchmarks compare like with like; no test looks at how long anything took."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,17 +13,22 @@ import torch
 from scipy.spatial import cKDTree
 from typer.testing import CliRunner
 
-from benchmarks import measure
+from benchmarks import measure, saved
 from benchmarks.__main__ import app
 from benchmarks.compare import compare
 from benchmarks.device_work import STRUCTURES, Traffic
 from benchmarks.device_work import measure as measure_work
 from benchmarks.measure import Outcome, Request, Result, median_of, per_atom, time_calls
 from benchmarks.peers import Answer, Method, Peer, Task, Unsuitable, known_peers
+from benchmarks.peers.miniff import cell as cell_of
 from benchmarks.structures import EXAMPLES, SHORTEST_CONTACT, water
 from benchmarks.training_profile import shares_of
 from benchmarks.workloads import WORKLOADS, Case, build_case
-from miniff.ml import load_n2p2
+from miniff import kernel
+from miniff.kernel import Cell
+from miniff.ml import Mean, NNPotential, load_n2p2, save_potentials
+from miniff.ml_util import behler_nn
+from miniff.potentials import behler2_descriptor_family
 from miniff.units import factor
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -280,3 +286,27 @@ def test_a_profile_is_of_the_epochs_alone() -> None:
     assert shares["aten::exp"].count == 0
     assert shares["aten::mm"].count == 2
     assert shares["aten::mm"].device == 0
+
+
+def test_saved_potentials_are_timed_beside_a_member(tmp_path: Path) -> None:
+    """What is timed is the energy of `kernel.eval`, at the positions of each call."""
+    functions = [
+        behler2_descriptor_family("Si-Si", a=4.0, eta=eta, r_sphere=0.0) for eta in (0.1, 0.5, 2.0)
+    ]
+    torch.manual_seed(0)
+    networks = Mean([behler_nn(3, 4), behler_nn(3, 4)])
+    potentials = [NNPotential(networks, functions, "Si")]
+    save_potentials(tmp_path / "p.pt", potentials)
+    case = build_case("g5-network", 64)
+    Cell.save(cell_of(case, case.structure.positions), tmp_path / "si.xyz")
+    for options, n_rows in (([], 3), (["--structure", str(tmp_path / "si.xyz")], 2)):
+        arguments = [str(tmp_path / "p.pt"), "--atoms", "64", "--repeats", "1", *options]
+        said = CliRunner().invoke(saved.app, arguments).output
+        assert re.search(r"as saved, committee of 2, 3 descriptors, \d+ neighbours", said)
+        assert len(re.findall(r"│ +\d+\.\d │ +\d+\.\d", said)) == n_rows
+    cell = cell_of(case, case.structure.positions)
+    double, single = saved.calls_of(potentials, cell)
+    moved = saved.copies_of(cell)[1]
+    expected = kernel.eval(potentials, cell_of(case, moved)).energy
+    assert double(moved).energy[0] == pytest.approx(expected, rel=1e-12)
+    assert single(moved).energy[0] == pytest.approx(expected, rel=1e-5)
