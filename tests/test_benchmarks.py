@@ -303,7 +303,7 @@ def test_saved_potentials_are_timed_beside_a_member(tmp_path: Path) -> None:
         arguments = [str(tmp_path / "p.pt"), "--atoms", "64", "--repeats", "1", *options]
         said = CliRunner().invoke(saved.app, arguments).output
         assert re.search(r"as saved, committee of 2, 3 descriptors, \d+ neighbours", said)
-        assert len(re.findall(r"│ +\d+\.\d │ +\d+\.\d", said)) == n_rows
+        assert len(re.findall(r"│ +\d+\.\d +│ +\d+\.\d +│", said)) == n_rows
     cell = cell_of(case, case.structure.positions)
     double, single = saved.calls_of(potentials, cell)
     moved = saved.copies_of(cell)[1]

@@ -11,9 +11,10 @@ from command_line import data as data  # a fixture
 from command_line import originals as originals  # a fixture
 from n2p2_folders import FOLDER, own_potentials
 
-from miniff import kernel, ml
+from miniff import kernel, ml, ml_util
 from miniff.kernel import Cell
 from miniff.potentials import lj_potential_family, on_site_potential_family
+from miniff.units import three_digits
 
 # --- eval
 
@@ -35,7 +36,7 @@ def test_eval_says_what_the_kernel_says(data: Path) -> None:
         assert out.meta["energy"] == cell.meta["energy"]
     off = [1e3 * (r.energy - c.meta["energy"]) / 8 for r, c in zip(results, cells, strict=True)]
     mae, rmse = np.mean(np.abs(off)), np.sqrt(np.mean(np.square(off)))
-    assert f"energy (meV/atom) {mae:.3f} {rmse:.3f} 6" in said
+    assert f"energy (meV/atom) {mae:.0f} {rmse:.0f} 6" in said
     assert "--output writes all" not in said
 
 
@@ -136,9 +137,20 @@ def test_members_of_a_committee_are_told_apart(data: Path) -> None:
     rng = np.random.default_rng(4)
     cell = Cell(4.6 * np.eye(3), rng.random((5, 3)), ["Si", "O", "Si", "O", "O"])
     Cell.save(cell, "five.xyz")
-    said = run("eval", "committee.pt", "five.xyz")
-    spread = ml.eval_committee(ml.load_potentials("committee.pt"), cell).energy_std / 5
-    assert f"members of the committee differ by {1e3 * spread:.3g} meV/atom" in said
+    said = run("eval", "committee.pt", "five.xyz", "-o", "out.xyz")
+    spread = ml.eval_committee(ml.load_potentials("committee.pt"), cell)
+    (written,) = Cell.load("out.xyz")
+    assert written.meta["energy_std"] == pytest.approx(spread.energy_std, rel=1e-9)
+    np.testing.assert_allclose(written.meta["forces_std"], spread.forces_std, rtol=1e-9)
+    forces = np.sqrt(np.mean(np.square(spread.forces_std)))
+    sentence = (
+        f"members of the committee differ by {three_digits(1e3 * spread.energy_std / 5)} meV/atom "
+        f"and {three_digits(forces)} eV/Å (root mean squares)"
+    )
+    assert sentence in said
+    test = {"prepare": {"fn_cells": "five.xyz", "potentials": "committee.pt"}}
+    ml_util.exec_workflows({"test-direct": test})
+    assert sentence in Path("test-direct.log").read_text()
     assert refused("convert", "committee.pt", "c") == (
         "committee.pt is a committee of 2 networks for each element, and n2p2's files hold one: "
         "take one of them with --member 1, or write each to a folder of its own (--member 1 to 2)"

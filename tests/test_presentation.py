@@ -41,13 +41,13 @@ def distribution_of(ax, n=0):
 
 
 def test_parity_draws_every_reference_and_says_the_errors():
-    """Points are reference against prediction; the legend has MAE and RMSE in thousandths."""
+    """Points are reference against prediction; the legend has MAE and RMSE."""
     reference, predicted = pair(7)
     ax = plot_diagonal(reference.forces, predicted.forces, "forces")
     np.testing.assert_allclose(np.sort(points_of(ax)[:, 0]), np.sort(reference.forces.ravel()))
     np.testing.assert_allclose(points_of(ax)[:, 1] - points_of(ax)[:, 0], -0.5)
-    assert legend_of(ax) == ["500 / 500"]
-    assert ax.get_legend().get_title().get_text() == "MAE / RMSE (meV/Å)"
+    assert legend_of(ax) == ["0.5 / 0.5"]
+    assert ax.get_legend().get_title().get_text() == "MAE / RMSE (eV/Å)"
     assert ax.get_xlim() == ax.get_ylim()
     assert (ax.get_xlabel(), ax.get_ylabel()) == (
         "reference forces (eV/Å)",
@@ -85,12 +85,12 @@ def test_the_distribution_holds_every_error():
     ax = plot_diagonal(np.zeros(4000), off, "forces")
     heights, edges = distribution_of(ax)
     np.testing.assert_allclose(heights @ np.diff(edges), 1)
-    reach = 3000 * np.sqrt(np.square(off).mean())
+    reach = 3 * np.sqrt(np.square(off).mean())
     np.testing.assert_allclose(edges[[0, -1]], [-reach, reach])
     np.testing.assert_allclose(heights[-1] * np.diff(edges)[-1], 0.01)
-    counted = np.histogram(1000 * off[40:], edges)[0] / 4000 / np.diff(edges)
+    counted = np.histogram(off[40:], edges)[0] / 4000 / np.diff(edges)
     np.testing.assert_allclose(heights[:-1], counted[:-1])
-    assert ax.child_axes[-1].get_xlabel() == "error (meV/Å)"
+    assert ax.child_axes[-1].get_xlabel() == "error (eV/Å)"
 
 
 def test_many_groups_have_one_distribution():

@@ -21,9 +21,9 @@ def record(epoch: int) -> EpochRecord:
     return EpochRecord(epoch, 20 * epoch, 1e-3, ERRORS, None, 1.5 * epoch)
 
 
-def test_errors_are_shown_in_small_units() -> None:
-    """meV/atom, meV/angstrom and MPa; 1 eV/angstrom^3 is 160.2 GPa."""
-    assert error_text(ERRORS) == "2 meV/atom, 100 meV/Å, 32 MPa"
+def test_errors_are_shown_in_their_units() -> None:
+    """meV/atom, eV/angstrom and MPa; 1 eV/angstrom^3 is 160.2 GPa."""
+    assert error_text(ERRORS) == "2 meV/atom, 0.1 eV/Å, 32 MPa"
 
 
 def test_log_has_every_epoch_and_the_pipe_a_few(
@@ -48,7 +48,7 @@ def test_table_has_mae_and_rmse(folder: Path, capsys: pytest.CaptureFixture[str]
     for text in (capsys.readouterr().out, Path("fit.log").read_text()):
         (row,) = [line for line in text.splitlines() if "train" in line]
         assert "1 / 2" in row
-        assert "50 / 100" in row
+        assert "0.05 / 0.1" in row
         assert "16 / 32" in row
         assert " - " in row
 

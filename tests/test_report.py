@@ -66,7 +66,7 @@ def test_table_has_the_errors_of_the_comparison() -> None:
     for own, row in zip(sets, table.rows, strict=True):
         errors = compare(own.reference, own.predicted)
         shown = dict(zip([head.split(" (")[0] for head in table.heads], row, strict=True))
-        for name, scale in (("energy", 1e3), ("forces", 1e3), ("stress", 160217.6634)):
+        for name, scale in (("energy", 1e3), ("forces", 1), ("stress", 160217.6634)):
             error = getattr(errors, name)
             mae, rmse = map(float, shown[name].split(" / "))
             assert (mae, rmse) == pytest.approx((error.mae * scale, error.rmse * scale), rel=6e-3)
@@ -82,7 +82,7 @@ def test_groups_and_species_have_their_own_means() -> None:
     every = compare(own.reference, own.predicted)
     energy = np.dot(groups.values["energy"]["test"], [3, 4]) / 7
     assert energy == pytest.approx(1e3 * every.energy.mae)
-    assert np.mean(species.values["forces"]["test"]) == pytest.approx(1e3 * every.forces.mae)
+    assert np.mean(species.values["forces"]["test"]) == pytest.approx(every.forces.mae)
 
 
 def test_worst_structures_are_found_by_brute_force() -> None:
@@ -104,7 +104,7 @@ def test_headline_says_how_good_and_compared_with_what() -> None:
     errors = compare(sets[1].reference, sets[1].predicted)
     said = tables.headline(sets, "1 network for C")
     assert f"{1e3 * errors.energy.mae:.0f} meV/atom in the energy" in said
-    assert f"{1e3 * errors.forces.mae:.0f} meV/Å in the forces on the test set" in said
+    assert f"{errors.forces.mae:.3g} eV/Å in the forces on the test set" in said
     alone = tables.headline(sets[:1], "1 network for C")
     assert "on the structures that it learned from, no others were set aside" in alone
 

@@ -5,7 +5,7 @@ import re
 import ase.units
 import pytest
 
-from miniff.units import UNITS, convert, factor, size
+from miniff.units import UNITS, convert, factor, size, three_digits
 
 ASE = {
     "meV": 1e-3,
@@ -67,3 +67,13 @@ def test_sizes_are_of_one_kind() -> None:
     for wrong in (0.0, -1.0, float("inf"), float("nan")):
         with pytest.raises(ValueError, match=f"unit of energy is {wrong} but must be a name or in"):
             size(wrong, "energy")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (3.5e-5, "0.000035"), (0.04302, "0.043"), (0.07864, "0.0786"), (5.86, "5.86")]
+    + [(99.96, "100"), (100.4, "100"), (3574.5, "3574")],
+)
+def test_numbers_are_printed_with_three_digits(value: float, text: str) -> None:
+    """And never in powers of ten."""
+    assert three_digits(value) == text

@@ -7,6 +7,7 @@ ASE's unit, which goes with them and the atomic mass unit.
 
 from math import inf
 
+import numpy as np
 from scipy import constants
 
 from miniff._checks import unknown_name
@@ -92,3 +93,11 @@ def convert(value: float, unit: str, to: str) -> float:
     if kinds[0] != kinds[1]:
         raise ValueError(f"{unit} cannot be converted to {to}: they measure different things")
     return value * size / size_to
+
+
+def three_digits(value: float) -> str:
+    """A number that is not negative as it is printed before its unit, never in powers of ten."""
+    if value >= 100:
+        return f"{value:.0f}"
+    text: str = np.format_float_positional(float(f"{value:.3g}"), trim="-")
+    return text

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from miniff.kernel import Cell, Evaluation
     from miniff.ml_util import Properties
+    from miniff.ml_util._errors import Errors
     from miniff.potentials import Potential
 
 __all__ = ["evaluate"]
@@ -47,7 +48,7 @@ def evaluate(
             "--output",
             metavar="FILE",
             help="Write the structures with energy_pred, forces_pred, stress_pred, charges_pred, "
-            "extrapolation (.xyz, .json).",
+            "extrapolation, and energy_std, forces_std of a committee (.xyz, .json).",
         ),
     ] = None,
     overwrite: Overwrite = False,
@@ -85,6 +86,7 @@ def _report(
     device: str,
 ) -> None:
     from miniff.ml_util import Properties, compare
+    from miniff.ml_util._errors import spread_sentence
     from miniff.potentials import refuse_uncovered_species
 
     for cell in cells if not ignore_missing_species else []:
@@ -106,11 +108,14 @@ def _report(
         )
     errors = compare(Properties.known(cells), _predictions(cells, results))
     if any(errors.as_json().values()):
-        show.print(_errors(errors.as_json()))
-    for sentence in _doubts(potentials, cells, results, device):
+        show.print(_errors(errors))
+    spread = _spread(potentials, cells, device)
+    for sentence in _doubts(potentials, cells, results):
         show.print(sentence)
+    if spread is not None:
+        show.print(spread_sentence(spread))
     if output is not None:
-        _write(cells, results, output)
+        _write(cells, results, spread, output)
         show.print(f"wrote {output}")
 
 
@@ -187,25 +192,21 @@ def _predictions(cells: "Sequence[Cell]", results: "Sequence[Evaluation]") -> "P
     )
 
 
-def _errors(errors: dict[str, dict[str, float] | None]) -> "Table":
+def _errors(errors: "Errors") -> "Table":
+    """In the units, and with the digits, of the tables of jobs."""
     from rich.table import Table
 
-    from miniff._commands._summary import GPA, MEV
+    from miniff.ml_util._progress import SHOWN
+    from miniff.units import three_digits
 
-    shown = {
-        "energy": ("energy (meV/atom)", MEV),
-        "forces": ("forces (meV/Å)", MEV),
-        "stress": ("stress (MPa)", 1e3 * GPA),
-        "charges": ("charges (e)", 1.0),
-    }
     table = Table(title="Errors against the references", title_justify="left")
     for head in ("", "mean absolute", "root mean square", "numbers"):
         table.add_column(head, justify="right" if head else "left")
-    for name, (title, unit) in shown.items():
-        error = errors[name]
+    for name, (title, unit, size) in SHOWN.items():
+        error = getattr(errors, name)
         if error is not None:
-            values = (f"{unit * error[kind]:.3f}" for kind in ("mae", "rmse"))
-            table.add_row(title, *values, str(int(error["n"])))
+            values = (three_digits(size * one) for one in (error.mae, error.rmse))
+            table.add_row(f"{title} ({unit})", *values, str(error.n))
     return table
 
 
@@ -213,10 +214,8 @@ def _doubts(
     potentials: "Sequence[Potential]",
     cells: "Sequence[Cell]",
     results: "Sequence[Evaluation]",
-    device: str,
 ) -> list[str]:
-    """Atoms outside of the training set, and how far members of a committee differ."""
-    from miniff.ml import committee_members
+    """Atoms outside of the training set, and formulas that may act on more than was meant."""
     from miniff.ml_util._extrapolation import outside_sentence
     from miniff.potentials import FunctionPotential, is_outside
 
@@ -239,26 +238,35 @@ def _doubts(
             f"{names}: no `tag` is given, so it acts on all of {', '.join(mixed)}: give one if it "
             "is for some of them"
         )
-    members = committee_members(potentials)
-    if len(members) > 1:
-        each = [_evaluate(own, cells, device) for own in members]
-        energies = np.array(
-            [[r.energy / c.size for r, c in zip(own, cells, strict=True)] for own in each]
-        )
-        forces = np.array([np.concatenate([r.forces for r in own]) for own in each])
-        spread = [np.sqrt(np.mean(np.var(x, axis=0, ddof=1))) for x in (energies, forces)]
-        said.append(
-            f"members of the committee differ by {1e3 * spread[0]:.3g} meV/atom and "
-            f"{1e3 * spread[1]:.3g} meV/Å (root mean squares)"
-        )
     return said
 
 
-def _write(cells: "Sequence[Cell]", results: "Sequence[Evaluation]", output: str) -> None:
+def _spread(
+    potentials: "Sequence[Potential]", cells: "Sequence[Cell]", device: str
+) -> "Properties | None":
+    """Standard deviations over the members of a committee; None without one."""
+    from miniff.ml import committee_members
+    from miniff.ml_util import Properties
+
+    members = committee_members(potentials)
+    if len(members) < 2:
+        return None
+    return Properties.spread(
+        [_predictions(cells, _evaluate(own, cells, device)) for own in members]
+    )
+
+
+def _write(
+    cells: "Sequence[Cell]",
+    results: "Sequence[Evaluation]",
+    spread: "Properties | None",
+    output: str,
+) -> None:
     from miniff.kernel import Cell
 
     written = []
-    for cell, result in zip(cells, results, strict=True):
+    first = np.cumsum([0, *(cell.size for cell in cells)])
+    for s, (cell, result) in enumerate(zip(cells, results, strict=True)):
         found = {"energy_pred": result.energy, "forces_pred": result.forces}
         if cell.has_volume:
             found["stress_pred"] = result.stress
@@ -266,6 +274,9 @@ def _write(cells: "Sequence[Cell]", results: "Sequence[Evaluation]", output: str
             found["charges_pred"] = result.charges
         if not np.isnan(result.extrapolation).all():
             found["extrapolation"] = result.extrapolation
+        if spread is not None:
+            found["energy_std"] = float(spread.energy[s])
+            found["forces_std"] = spread.forces[first[s] : first[s + 1]]
         meta = {**cell.meta, **found}
         meta.pop("source", None)
         written.append(Cell(cell.vectors, cell.coordinates, cell.values, meta, pbc=cell.pbc))

@@ -8,8 +8,17 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from miniff.kernel import Cell
+from miniff.units import three_digits
 
-__all__ = ["PROPERTIES", "Errors", "Properties", "PropertyError", "compare"]
+__all__ = [
+    "PROPERTIES",
+    "Errors",
+    "Properties",
+    "PropertyError",
+    "compare",
+    "spread_sentence",
+    "typical_spread",
+]
 
 PROPERTIES = ("energy", "forces", "stress", "stress_shear", "charges")
 SHEAR = (3, 4, 5)
@@ -208,3 +217,24 @@ def _error(
     return PropertyError(
         mae=float(np.abs(off).mean()), rmse=float(np.sqrt(np.square(off).mean())), n=int(off.size)
     )
+
+
+def spread_sentence(spread: Properties) -> str:
+    """How far the members of a committee differ, in the units of errors.
+
+    Args:
+        spread: Standard deviations.
+    """
+    of_energies, of_forces = typical_spread(spread).values()
+    return (
+        f"members of the committee differ by {three_digits(1e3 * of_energies)} meV/atom and "
+        f"{three_digits(of_forces)} eV/Å (root mean squares)"
+    )
+
+
+def typical_spread(spread: Properties) -> dict[str, float]:
+    """Root mean squares of standard deviations, of energies per atom and of forces."""
+    return {
+        "energy": float(np.sqrt(np.mean(np.square(spread.energy_per_atom)))),
+        "forces": float(np.sqrt(np.mean(np.square(spread.forces)))),
+    }

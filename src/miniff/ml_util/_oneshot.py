@@ -19,7 +19,7 @@ from miniff.ml import committee_members, processes_of_torchrun
 from miniff.ml_util._charge_use import labelled_by
 from miniff.ml_util._data_files import SetFiles
 from miniff.ml_util._deals import deal_evenly, gathered, gathered_atoms
-from miniff.ml_util._errors import Errors, Properties, compare
+from miniff.ml_util._errors import Errors, Properties, compare, spread_sentence, typical_spread
 from miniff.ml_util._extrapolation import grades_of, outside_sentence
 from miniff.ml_util._material import Material, read_material
 from miniff.ml_util._outputs import (
@@ -171,11 +171,8 @@ class PreparedOneShot:
             "largest_extrapolation": result.largest_extrapolation,
         }
         if result.spread is not None:
-            provenance["spread"] = _typical(result.spread)
-            reporter.info(
-                "members of the committee differ by {energy:.3g} eV/atom and {forces:.3g} "
-                "eV/angstrom (root mean squares)".format(**_typical(result.spread))
-            )
+            provenance["spread"] = typical_spread(result.spread)
+            reporter.info(spread_sentence(result.spread))
         if not self.workflow.processes.is_first:
             return
         write_report(NAME, result.errors.as_json(), result.wall_time_s, provenance)
@@ -289,11 +286,3 @@ def _predict(
         stress=stress_from_strain_derivative(result.strain_derivative, volume),
         charges=np.zeros(0) if result.charges is None else result.charges,
     )
-
-
-def _typical(spread: Properties) -> dict[str, float]:
-    """Root mean squares of standard deviations."""
-    return {
-        "energy": float(np.sqrt(np.mean(np.square(spread.energy_per_atom)))),
-        "forces": float(np.sqrt(np.mean(np.square(spread.forces)))),
-    }

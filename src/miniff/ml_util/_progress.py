@@ -14,9 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from miniff.ml_util._errors import PROPERTIES, Errors, PropertyError
-from miniff.units import factor
+from miniff.units import factor, three_digits
 
 __all__ = [
+    "SHOWN",
     "CountProgress",
     "EpochRecord",
     "Level",
@@ -32,7 +33,7 @@ LEVELS: tuple[Level, ...] = ("debug", "info", "warning")
 
 SHOWN = {
     "energy": ("energy", "meV/atom", 1e3),
-    "forces": ("forces", "meV/Å", 1e3),
+    "forces": ("forces", "eV/Å", 1.0),
     "stress": ("stress", "MPa", 1 / factor("MPa")),
     "stress_shear": ("shear stress", "MPa", 1 / factor("MPa")),
     "charges": ("charges", "e", 1.0),
@@ -82,7 +83,7 @@ def error_text(errors: Errors) -> str:
     for name in ("energy", "forces", "stress", "charges"):
         error: PropertyError | None = getattr(errors, name)
         if error is not None:
-            parts.append(f"{_number(error.rmse * SHOWN[name][2])} {SHOWN[name][1]}")
+            parts.append(f"{three_digits(error.rmse * SHOWN[name][2])} {SHOWN[name][1]}")
     return ", ".join(parts)
 
 
@@ -289,9 +290,4 @@ def _cell(errors: Errors, name: str) -> str:
     if error is None:
         return "-"
     scale = SHOWN[name][2]
-    return f"{_number(error.mae * scale)} / {_number(error.rmse * scale)}"
-
-
-def _number(value: float) -> str:
-    """Three digits, never in powers of ten."""
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{three_digits(error.mae * scale)} / {three_digits(error.rmse * scale)}"

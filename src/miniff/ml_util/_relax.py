@@ -158,7 +158,7 @@ def conflicts_of_pressure(run: Mapping[str, object], default_free: str) -> list[
 def _table(done: list[Relaxed], most: int = 30) -> Table:
     table = Table(title="Relaxed structures", title_justify="left")
     table.add_column("structure")
-    for name in ("energy\neV/atom", "volume\n%", "moved (RMS)\nÅ", "force\nmeV/Å", "steps"):
+    for name in ("energy\neV/atom", "volume\n%", "moved (RMS)\nÅ", "force\neV/Å", "steps"):
         table.add_column(name, justify="right")
     for relaxed in done[:most]:
         found = relaxed.as_json()
@@ -168,7 +168,7 @@ def _table(done: list[Relaxed], most: int = 30) -> Table:
             f"{relaxed.energy / relaxed.end.size:.4f}",
             "-" if change is None else f"{100 * change:+.2f}",
             f"{np.sqrt(np.mean(relaxed.displacements**2)):.4f}",
-            f"{1e3 * float(str(found['largest_force'])):.2g}",
+            f"{float(str(found['largest_force'])):.2g}",
             str(found["n_steps"]) + ("" if found["converged"] else " (not relaxed)"),
         )
     if len(done) > most:

@@ -47,7 +47,7 @@ def plot_diagonal(
         predicted: Of the same shape, for the same names.
         quantity: What it is: ``"energy"``, ``"forces"``, ``"stress"`` or ``"charges"``.
         unit: Name of the unit of the axes: eV, eV/angstrom, GPa or e by default.
-        error_unit: Name of the unit of the errors: meV, meV/angstrom, MPa or e by default.
+        error_unit: Name of the unit of the errors: meV, eV/angstrom, MPa or e by default.
         ax: Where to draw; a new figure by default.
 
     Raises:

@@ -12,7 +12,7 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from numpy import ndarray
 
 from miniff.presentation._style import GREY, LINES, frame
-from miniff.presentation._units import three_digits
+from miniff.units import three_digits
 
 __all__ = ["Series", "draw_distribution", "draw_errors", "draw_points"]
 

@@ -5,7 +5,7 @@ from typing import Literal
 from miniff._checks import unknown_name
 from miniff.units import UNITS, factor
 
-__all__ = ["Kind", "labelled", "printed", "size_of", "three_digits"]
+__all__ = ["Kind", "labelled", "printed", "size_of"]
 
 Kind = Literal["energy", "length", "force", "stress", "charge", "time"]
 SIGNS = {"angstrom": "Å", "^3": "³"}
@@ -35,8 +35,3 @@ def printed(unit: str, power: int = 1) -> str:
 def labelled(quantity: str, unit: str, per: str = "") -> str:
     """The label of an axis, ``quantity (unit/per)``."""
     return f"{quantity} ({printed(unit)}{per})"
-
-
-def three_digits(value: float) -> str:
-    """A number that is not negative, never in powers of ten."""
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

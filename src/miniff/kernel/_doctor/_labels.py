@@ -187,7 +187,7 @@ def sums_of_forces(survey: Survey) -> list[Finding]:
                 "net forces",
                 f"forces do not sum to zero, by up to {digits(sums[noise.argmax()])} eV/angstrom "
                 f"in {survey.source(at)}: if all components have the same noise it is "
-                f"{digits(1e3 * typical)} meV/angstrom, and no potential can be better than that; "
+                f"{digits(typical)} eV/angstrom, and no potential can be better than that; "
                 "look whether the calculations were converged, or whether an outer field acts",
                 _where(survey, [k for k, n in zip(known, noise, strict=True) if n > NET]),
             )

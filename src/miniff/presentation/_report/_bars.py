@@ -7,9 +7,11 @@ from bokeh.models import ColumnDataSource, Range1d, Slope
 from bokeh.plotting import figure
 from numpy import ndarray
 
+from miniff.presentation._quantities import QUANTITIES, Quantity
 from miniff.presentation._report._content import Coverage
 from miniff.presentation._report._figure import GREY, HALF, hover, legend_above, new_figure
 from miniff.presentation._style import COLORS
+from miniff.presentation._units import labelled, printed
 
 __all__ = ["coverage_figure", "grouped_bars"]
 
@@ -20,17 +22,17 @@ LONGEST = 16
 
 
 def grouped_bars(
-    names: Sequence[str], values: Mapping[str, Sequence[float]], label: str, unit: str
+    names: Sequence[str], values: Mapping[str, Sequence[float]], quantity: Quantity
 ) -> figure:
     """A row for each name with a bar for each set; nan has none.
 
     Args:
         names: From above.
         values: Of each set, in the order of the names.
-        label: Of the axis.
-        unit: Behind the values.
+        quantity: Of which they are mean absolute errors, in its unit of errors.
     """
-    n_sets = len(values)
+    n_sets, what = len(values), QUANTITIES[quantity]
+    label = labelled(f"MAE of {quantity}", what.error_unit, what.per)
     plot = new_figure(
         label,
         "",
@@ -61,7 +63,8 @@ def grouped_bars(
     plot.x_range.start = 0
     legend_above(plot, entries)
     bars = [bar for _, (bar,) in entries]
-    hover(plot, bars, [("", "@name"), ("set", "$name"), (label, f"@value{{0.00}} {unit}")])
+    value = f"@value{what.as_shown} {printed(what.error_unit)}{what.per}"
+    hover(plot, bars, [("", "@name"), ("set", "$name"), (label, value)])
     return plot
 
 

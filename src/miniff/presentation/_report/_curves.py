@@ -58,7 +58,7 @@ def _curve(records: Sequence[Mapping[str, Any]], name: Any) -> figure | None:
         dots.name = part
         drawn.append(dots)
     legend_above(plot, entries)
-    lines = [("set", "$name"), ("epoch", "@epoch"), ("RMSE", f"@rmse{{0.000}} {unit}")]
+    lines = [("set", "$name"), ("epoch", "@epoch"), ("RMSE", f"@rmse{what.as_shown} {unit}")]
     hover(plot, drawn, lines)
     return plot
 

@@ -22,7 +22,6 @@ from miniff.presentation._report._bars import coverage_figure, grouped_bars
 from miniff.presentation._report._content import Report
 from miniff.presentation._report._curves import learning_curves
 from miniff.presentation._report._parity import Parity, Words, parity
-from miniff.presentation._units import labelled, printed
 
 __all__ = ["is_report", "write_html"]
 
@@ -148,12 +147,8 @@ def _bars(kinds: tables.Kinds | None, what: str) -> list[tuple[Model, str]]:
         known = {part: own for part, own in values.items() if any(v == v for v in own)}
         if not known:
             continue
-        unit = QUANTITIES[name].error_unit  # type: ignore[index]
-        per = QUANTITIES[name].per  # type: ignore[index]
         cut = {part: own[:MOST_BARS] for part, own in known.items()}
-        plot = grouped_bars(
-            kinds.names[:MOST_BARS], cut, labelled(f"MAE of {name}", unit, per), printed(unit) + per
-        )
+        plot = grouped_bars(kinds.names[:MOST_BARS], cut, name)  # type: ignore[arg-type]
         left = len(kinds.names) - MOST_BARS
         text = (
             f"The first {MOST_BARS} of {len(kinds.names)}; the table has all." if left > 0 else ""

@@ -22,7 +22,8 @@ from miniff.presentation._report._figure import (
 )
 from miniff.presentation._report._thin import thinned
 from miniff.presentation._style import COLORS
-from miniff.presentation._units import labelled, printed, size_of, three_digits
+from miniff.presentation._units import labelled, printed, size_of
+from miniff.units import three_digits
 
 __all__ = ["Parity", "Words", "parity"]
 
@@ -242,5 +243,5 @@ def _lines(quantity: Quantity) -> list[tuple[str, str]]:
         *lines,
         ("reference", f"@reference{{0.0000}} {unit}"),
         ("predicted", f"@predicted{{0.0000}} {unit}"),
-        ("error", f"@error{{0.00}} {error_unit}"),
+        ("error", f"@error{what.as_shown} {error_unit}"),
     ]

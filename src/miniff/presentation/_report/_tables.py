@@ -8,7 +8,8 @@ from numpy import ndarray
 
 from miniff.presentation._quantities import QUANTITIES
 from miniff.presentation._report._content import Coverage, ReportedSet
-from miniff.presentation._units import printed, size_of, three_digits
+from miniff.presentation._units import printed, size_of
+from miniff.units import three_digits
 
 __all__ = [
     "Kinds",
@@ -25,7 +26,6 @@ __all__ = [
 
 N_WORST = 8
 SHEAR = (3, 4, 5)
-SMALLEST = 0.001
 NOTHING = "\N{EN DASH}"
 
 
@@ -160,8 +160,8 @@ def worst_by_forces(sets: Sequence[ReportedSet]) -> Table:
             s.name,
             s.groups[int(s.structure[a])] or NOTHING,
             f"{s.atom[a]}, {s.species[a]}",
-            _number(off / _size("forces")),
-            _number(float(np.linalg.norm(s.reference.forces[a])) / _size("forces")),
+            _number(off / _size("forces"), "forces"),
+            _number(float(np.linalg.norm(s.reference.forces[a])) / _size("forces"), "forces"),
         ]
         for off, s, a in found[:N_WORST]
     ]
@@ -189,7 +189,7 @@ def by_group(sets: Sequence[ReportedSet]) -> Kinds | None:
         row = [name or "(none)"]
         for s in sets:
             row += [str(counts[s.name][k]) if counts[s.name][k] else NOTHING]
-            row += [_or_nothing(values[q][s.name][k]) for q in ("energy", "forces")]
+            row += [_or_nothing(values[q][s.name][k], q) for q in ("energy", "forces")]
         rows.append(row)
     table = Table(heads, rows, spans=_spans(sets))
     return Kinds(table, [name or "(none)" for name in names], values)
@@ -212,7 +212,7 @@ def by_species(sets: Sequence[ReportedSet]) -> Kinds | None:
         for s in sets:
             rms = float(np.sqrt(sizes[s.name][k])) / _size("forces")
             row += [_count(int((s.species == name).sum()))]
-            row += [_or_nothing(values["forces"][s.name][k]), _or_nothing(rms)]
+            row += [_or_nothing(x, "forces") for x in (values["forces"][s.name][k], rms)]
         rows.append(row)
     return Kinds(Table(heads, rows, spans=_spans(sets)), names, values)
 
@@ -278,12 +278,12 @@ def _unit(quantity: str) -> str:
 
 
 def _digits(value: float, quantity: str) -> str:
-    return f"{_number(float(value) / _size(quantity))} {_unit(quantity)}"
+    return f"{_number(float(value) / _size(quantity), quantity)} {_unit(quantity)}"
 
 
 def _signed(value: float, quantity: str) -> str:
     sign = "+" if value > 0 else "\N{MINUS SIGN}" if value < 0 else ""
-    return sign + _number(abs(value) / _size(quantity))
+    return sign + _number(abs(value) / _size(quantity), quantity)
 
 
 def _both(errors: ndarray, quantity: str) -> str:
@@ -291,16 +291,19 @@ def _both(errors: ndarray, quantity: str) -> str:
     if not len(known):
         return NOTHING
     numbers = (np.abs(known).mean(), np.sqrt(np.square(known).mean()))
-    return " / ".join(_number(float(n) / _size(quantity)) for n in numbers)
+    return " / ".join(_number(float(n) / _size(quantity), quantity) for n in numbers)
 
 
-def _or_nothing(value: float) -> str:
-    return NOTHING if np.isnan(value) else _number(value)
+def _or_nothing(value: float, quantity: str) -> str:
+    return NOTHING if np.isnan(value) else _number(value, quantity)
 
 
-def _number(value: float) -> str:
-    """Three digits, and no powers of ten where nothing is left but rounding."""
-    return three_digits(value) if value >= SMALLEST or value == 0 else f"< {SMALLEST}"
+def _number(value: float, quantity: str) -> str:
+    """Three digits of an error, and no powers of ten where nothing is left but rounding."""
+    smallest = 10.0 ** -(QUANTITIES[quantity].decimals + 1)  # type: ignore[index]
+    if 0 < value < smallest:
+        return f"< {three_digits(smallest)}"
+    return three_digits(value)
 
 
 def _count(n: int) -> str:
