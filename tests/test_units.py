@@ -71,8 +71,10 @@ def test_sizes_are_of_one_kind() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0, "0"), (3.5e-5, "0.000035"), (0.04302, "0.043"), (0.07864, "0.0786"), (5.86, "5.86")]
-    + [(99.96, "100"), (100.4, "100"), (3574.5, "3574")],
+    [
+        *((0.0, "0"), (3.5e-5, "0.000035"), (0.04302, "0.043"), (0.07864, "0.0786")),
+        *((5.86, "5.86"), (99.96, "100"), (100.4, "100"), (3574.5, "3574")),
+    ],
 )
 def test_numbers_are_printed_with_three_digits(value: float, text: str) -> None:
     """And never in powers of ten."""
