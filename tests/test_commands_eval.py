@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from command_line import METAL, refused, run
+from command_line import METAL, refused, run, runner
 from command_line import data as data  # a fixture
 from command_line import originals as originals  # a fixture
 from n2p2_folders import FOLDER, own_potentials
+from rich.console import Console
 
 from miniff import kernel, ml, ml_util
+from miniff.cli import app
 from miniff.kernel import Cell
 from miniff.potentials import lj_potential_family, on_site_potential_family
 from miniff.units import three_digits
@@ -160,3 +162,14 @@ def test_members_of_a_committee_are_told_apart(data: Path) -> None:
     expected = kernel.eval(ml.committee_members(committee())[1], cell).energy
     again = ml.load_n2p2("second", length_unit="angstrom", energy_unit="eV")
     assert kernel.eval(again, cell).energy == pytest.approx(expected, rel=1e-12)
+
+
+def test_predictions_fit_a_terminal_of_80_columns(data: Path, monkeypatch) -> None:
+    """No number is cut short, of one with six decimals before the point neither."""
+    monkeypatch.setattr("miniff._commands._eval.console", lambda: Console(width=80, markup=False))
+    ml.save_potentials("site.pt", [on_site_potential_family("Si", v0=-123456.123456)])
+    lines = runner.invoke(app, ["eval", "site.pt", "train.xyz"]).output.splitlines()
+    assert max(map(len, lines)) <= 80
+    (first,) = (line for line in lines if "│  0 │" in line or "│ 0 │" in line)
+    assert f"{-123456.123456 * 8:.6f}" in first
+    assert "-123456.123456" in first

@@ -101,10 +101,12 @@ def test_a_short_job_has_no_averages(silicon_files: Path) -> None:
     Path("md.checkpoint").unlink()
     run("md", MD, n_steps=20, every=5)
     table = np.genfromtxt("md.csv", delimiter=",", names=True)
-    mean = table["potential_energy_eV"][2:].mean() / 16
+    half = table["potential_energy_eV"][2:] / 16
     log = Path("md.log").read_text()
-    assert f"potential energy: {mean:.6g} eV/atom, standard deviation" in log
-    assert "(3 lines of md.csv, the second half)" in log
+    (mean, spread) = re.search(r"3 lines: potential energy (\S+) ± (\S+) eV/atom", log).groups()
+    assert float(mean) == pytest.approx(half.mean(), abs=0.1 * half.std())
+    assert float(spread) == pytest.approx(half.std(), rel=0.05)
+    assert "mean ± standard deviation of the second half of md.csv" in log
 
 
 def test_an_interrupted_job_says_how_to_go_on(silicon_files: Path, monkeypatch) -> None:

@@ -14,6 +14,8 @@ from silicon_jobs import silicon_files as silicon_files  # a fixture
 from miniff import dyn, ml
 from miniff.kernel import Cell
 from miniff.kernel import eval as evaluate
+from miniff.ml_util import exec_workflows
+from miniff.ml_util._relaxing import cell_parameters
 from miniff.potentials import lj_potential_family
 
 
@@ -32,10 +34,36 @@ def test_relaxed_structures_are_written_with_their_numbers(silicon_files: Path) 
     assert entry["volume_change"] == pytest.approx((A0 / 5.431) ** 3 - 1, abs=1e-5)
     assert entry["largest_force"] < 1e-4
     assert entry["source"].startswith("rattled.xyz")
+    np.testing.assert_allclose(entry["cell_before"], 3 * [5.431] + 3 * [90], rtol=1e-9)
+    np.testing.assert_allclose(entry["cell_after"], 3 * [A0] + 3 * [90], atol=1e-3)
     assert report["potentials_sha256"]
     log = Path("relax.log").read_text()
     assert "Relaxed structures" in log
-    assert "rattled.xyz" in log
+    assert "│ rattled.xyz #0 │ " in log
+    assert "Their cells, before and after" in log
+    first, second = (line.split("│")[2:-1] for line in log.splitlines()[-3:-1])
+    assert [text.strip() for text in first] == 3 * ["5.4310"] + 3 * ["90.00"]
+    after = [f"{A0:.4f}"] * 3
+    assert [float(t) for t in second[:3]] == pytest.approx([float(t) for t in after], abs=2e-4)
+
+
+def test_cells_that_stay_are_not_told(silicon_files: Path) -> None:
+    """Nor has a slab an angle with the vector along which nothing repeats."""
+    run("relax", {"fn_cells": "rattled.xyz"})
+    assert "Their cells" not in Path("relax.log").read_text()
+    crystal = Cell.from_ase(silicon(1, rattle=0.0))
+    slab = Cell(crystal.vectors, crystal.coordinates, crystal.values, pbc=(True, True, False))
+    assert cell_parameters(slab) == pytest.approx([5.431, 5.431, None, None, None, 90.0])
+
+
+@pytest.mark.parametrize("workflow", ["relax", "test-relax"])
+def test_tables_fit_a_terminal_of_80_columns(silicon_files: Path, capsys, workflow: str) -> None:
+    """Every row is one line, numbers and names are whole."""
+    job = {"prepare": {"fn_cells": "reference.xyz"}, "run": {"free": "cell"}}
+    exec_workflows({workflow: job})
+    lines = [line for line in capsys.readouterr().out.splitlines() if "│" in line]
+    assert sum("reference.xyz #1 │" in line for line in lines) == 2 - (workflow == "test-relax")
+    assert max(map(len, lines)) <= 80
 
 
 def test_pressure_is_in_gigapascal(silicon_files: Path) -> None:

@@ -141,15 +141,18 @@ def _results(cells: "Sequence[Cell]", results: "Sequence[Evaluation]") -> "Table
     table = Table(title="Predictions", title_justify="left")
     heads = (
         "",
-        "composition",
-        "energy (eV)",
-        "eV/atom",
-        "largest force (eV/Å)",
-        "pressure (GPa)",
-        "extrapolation",
+        "formula",
+        "energy\neV",
+        "energy\neV/atom",
+        "largest\nforce\neV/Å",
+        "pressure\nGPa",
+        "extra-\npolation",
     )
     for head in heads:
-        table.add_column(head, justify="left" if head == "composition" else "right")
+        is_word = head == "formula"
+        table.add_column(
+            head, justify="left" if is_word else "right", no_wrap=not is_word, overflow="fold"
+        )
     for place, (cell, result) in enumerate(zip(cells, results, strict=True)):
         if place == MOST_ROWS:
             break

@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 __all__ = ["info"]
 
 STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
-OF_GROUPS = ("group", "structures", "atoms", "energy (eV/atom)", "largest force (eV/Å)")
-OF_NETWORKS = (
-    "species",
-    "descriptors",
-    "cutoff (Å)",
-    "network",
-    "parameters",
-    "members",
-    "training set",
+OF_GROUPS = (
+    *("group", "struc-\ntures", "atoms", "lowest\neV/atom", "highest\neV/atom"),
+    "largest\nforce\neV/Å",
 )
-OF_FORMULAS = ("family", "species", "cutoff (Å)", "parameters")
+OF_NETWORKS = (
+    *("species", "descriptors", "cutoff\nÅ", "network", "para-\nmeters", "mem-\nbers"),
+    "training\nset",
+)
+OF_FORMULAS = ("family", "species", "cutoff\nÅ", "parameters")
+WORDS = ("", "group", "descriptors", "network", "training\nset", "family", "parameters")
+"""Columns that are broken between words where a terminal is narrow; others are numbers or names."""
 
 
 def info(
@@ -165,7 +165,13 @@ def _table(title: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> "
 
     table = Table(title=Text(title), title_justify="left", show_header=any(heads))
     for head in heads:
-        table.add_column(head, overflow="fold")
+        is_number = head not in WORDS and head != "species"
+        table.add_column(
+            head,
+            justify="right" if is_number else "left",
+            no_wrap=head not in WORDS,
+            overflow="fold",
+        )
     for row in rows:
         table.add_row(*map(Text, row))
     return table

@@ -177,7 +177,8 @@ def _group_row(name: str, cells: Sequence[Cell]) -> Row:
         name,
         str(len(cells)),
         str(sum(cell.size for cell in cells)),
-        _range(np.array(energies), "{:.4f}") if energies else "",
+        f"{min(energies):.4f}" if energies else "",
+        f"{max(energies):.4f}" if energies else "",
         f"{max(forces):.3f}" if forces else "",
     )
 

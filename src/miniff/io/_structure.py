@@ -1,7 +1,9 @@
 """One structure with its reference values, checked when made."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
@@ -17,6 +19,7 @@ __all__ = [
     "UnwritableError",
     "array_from",
     "number_from",
+    "short_source",
     "source_of",
     "stress_from",
 ]
@@ -24,6 +27,7 @@ __all__ = [
 FLAT = 1e-9
 """Vectors whose volume is so small a share of that of a right-angled box span none."""
 LABELS = ("energy", "forces", "stress")
+SOURCE = re.compile(r"^(?P<path>.*), structure (?P<index>\d+) \(counted from 0\)$", re.DOTALL)
 
 
 class StructureError(ValueError):
@@ -130,6 +134,12 @@ class Structure:
 def source_of(name: str, index: int) -> str:
     """How messages call one structure of a file."""
     return f"{name}, structure {index} (counted from 0)"
+
+
+def short_source(source: str) -> str:
+    """The same for tables: ``a.xyz #3`` is the file without its folder, and the place in it."""
+    match = SOURCE.match(source)
+    return f"{Path(match['path']).name} #{match['index']}" if match else source
 
 
 def number_from(name: str, value: object) -> float | None:

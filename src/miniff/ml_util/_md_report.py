@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import floor, log10
 from time import perf_counter
 
 import numpy as np
@@ -22,7 +23,7 @@ COLUMNS = {
     "potential_energy_eV": ("potential energy", "eV/atom"),
     "temperature_K": ("temperature", "K"),
     "pressure_GPa": ("pressure", "GPa"),
-    "volume_A3": ("volume", "Å^3/atom"),
+    "volume_A3": ("volume", "Å³/atom"),
 }
 """What averages are called, and in which unit they are told."""
 PER_ATOM = ("potential_energy_eV", "volume_A3")
@@ -65,14 +66,13 @@ def report_run(
     """
     table = _Table.read(f"{name}.csv")
     means = table.averages()
-    for column, (mean, spread) in means.items():
-        size = len(end.positions) if column in PER_ATOM else 1
-        title, unit = COLUMNS[column]
+    if means:
+        told = [_words(column, *pair, len(end.positions)) for column, pair in means.items()]
         reporter.info(
-            f"{title}: {mean / size:.6g} {unit}, standard deviation {spread / size:.3g} "
-            f"({table.n_averaged} lines of {name}.csv, the second half)"
+            f"mean ± standard deviation of the second half of {name}.csv, {table.n_averaged} "
+            f"lines: {', '.join(told)}"
         )
-    if not means:
+    else:
         reporter.warning(
             f"too short for averages: the second half of {name}.csv has {table.n_averaged} of the "
             f"{FEWEST} lines that they need at least. Raise `n_steps`, or lower `every`"
@@ -94,6 +94,13 @@ def report_run(
             **material.provenance,
         },
     )
+
+
+def _words(column: str, mean: float, spread: float, n_atoms: int) -> str:
+    title, unit = COLUMNS[column]
+    size = n_atoms if column in PER_ATOM else 1
+    digits = max(0, 1 - floor(log10(spread / size))) if spread > 0 else 3
+    return f"{title} {mean / size:.{digits}f} ± {spread / size:.{digits}f} {unit}"
 
 
 def _drift(drift: float) -> str:

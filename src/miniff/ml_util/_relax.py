@@ -28,15 +28,19 @@ from miniff.ml_util._relaxing import (
     Pressure,
     Relaxation,
     Relaxed,
+    cell_parameters,
     failures_as_json,
     raise_failures,
     relax_all,
+    structure_name,
 )
 from miniff.ml_util._types import Count, InputFile, Positive, Problem
 
 __all__ = ["PreparedRelax", "RelaxWorkflow", "conflicts_of_pressure"]
 
 NAME = "relax"
+MOST, MOST_CELLS = 30, 10
+"""Structures in the tables."""
 Index = Annotated[int, Field(ge=0)]
 
 
@@ -128,6 +132,8 @@ class PreparedRelax:
         with Reporter(NAME, level=self.log) as reporter:
             done, failures = relax_all(self.material, how, limits, reporter)
             reporter.show_table(_table(done))
+            if any(relaxed.moved_box for relaxed in done):
+                reporter.show_table(_cells(done))
             Cell.save([relaxed.end for relaxed in done], f"{NAME}.extxyz")
             report = {
                 "structures": [relaxed.as_json() for relaxed in done],
@@ -155,22 +161,45 @@ def conflicts_of_pressure(run: Mapping[str, object], default_free: str) -> list[
     return []
 
 
-def _table(done: list[Relaxed], most: int = 30) -> Table:
-    table = Table(title="Relaxed structures", title_justify="left")
-    table.add_column("structure")
+def _table(done: list[Relaxed]) -> Table:
+    table = Table(title="Relaxed structures (counted from 0)", title_justify="left")
+    table.add_column("structure", overflow="fold")
     for name in ("energy\neV/atom", "volume\n%", "moved (RMS)\nÅ", "force\neV/Å", "steps"):
-        table.add_column(name, justify="right")
-    for relaxed in done[:most]:
+        table.add_column(name, justify="right", no_wrap=True)
+    for relaxed in done[:MOST]:
         found = relaxed.as_json()
         change = relaxed.volume_change
         table.add_row(
-            str(found["source"]),
+            structure_name(relaxed.start),
             f"{relaxed.energy / relaxed.end.size:.4f}",
             "-" if change is None else f"{100 * change:+.2f}",
             f"{np.sqrt(np.mean(relaxed.displacements**2)):.4f}",
             f"{float(str(found['largest_force'])):.2g}",
-            str(found["n_steps"]) + ("" if found["converged"] else " (not relaxed)"),
+            str(found["n_steps"]) + ("" if found["converged"] else ", not relaxed"),
         )
-    if len(done) > most:
-        table.add_row(f"... and {len(done) - most} more in {NAME}.json", *["" for _ in range(5)])
+    if len(done) > MOST:
+        table.add_row(f"{len(done) - MOST} more in {NAME}.json", *["" for _ in range(5)])
     return table
+
+
+def _cells(done: list[Relaxed]) -> Table:
+    """Lengths and angles of the cells that moved."""
+    table = Table(title="Their cells, before and after", title_justify="left")
+    table.add_column("structure", overflow="fold")
+    for name in ("a\nÅ", "b\nÅ", "c\nÅ", "alpha\n°", "beta\n°", "gamma\n°"):
+        table.add_column(name, justify="right", no_wrap=True)
+    moved = [relaxed for relaxed in done if relaxed.moved_box]
+    for relaxed in moved[:MOST_CELLS]:
+        before, after = cell_parameters(relaxed.start), cell_parameters(relaxed.end)
+        both = zip(before, after, (4, 4, 4, 2, 2, 2), strict=True)
+        table.add_row(
+            structure_name(relaxed.start), *(_both(old, new, digits) for old, new, digits in both)
+        )
+    if len(moved) > MOST_CELLS:
+        table.add_row(f"{len(moved) - MOST_CELLS} more in {NAME}.json", *["" for _ in range(6)])
+    return table
+
+
+def _both(before: float | None, after: float | None, digits: int) -> str:
+    """One above the other."""
+    return "\n".join("-" if x is None else f"{x:.{digits}f}" for x in (before, after))

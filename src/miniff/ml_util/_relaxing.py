@@ -9,11 +9,13 @@ from warnings import catch_warnings, simplefilter
 
 import numpy as np
 from ase import units
+from ase.geometry import cell_to_cellpar
 from jaxtyping import Float64
 from numpy import ndarray
 from pydantic import Field
 
 from miniff import dyn
+from miniff.io._structure import short_source
 from miniff.kernel import Cell, StructureFailure, map_structures
 from miniff.ml_util._extrapolation import Limits, tell_frames, telling
 from miniff.ml_util._material import Material
@@ -27,9 +29,11 @@ __all__ = [
     "Pressure",
     "Relaxation",
     "Relaxed",
+    "cell_parameters",
     "failures_as_json",
     "raise_failures",
     "relax_all",
+    "structure_name",
 ]
 
 PARCEL_ATOMS = 4096
@@ -158,6 +162,11 @@ class Relaxed:
         lengths: ndarray = np.linalg.norm(moved - moved.mean(axis=0), axis=1)
         return lengths
 
+    @property
+    def moved_box(self) -> bool:
+        """Whether the cell is another one."""
+        return not np.array_equal(self.start.vectors, self.end.vectors)
+
     def as_json(self) -> dict[str, object]:
         """Plain data: eV, angstrom."""
         forces = np.asarray(self.end.meta["forces"])
@@ -168,12 +177,28 @@ class Relaxed:
             "energy": self.energy,
             "volume": self.end.volume if self.end.has_volume else None,
             "volume_change": self.volume_change,
+            "cell_before": cell_parameters(self.start),
+            "cell_after": cell_parameters(self.end),
             "displacement_rms": float(np.sqrt(np.mean(self.displacements**2))),
             "displacement_max": float(self.displacements.max()),
             "largest_extrapolation": largest_extrapolation(self.end),
             "largest_force": float(np.linalg.norm(forces, axis=1).max()),
             "wall_time_s": round(self.wall_time_s, 3),
         }
+
+
+def cell_parameters(cell: Cell) -> list[float | None]:
+    """a, b, c (length) and alpha, beta, gamma (degrees); None of vectors along which nothing
+    repeats."""
+    values = cell_to_cellpar(cell.vectors).tolist()
+    a, b, c = cell.pbc
+    known = (a, b, c, b and c, a and c, a and b)
+    return [value if there else None for value, there in zip(values, known, strict=True)]
+
+
+def structure_name(cell: Cell) -> str:
+    """For tables."""
+    return short_source(str(cell.meta.get("source", "a structure")))
 
 
 def largest_extrapolation(cell: Cell) -> float | None:

@@ -31,6 +31,7 @@ from miniff.ml_util._relaxing import (
     failures_as_json,
     raise_failures,
     relax_all,
+    structure_name,
 )
 from miniff.ml_util._types import Count, InputFile, Positive, Problem
 
@@ -204,17 +205,17 @@ def _summary(errors: Sequence[float | None]) -> dict[str, float] | None:
 def _table(
     pairs: Sequence[RelaxedPair], summary: Mapping[str, dict[str, float] | None], most: int = 30
 ) -> Table:
-    table = Table(title="Relaxed less reference", title_justify="left")
-    table.add_column("structure")
+    table = Table(title="Relaxed less reference (counted from 0)", title_justify="left")
+    table.add_column("structure", overflow="fold")
     for title, _ in COLUMNS.values():
-        table.add_column(title, justify="right")
-    table.add_column("steps", justify="right")
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("steps", justify="right", no_wrap=True)
     for pair in pairs[:most]:
         end = pair.relaxed.end.meta
-        steps = f"{end['n_steps']}" + ("" if end["converged"] else " (not relaxed)")
-        table.add_row(str(pair.relaxed.start.meta.get("source")), *_cells(pair.errors), steps)
+        steps = f"{end['n_steps']}" + ("" if end["converged"] else ", not relaxed")
+        table.add_row(structure_name(pair.relaxed.start), *_cells(pair.errors), steps)
     if len(pairs) > most:
-        more = f"... and {len(pairs) - most} more in {NAME}.json"
+        more = f"{len(pairs) - most} more in {NAME}.json"
         table.add_row(more, *["" for _ in range(4)])
     table.add_section()
     for kind in ("mae", "rmse", "largest"):

@@ -1,23 +1,20 @@
 """What a report is made from: plain numbers and texts."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from miniff.io._structure import short_source
 from miniff.kernel import Cell, Finding
 from miniff.kernel._meta import group_of
 from miniff.presentation._labels import Labelled
 
 __all__ = ["Coverage", "Report", "ReportedSet"]
-
-SOURCE = re.compile(r"^(?P<path>.*), structure (?P<index>\d+) \(counted from 0\)$", re.DOTALL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +42,10 @@ class ReportedSet:
     @cached_property
     def titles(self) -> list[str]:
         """A short name for each structure: its file, and its place there counted from 0."""
-        return [_title(cell, number) for number, cell in enumerate(self.cells)]
+        return [
+            short_source(str(cell.meta.get("source", f"structure {number}")))
+            for number, cell in enumerate(self.cells)
+        ]
 
     @cached_property
     def groups(self) -> list[str]:
@@ -83,12 +83,6 @@ class ReportedSet:
     def charge_errors(self) -> ndarray:
         """Predicted minus reference, [n_all_atoms]; nan where either is not known."""
         return np.asarray(self.predicted.charges - self.reference.charges)
-
-
-def _title(cell: Cell, number: int) -> str:
-    source = str(cell.meta.get("source", f"structure {number}"))
-    match = SOURCE.match(source)
-    return f"{Path(match['path']).name} #{match['index']}" if match else source
 
 
 @dataclass(frozen=True, eq=False)
