@@ -97,6 +97,19 @@ def test_job_chooses_for_itself(folder: Path) -> None:
     said = Path("fit.log").read_text()
     found = re.search(r"Si: (\d+) descriptors up to ([\d.]+) angstrom", said)
     assert found
+    announced = (
+        "choosing descriptors by 9 structures for training, 72 atoms, and their neighbours up to "
+        "at most 6.35 angstrom",
+        found[0],
+        "computing them, for 80 atoms with ",
+        "memory: about ",
+        "epoch 1/1",
+        "computing the errors of all sets",
+    )
+    assert sorted(announced, key=said.index) == list(announced)
+    (mean,) = re.findall(r"for 80 atoms with (\d+) neighbours each in the mean", said)
+    tables = [compute_images(c, float(found[2])).table for c in Cell.load("train.xyz")]
+    assert int(mean) == round(sum(len(table.other) for table in tables) / 80)
     assert 5.5 < float(found[2]) < 6.2  # 40 neighbours in silicon
     chosen = ml.learn_cauldron([compute_images(c, 6.35) for c in Cell.load("train.xyz")], "auto")
     assert 5.5 < chosen.per_point_datasets[0].functions.cutoff < 6.2

@@ -90,7 +90,7 @@ def test_too_much_is_refused(silicon: list[Cell]) -> None:
     take less."""
     with pytest.raises(ValueError, match=r"needs about 0.3 GB: .* but `memory_gb` is 0.2. Most of"):
         ml_util.exec_workflows(job(memory_gb=0.2))
-    assert "training" not in Path("fit.log").read_text()
+    assert "computing" not in Path("fit.log").read_text()
     advice = r"for kalman, .* but `memory_gb` is 0.5. Less would do with `blocks: species`"
     with pytest.raises(ValueError, match=advice):
         ml_util.exec_workflows(job(memory_gb=0.5, optimizer="kalman"))

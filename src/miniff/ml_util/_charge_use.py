@@ -36,6 +36,7 @@ __all__ = [
     "SeenCharges",
     "coulomb_of",
     "labelled_by",
+    "refuse_no_charges",
     "refuse_unlike_totals",
 ]
 
@@ -186,6 +187,28 @@ def _labelled_by(cell: Cell, key: str) -> Cell:
 
 UNLIKE = 0.05
 """By so much charges may add up to something else than the total (charge)."""
+
+
+def refuse_no_charges(
+    w_charges: float, n_known: float, sets: Mapping[str, Sequence[Cell]], key: str
+) -> None:
+    """Charges that are to be learned must be there, and add up to totals.
+
+    Args:
+        w_charges: Their weight; without one nothing is asked.
+        n_known: So many atoms for training have one.
+        sets: All structures.
+        key: What they call charges.
+
+    Raises:
+        ValueError: There are none, or they add up to another total.
+    """
+    if w_charges == 0:
+        return
+    if n_known == 0:
+        raise ValueError(f"`w_charges` is {w_charges} but no structure for training has charges")
+    for cells in sets.values():
+        refuse_unlike_totals(cells, key)
 
 
 def refuse_unlike_totals(cells: Sequence[Cell], key: str) -> None:

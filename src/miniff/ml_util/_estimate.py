@@ -56,6 +56,7 @@ class Census:
 
     Attributes:
         n_atoms: Of the set.
+        n_pairs: Neighbours of all atoms.
         neighbors: The table of neighbours.
         descriptors: Their values.
         derivatives: Their derivatives, if all are kept.
@@ -63,6 +64,7 @@ class Census:
     """
 
     n_atoms: float = 0.0
+    n_pairs: float = 0.0
     neighbors: float = 0.0
     descriptors: float = 0.0
     derivatives: float = 0.0
@@ -90,6 +92,7 @@ def count(
         values = sum(n * len(functions[name]) for name, n in of_species.items())
         total += Census(
             n_atoms=table.n_atoms,
+            n_pairs=len(table.other),
             neighbors=table.n_bytes,
             descriptors=NUMBER * values,
             derivatives=derivative_bytes(functions, table),

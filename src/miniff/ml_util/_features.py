@@ -24,7 +24,7 @@ from miniff.ml import (
     filter_descriptors,
     load_descriptors,
 )
-from miniff.ml_util._charge_use import ChargeUse, SeenCharges
+from miniff.ml_util._charge_use import ChargeUse
 from miniff.ml_util._deals import Deal
 from miniff.ml_util._estimate import Demand, MemoryLimit
 from miniff.ml_util._learning import Learning, refuse_crowds
@@ -159,13 +159,17 @@ class FeatureChoice:
         if self.cutoff is not None:
             refuse_crowds(cells, self.cutoff)
         trained = _species_of_training(sets)
+        self._announce(sets["train"], reporter)
         functions = processes.from_first(lambda: self._chosen(sets["train"], trained, reporter))
         learning = Learning(functions, processes, self.cache, charges)
         refuse_crowds(cells, learning.cutoff)
-        demand = learning.demand(sets, n_with_forces, n_models)
-        demand.refuse_above(limit)
-        learned = {name: learning.of(cells) for name, cells in sets.items() if name != "train"}
         train, rest = sets["train"][:n_with_forces], sets["train"][n_with_forces:]
+        groups = {**sets, "train": train, "rest": rest}
+        found = learning.counted(groups)
+        demand = learning.demand(groups, found, n_models)
+        demand.refuse_above(limit)
+        learning.announce(found, reporter)
+        learned = {name: learning.of(cells) for name, cells in sets.items() if name != "train"}
         with_forces, without = learning.of(train), learning.of(rest, derivatives=False)
         learned = {"train": with_forces + without, **learned}
         datasets = {name: [part for part, _ in parts] for name, parts in learned.items()}
@@ -173,12 +177,10 @@ class FeatureChoice:
         normalization = Normalization.from_parts(
             datasets["train"], pca_features=self.pca_features, processes=processes
         )
-        for s, (name, members) in enumerate(sorted(functions.items())):
-            n_inputs = normalization.n_inputs(s)
-            of = f"{n_inputs} principal components of " if self.pca_features is not None else ""
-            cutoff = f"{learning.cutoff:.4g} angstrom"
-            seen = ", and the charge" if isinstance(charges, SeenCharges) else ""
-            reporter.info(f"{name}: {of}{len(members)} descriptors up to {cutoff}{seen}")
+        if self.pca_features is not None:
+            for s, (name, members) in enumerate(sorted(functions.items())):
+                n = normalization.n_inputs(s)
+                reporter.info(f"{name}: {n} principal components of {len(members)} descriptors")
         ranges = feature_ranges(datasets["train"], processes)
         return LearnedSets(
             datasets=datasets,
@@ -187,6 +189,18 @@ class FeatureChoice:
             ranges=ranges,
             moments=feature_moments(datasets["train"], ranges, processes),
             demand=demand,
+        )
+
+    def _announce(self, train: Sequence[Cell], reporter: Reporter) -> None:
+        """What is looked at to choose descriptors, which may take a while."""
+        if not self.plan.recipes:
+            return
+        some = train if "default" in self.plan.recipes else _some_of(train)
+        n_atoms = sum(cell.size for cell in some)
+        most = "at most " if self.cutoff is None else ""
+        reporter.info(
+            f"choosing descriptors by {len(some)} structures for training, {n_atoms} atoms, and "
+            f"their neighbours up to {most}{self.of_recipe:.4g} angstrom"
         )
 
     def _chosen(

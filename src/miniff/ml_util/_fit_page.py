@@ -39,7 +39,7 @@ class Preparation:
         cache: Folder for descriptors, if there is one.
         seconds: That each stage took.
         warnings: That were said.
-        findings: What looks wrong in the data.
+        findings: What looks wrong, or should be known.
     """
 
     workflow: str = FIT
@@ -49,12 +49,15 @@ class Preparation:
     warnings: Sequence[str] = ()
     findings: Sequence[Finding] = ()
 
-    def went_on(self, warnings: Sequence[str], seconds: Mapping[str, float]) -> "Preparation":
+    def went_on(
+        self, warnings: Sequence[str], seconds: Mapping[str, float], findings: Sequence[Finding]
+    ) -> "Preparation":
         """With what happened in the training."""
         return replace(
             self,
             warnings=[*self.warnings, *warnings],
             seconds={**self.seconds, **seconds},
+            findings=[*self.findings, *findings],
         )
 
 

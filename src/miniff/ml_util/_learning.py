@@ -9,9 +9,17 @@ import numpy as np
 
 from miniff.kernel import Cell, compute_images
 from miniff.ml import Dataset, Processes, learn_cauldron, stored_dataset
-from miniff.ml_util._charge_use import ChargeUse
+from miniff.ml_util._charge_use import ChargeUse, SeenCharges
 from miniff.ml_util._deals import Deal, deal_evenly, pairs_of
-from miniff.ml_util._estimate import PROGRAM, REFERENCES, STRUCTURE, Demand, count, of_step
+from miniff.ml_util._estimate import (
+    PROGRAM,
+    REFERENCES,
+    STRUCTURE,
+    Census,
+    Demand,
+    count,
+    of_step,
+)
 from miniff.ml_util._progress import Reporter
 from miniff.potentials import FunctionPotential
 
@@ -48,15 +56,44 @@ class Learning:
         """The longest (length)."""
         return max(f.cutoff for own in self.functions.values() for f in own)
 
-    def demand(
-        self, sets: Mapping[str, Sequence[Cell]], n_with_forces: int, n_models: int
-    ) -> Demand:
-        """The memory of a process that learns sets, and then goes through them."""
-        train = sets["train"]
-        groups = {**sets, "train": train[:n_with_forces], "rest": train[n_with_forces:]}
-        found = self.processes.from_first(
+    def announce(self, found: Mapping[str, Census], reporter: Reporter) -> None:
+        """What is about to be computed, for how many atoms with how many neighbours.
+
+        Args:
+            found: What :meth:`counted` gave.
+            reporter: Is told.
+        """
+        seen = ", and the charge" if isinstance(self.charges, SeenCharges) else ""
+        for name, members in sorted(self.functions.items()):
+            cutoff = f"{self.cutoff:.4g} angstrom"
+            reporter.info(f"{name}: {len(members)} descriptors up to {cutoff}{seen}")
+        total = sum(found.values(), Census())
+        how = "computing them" if self.cache is None else f"they are in {self.cache} or computed"
+        reporter.info(
+            f"{how}, for {total.n_atoms:.0f} atoms with {total.n_pairs / total.n_atoms:.0f} "
+            "neighbours each in the mean"
+        )
+
+    def counted(self, groups: Mapping[str, Sequence[Cell]]) -> dict[str, Census]:
+        """What groups of structures take; all processes must call it."""
+        return self.processes.from_first(
             lambda: {n: count(own, self.functions, self.cutoff) for n, own in groups.items()}
         )
+
+    def demand(
+        self,
+        groups: Mapping[str, Sequence[Cell]],
+        found: Mapping[str, Census],
+        n_models: int,
+    ) -> Demand:
+        """The memory of a process that learns sets, and then goes through them.
+
+        Args:
+            groups: Sets of structures; of those for training ``rest`` has the ones of which only
+                energies are used.
+            found: What :meth:`counted` gave for them.
+            n_models: So many are trained side by side.
+        """
         own = {name: census.share(self.processes.size) for name, census in found.items()}
         neighbors = sum(census.neighbors for name, census in own.items() if name != "rest")
         is_cached = self.cache is not None

@@ -19,7 +19,7 @@ from miniff.ml_util._types import Problem
 from miniff.potentials import Potential
 from miniff.potentials._devices import needs_torch
 
-__all__ = ["TrainingPlace", "conflict_of_device", "keep_derivatives"]
+__all__ = ["TrainingPlace", "conflict_of_device", "keep_derivatives", "needed_derivatives"]
 
 ON_CORE = ("levenberg", "kalman")
 """Optimisers whose derivatives by parameters the compiled core has."""
@@ -110,7 +110,7 @@ class TrainingPlace:
 
         Args:
             demand: All but derivatives that are kept.
-            kept: What :func:`keep_derivatives` gave.
+            kept: What all derivatives take, and what they may take (bytes).
             processes: All must call this.
             reporter: Is told.
         """
@@ -145,14 +145,14 @@ class TrainingPlace:
             ) from error
 
 
-def keep_derivatives(parts: Sequence[Dataset], limit: float) -> tuple[float, float]:
-    """Keeps what fits into so many bytes, of the first parts first; with 0 nothing is counted.
+def needed_derivatives(parts: Sequence[Dataset]) -> float:
+    """What all derivatives take (bytes); none is computed, and those that were kept are dropped."""
+    return float(sum(part.keep_derivatives(0) for part in parts if len(part)))
 
-    Returns:
-        What all takes, and the limit.
-    """
+
+def keep_derivatives(parts: Sequence[Dataset], limit: float) -> None:
+    """Keeps what fits into so many bytes, of the first parts first."""
     needed = 0.0
     for part in parts:
         if len(part) and limit > 0:
             needed += part.keep_derivatives(max(0.0, limit - needed))
-    return needed, limit

@@ -16,7 +16,7 @@ from miniff.ml import Dataset, Normalization, Processes, save_potentials
 from miniff.ml._checkpoint import Checkpoint
 from miniff.ml_util._baseline import Baseline
 from miniff.ml_util._charge_choice import conflict_of_charges
-from miniff.ml_util._charge_use import refuse_unlike_totals
+from miniff.ml_util._charge_use import refuse_no_charges
 from miniff.ml_util._data import Split
 from miniff.ml_util._deals import Deal
 from miniff.ml_util._errors import Properties
@@ -41,8 +41,9 @@ from miniff.ml_util._optimizers import (
     memory_of,
     options_of,
 )
+from miniff.ml_util._overfit import overfitting
 from miniff.ml_util._page import write_page
-from miniff.ml_util._place import TrainingPlace, keep_derivatives
+from miniff.ml_util._place import TrainingPlace, keep_derivatives, needed_derivatives
 from miniff.ml_util._progress import Level, Reporter, Stopwatch
 from miniff.ml_util._run_choices import RunChoices
 from miniff.ml_util._settings import PRECISIONS, NumberType
@@ -216,6 +217,7 @@ class PreparedFit:
             cause = cause_of_no_number(predictor, points, self.cells.train)
             raise FloatingPointError(f"{error}: {cause}") from error
         watch.lap("training")
+        reporter.info("computing the errors of all sets")
         for part in self._parts():
             part.keep_derivatives(0)
         result = self._finish(trainer, predictor)
@@ -232,8 +234,10 @@ class PreparedFit:
         demand = self._demand(choices, course)
         demand.refuse_above(self.limit)
         room = place.for_derivatives(self.limit, demand.total)
-        kept = keep_derivatives(self._parts(), room if objective.weights.needs_gradient else 0.0)
-        place.tell_memory(demand, kept, self.processes, reporter)
+        may = room if objective.weights.needs_gradient else 0.0
+        needed = needed_derivatives(self._parts()) if may > 0 else 0.0
+        place.tell_memory(demand, (needed, may), self.processes, reporter)
+        keep_derivatives(self._parts(), may)
         return Predictor(objective, self.datasets, self.baseline, self.deals)
 
     def _tell(
@@ -246,9 +250,12 @@ class PreparedFit:
         """Errors on the terminal, and all in the files of the workflow."""
         reporter.table("Errors", result.errors)
         report_pressure(reporter, result)
+        found = overfitting(result.errors)
+        for one in found:
+            reporter.info(f"note: {one.sentence}")
         if self.processes.is_first:
-            write_fit(self.model.name, result, self.provenance, self.preparation.findings)
-            before = self.preparation.went_on(reporter.warnings, seconds)
+            before = self.preparation.went_on(reporter.warnings, seconds, found)
+            write_fit(self.model.name, result, self.provenance, before.findings)
             write_page(
                 self.model.page,
                 self.model.name,
@@ -317,13 +324,8 @@ class PreparedFit:
             forward=self.model.forward,
         )
         n_charges = float(objective.charge_counts.sum())
-        if wanted.charges > 0:
-            if n_charges == 0:
-                raise ValueError(
-                    f"`w_charges` is {wanted.charges} but no structure for training has charges"
-                )
-            for cells in self.cells.sets.values():
-                refuse_unlike_totals(cells, str(self.settings["charges_key"]))
+        key = str(self.settings.get("charges_key"))
+        refuse_no_charges(wanted.charges, n_charges, self.cells.sets, key)
         weights = wanted.where_known(objective.counts.sum(0), n_charges)
         asked = free_pressure and weights.stress > 0 and weights.energy > 0
         unit = pressure_unit(objective.parts, self.processes) if asked else 0.0
