@@ -114,7 +114,7 @@ class Checkpoint:
     def _difference(self, key: str, there: object, here: object) -> str:
         words = [self._words(key, value) for value in (there, here)]
         if None in words or words[0] == words[1]:
-            return f"`{key}` is another"
+            return f"`{key.removesuffix('_sha256')}` is another"
         return f"`{key}` was {words[0]} but here it is {words[1]}"
 
     def _words(self, key: str, value: object) -> str | None:

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from miniff import dyn
 from miniff.kernel import Cell
-from miniff.ml._checkpoint import progress_in
+from miniff.ml._checkpoint import Progress, progress_in
 from miniff.ml_util._data_files import SetFiles, names_of
 from miniff.ml_util._extrapolation import (
     TO_LABEL,
@@ -48,10 +48,6 @@ BELONGS_TO: dict[str, tuple[str, ...]] = {
 """Which ensembles a key of `run` has a meaning for."""
 CHECKPOINT = f"{NAME}.checkpoint"
 INTERRUPTED = f"interrupted; the same command goes on from {CHECKPOINT}"
-COMPLETE = (
-    f"already complete: its {{}} steps are in {NAME}.extxyz and {NAME}.csv. Raise `n_steps` to run "
-    f"longer, or delete {CHECKPOINT} to start anew"
-)
 
 
 class MdWorkflow(MovingWorkflow):
@@ -183,11 +179,7 @@ class PreparedMd:
         begun, made = perf_counter(), progress_in(Path(CHECKPOINT))
         goes_on = Path(CHECKPOINT).exists()
         with Reporter(NAME, level=self.log, append=goes_on) as reporter:
-            self._tell(reporter)
-            if made is not None and made.done < n_steps:
-                reporter.info(
-                    f"goes on from {CHECKPOINT} after {made.done} steps: delete it to start anew"
-                )
+            self._tell(reporter, made, n_steps)
             with reporter.counting(n_steps) as progress, telling(reporter):
                 limits = Limits(stop_extrapolation, frames)
                 see = Seen(progress, n_steps)
@@ -195,8 +187,6 @@ class PreparedMd:
                 end = self._moved(keeping, move, reporter)
             tell_frames(reporter, frames)
             is_old = made is not None and made.done == n_steps
-            if is_old:
-                reporter.info(COMPLETE.format(n_steps))
             seconds = None if is_old else perf_counter() - begun
             report_run(NAME, end, self.material, seconds, reporter)
         return end
@@ -255,9 +245,13 @@ class PreparedMd:
             kind = ValueError if isinstance(error, ValueError) else FloatingPointError
             raise kind(f"{self._source}: {error}") from error
 
-    def _tell(self, reporter: Reporter) -> None:
+    def _tell(self, reporter: Reporter, made: Progress | None, n_steps: int) -> None:
         reporter.info(f"{self._source}: {self.cell.size} atoms")
         tell_device(reporter, self.material.device)
+        if made is not None and made.done < n_steps:
+            reporter.info(
+                f"goes on from {CHECKPOINT} after {made.done} steps: delete it to start anew"
+            )
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,11 @@ def report_run(
         wall_time_s: Of the run; None if it was complete before, whose file then stays.
         reporter: Is told.
     """
+    if wall_time_s is None:
+        reporter.info(
+            f"already complete: its {end.step} steps are in {name}.extxyz and {name}.csv. Raise "
+            f"`n_steps` to run longer, or delete {name}.checkpoint to start anew"
+        )
     table = _Table.read(f"{name}.csv")
     means = table.averages()
     if means:
