@@ -1,6 +1,7 @@
 """What the user sees."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,29 @@ def test_table_has_mae_and_rmse(folder: Path, capsys: pytest.CaptureFixture[str]
         assert "0.05 / 0.1" in row
         assert "16 / 32" in row
         assert " - " in row
+
+
+def test_table_that_is_too_wide_has_errors_one_above_the_other(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With charges, on 80 columns; the log has room for all on a line."""
+    charged = replace(ERRORS, charges=PropertyError(0.00412, 0.007, 8), stress_shear=ERRORS.stress)
+    charged = replace(charged, forces=PropertyError(0.0481, 0.0656, 9))
+    with Reporter("fit") as reporter:
+        reporter.table("Errors", {"validation": charged})
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    first, second = (line.split("│") for line in lines if "│" in line)
+    assert [text.strip() for text in first[1:-1]] == [
+        "validation",
+        "1",
+        "0.0481",
+        "16",
+        "16",
+        "0.00412",
+    ]
+    assert [text.strip() for text in second[2:-1]] == ["2", "0.0656", "32", "32", "0.007"]
+    assert "0.0481 / 0.0656" in Path("fit.log").read_text()
 
 
 def test_quiet_levels_are_quiet(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,7 @@
 """What the user sees while a workflow runs: messages, a live bar, tables of errors."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,6 +40,8 @@ SHOWN = {
 }
 """Title, unit and factor from eV and angstrom of each property."""
 LINE_EVERY_S = 10.0
+WIDE = 1000
+"""Columns of a console on which every table has room."""
 
 
 @dataclass(frozen=True)
@@ -169,26 +171,27 @@ class Reporter:
         self.warnings.append(text)
         self._say("warning", text)
 
-    def show_table(self, table: Table) -> None:
-        """To the console, and without colours to the log."""
+    def show_table(self, table: Table, narrow: Table | None = None) -> None:
+        """To the console, and without colours to the log.
+
+        Args:
+            table: What to show.
+            narrow: For a console on which it has no room.
+        """
         if self._shows("info"):
-            self._console.print(table)
+            wide = self._console.options.update(max_width=WIDE)
+            fits = self._console.measure(table, options=wide).maximum <= self._console.width
+            self._console.print(table if fits or narrow is None else narrow)
         plain = Console(file=self._file, width=120, no_color=True, force_terminal=False)
         plain.print(table)
         self._file.flush()
 
     def table(self, title: str, rows: Mapping[str, Errors]) -> None:
         """Mean absolute / root mean square errors, one row per set of structures."""
-        table = Table(title=f"{title} (MAE / RMSE)", title_justify="left")
-        table.add_column("set")
         known = {n for n in PROPERTIES if any(getattr(own, n) for own in rows.values())}
         of_energies = [] if known == {"charges"} else PROPERTIES[:-1]
         shown = [*of_energies, *(known & {"charges"})]
-        for name in shown:
-            table.add_column(f"{SHOWN[name][0]}\n{SHOWN[name][1]}", justify="right")
-        for row, errors in rows.items():
-            table.add_row(row, *(_cell(errors, name) for name in shown))
-        self.show_table(table)
+        self.show_table(*(_error_table(title, rows, shown, between) for between in (" / ", "\n")))
 
     @contextmanager
     def training(self, n_epochs: int) -> Iterator["TrainingProgress"]:
@@ -285,9 +288,23 @@ class TrainingProgress:
         self._progress.update(record.epoch, line, f"loss {record.loss:.2e}, {errors}")
 
 
-def _cell(errors: Errors, name: str) -> str:
+def _error_table(
+    title: str, rows: Mapping[str, Errors], shown: Sequence[str], between: str
+) -> Table:
+    """Both errors of each property and set, side by side or one above the other."""
+    kinds = "MAE / RMSE" if between == " / " else "MAE above RMSE"
+    table = Table(title=f"{title} ({kinds})", title_justify="left")
+    table.add_column("set")
+    for name in shown:
+        table.add_column(f"{SHOWN[name][0]}\n{SHOWN[name][1]}", justify="right")
+    for row, errors in rows.items():
+        table.add_row(row, *(_cell(errors, name, between) for name in shown))
+    return table
+
+
+def _cell(errors: Errors, name: str, between: str) -> str:
     error: PropertyError | None = getattr(errors, name)
     if error is None:
         return "-"
     scale = SHOWN[name][2]
-    return f"{three_digits(error.mae * scale)} / {three_digits(error.rmse * scale)}"
+    return between.join(three_digits(one * scale) for one in (error.mae, error.rmse))
