@@ -96,7 +96,7 @@ def test_info_and_eval_show_charges(folder) -> None:
         assert text in said
     ml.save_potentials("charges.pt", [potential()])
     said = run("eval", "charges.pt", "data.xyz", "-o", "out.xyz")
-    assert "charges (e) 0.100 0.100 12" in said
+    assert "charges (e) 0.1 0.1 12" in said
     for cell in Cell.load("out.xyz"):
         found = kernel.eval(potential(), cell).charges
         testing.assert_allclose(cell.meta["charges_pred"], found, atol=1e-7)
