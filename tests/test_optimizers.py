@@ -16,7 +16,7 @@ from miniff import ml_util
 from miniff.io import write_extxyz
 from miniff.kernel import Cell, compute_images
 from miniff.ml import Normalization, cut, learn_cauldron
-from miniff.ml._checkpoint import Checkpoint
+from miniff.ml._checkpoint import Checkpoint, Progress
 from miniff.ml_util import FitWorkflow, behler_nn
 from miniff.ml_util._batches import Batches, structures_of_batch
 from miniff.ml_util._kalman import updated
@@ -292,8 +292,8 @@ def test_interrupted_fit_ends_with_the_same_numbers(
     (whole,) = ml_util.exec_workflows(job)
     saved = Checkpoint.save
 
-    def save_and_stop(self: Checkpoint, state: dict[str, object]) -> None:
-        saved(self, state)
+    def save_and_stop(self: Checkpoint, state: dict[str, object], progress: Progress) -> None:
+        saved(self, state, progress)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -302,7 +302,7 @@ def test_interrupted_fit_ends_with_the_same_numbers(
             ml_util.exec_workflows(job)
     if optimizer == "adamw":
         longer = {"fit": {**job["fit"], "run": {**run, "n_epochs": 5}}}
-        with pytest.raises(ValueError, match=re.escape("`run.n_epochs` was 4, but here it is 5")):
+        with pytest.raises(ValueError, match=re.escape("`run.n_epochs` was 4 but here it is 5")):
             ml_util.exec_workflows(longer)
     (resumed,) = ml_util.exec_workflows(job)
     assert [r.epoch for r in resumed.records] == [1, 2, 3, 4]

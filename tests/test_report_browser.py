@@ -121,7 +121,7 @@ def test_page_is_drawn_without_complaint(page: Page, report: Path) -> None:
 
 def whose(own: Any, error: float) -> tuple[str, str]:
     """Structure and atom with a force error, in meV."""
-    atom, _ = np.argwhere(np.isclose(1e3 * own.force_errors, error, rtol=1e-5))[0]
+    atom, _ = np.argwhere(np.isclose(own.force_errors, error, rtol=1e-5))[0]
     return own.titles[atom // 2], f"{atom % 2}, {'CO'[atom % 2]}"
 
 
