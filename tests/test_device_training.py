@@ -28,12 +28,12 @@ from miniff.ml import (
 )
 from miniff.ml._dataset import feature_moments, feature_ranges
 from miniff.ml._device import _networks
-from miniff.ml._device._table import TensorTable
 from miniff.ml_util import FitWorkflow, behler_nn
 from miniff.ml_util._deals import Deal
+from miniff.ml_util._device_loss import DeviceLoss, _Evaluation
 from miniff.ml_util._fit_page import coverage_of
 from miniff.ml_util._loss import LossWeights
-from miniff.ml_util._objective import Objective, _Model
+from miniff.ml_util._objective import Objective
 from miniff.ml_util._outputs import predicted_properties, reference_properties
 from miniff.ml_util._place import TrainingPlace
 from miniff.potentials import Precision
@@ -63,6 +63,13 @@ def objective(
 def points(of: Objective) -> list[np.ndarray]:
     n = sum(p.numel() for network in of.networks for p in network.parameters()) + 1
     return list(np.random.default_rng(0).normal(scale=0.3, size=(3, n)))
+
+
+def evaluation(of: Objective, n_models: int) -> _Evaluation:
+    """What runs for all parts of an objective on a device."""
+    loss = DeviceLoss(of.networks, of.normalization, of.pressure_unit, of.precision)
+    parts = [loss._part(part, True) for part in of.parts]
+    return _Evaluation(parts, n_models, loss._recorder)
 
 
 def assert_same_loss(found: Objective, wanted: Objective, rtol: float) -> None:
@@ -130,7 +137,8 @@ def test_slopes_of_networks_have_those_of_torch() -> None:
     networks = [behler_nn(4, n_internal=3, n_layers=n) for n in (2, 3, 4)]
     x = torch.randn(5, 4, dtype=torch.float64)
     for network in networks:
-        plain, other = _networks.outputs_and_slopes([network], x), _networks._by_torch(network, x)
+        plain = _networks.outputs_and_slopes([network], x)
+        other = _networks._by_torch(network, x, dict(network.named_parameters()))
         for found, wanted in zip(plain, other, strict=True):
             torch.testing.assert_close(found[0], wanted)
         by_weights = [
@@ -196,22 +204,16 @@ def test_the_loop_never_waits_for_the_device(
     found = objective("cpu", precision, **network)
     found.parts[0].keep_derivatives(kept)
     at = points(found)
-    counts = found.counts.sum(0)
-    parts, networks = on_meta(list(found.parts)), on_meta(list(found.networks))
-    there = replace(
-        found, parts=parts, networks=networks, normalization=on_meta(found.normalization)
-    )
-    models = [_Model.at(networks, point, 0.4) for point in at]
-    counts = counts.to("meta")
+    there = on_meta(evaluation(found, len(at)))
+    given = torch.zeros(len(at) * len(at[0]) + 3, dtype=torch.float64, device="meta")
     with OnHost() as host:
-        result = there.sums(models, parts, WEIGHTS, counts)
+        result = there.step(given)
     assert not host.found
     assert host.n_operations > 100
-    assert result.shape == (3, 1 + len(at[0]))
+    assert result.shape == (3 * (1 + len(at[0])),)
     with pytest.raises((RuntimeError, NotImplementedError), match="meta"):
         result.cpu()
-    assert isinstance(parts[0].derivatives.place, TensorTable)
-    assert parts[0].derivatives.place.images.is_meta
+    assert there.parts[0].scale.is_meta
 
 
 # --- the workflow
@@ -312,7 +314,7 @@ def test_too_little_memory_says_what_to_change(
     def short(*_: object) -> Sequence[Dataset]:
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(Objective, "sums", short)
+    monkeypatch.setattr(DeviceLoss, "evaluate", short)
     with pytest.raises(MemoryError, match="has too little memory for the training set: set `dtype"):
         fit(device)
 
@@ -344,7 +346,7 @@ def test_numbers_of_a_device_are_fetched_before_they_are_arrays(device: str) -> 
         coverage_of({"train": [part]}, ranges, [])
         point = own.start(own.networks)
         (found,) = own.predict([point], part, grad=True)
-        predicted_properties(part, found)
+        predicted_properties(Deal.whole(part).sizes, found)
         reference_properties(part)
         own.evaluate([point])
     assert len(host.found) > 10

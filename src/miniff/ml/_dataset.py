@@ -11,6 +11,7 @@ from torch import Tensor
 
 from miniff._neighbors import PairTable
 from miniff.ml._charge_data import ChargeData, ChargeResponse
+from miniff.ml._device._environment import KEPT
 from miniff.ml._device._table import TensorTable
 from miniff.ml._kept import KeptDerivatives
 from miniff.ml._points import PerCellDataset, PerPointDataset
@@ -124,14 +125,16 @@ class Dataset:
         """Atoms of each structure, counted by their weights."""
         return sum_by_structure([points.weight for points in self.per_point_datasets], self)
 
-    def keep_derivatives(self, limit: float) -> int:
+    def keep_derivatives(self, limit: float, *, exact: bool = False) -> int:
         """Keeps derivatives of the descriptors in memory, for as many atoms as fit.
 
         Predictions of forces and stress then are several times faster; they change by about 1e-7 of
-        the largest force, since what is kept is in single precision.
+        the largest force, since what is kept is in single precision unless it is said otherwise.
 
         Args:
             limit: Bytes to take; 0 drops what was kept.
+            exact: On a device keep them in the precision of products, which changes nothing and
+                takes twice as much in double precision.
 
         Returns:
             The bytes that the derivatives of all atoms take.
@@ -143,8 +146,9 @@ class Dataset:
         for points in self.per_point_datasets:
             if points.on_device is not None:
                 images, room = self.derivatives.images, max(0.0, limit - needed)
-                points.on_device = points.on_device.keeping(images, room)
-                needed += points.on_device.bytes_needed
+                dtype = points.on_device.functions.dtype if exact else KEPT
+                points.on_device = points.on_device.keeping(images, room, dtype)
+                needed += points.on_device.bytes_needed(dtype)
             elif points.environment is not None:
                 functions, centres = points.environment.functions, points.environment.centres
                 size = KeptDerivatives.bytes_needed(functions, table, centres)

@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from miniff._stress import VOIGT
 from miniff.ml._dataset import Dataset, Derivatives, sum_by_structure
 from miniff.ml._device._environment import TensorEnvironment
+from miniff.ml._device._responses import voigt
 from miniff.ml._network_op import energies_and_slopes
 from miniff.ml._normalization import Normalization, unnormalized
 from miniff.ml._ops import Environment, gather, image_gradient
@@ -149,11 +149,7 @@ def derivatives_of(
     local = [w[..., : len(e.functions)] for w, e in zip(weights, environments, strict=True)]
     by_image = image_gradient(derivatives.images, table, environments, local)
     gradient, strain = gather(by_image, table)
-    # An index of Python's numbers would be sent to a device, which waits for it.
-    parts = ((strain + strain.transpose(2, 3)) / 2).flatten(2).unbind(2)
-    symmetric = torch.stack(
-        [parts[3 * row + column] for row, column in zip(*VOIGT, strict=True)], 2
-    )
+    symmetric = voigt(strain)
     if derivatives.charges is not None:
         by_charge = [w[..., -1] for w in weights]
         centres = [e.centres for e in environments if isinstance(e, Environment)]

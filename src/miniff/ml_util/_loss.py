@@ -20,7 +20,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
+from numpy import ndarray
 from torch import Tensor
 
 from miniff._checks import check_not_negative
@@ -65,7 +66,9 @@ class LossWeights:
         """Whether forces or stress have a weight."""
         return self.forces > 0 or self.stress > 0
 
-    def where_known(self, counts: Float[Tensor, " 3"], n_charges: float = 0.0) -> "LossWeights":
+    def where_known(
+        self, counts: Float[Tensor, " 3"] | Float64[ndarray, " 3"], n_charges: float = 0.0
+    ) -> "LossWeights":
         """Without the terms that have no references, which need not be computed.
 
         Args:

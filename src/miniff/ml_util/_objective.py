@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from miniff.ml import Dataset, Normalization, Prediction, Processes, forward_committee
 from miniff.ml_util._deals import Deal
+from miniff.ml_util._device_loss import DeviceLoss, is_on_device
 from miniff.ml_util._loss import (
     FREEDOM,
     LossWeights,
@@ -83,8 +84,12 @@ class Objective:
 
         All processes must ask for it the first time.
         """
+        return torch.from_numpy(self._counts)
+
+    @cached_property
+    def _counts(self) -> Float64[ndarray, "n_parts 3"]:
         own = torch.stack([term_counts(part) for part in self.parts])
-        return torch.from_numpy(self.processes.sum(own.double().cpu().numpy()))
+        return self.processes.sum(own.double().cpu().numpy())
 
     @cached_property
     def charge_counts(self) -> Float64[ndarray, " n_parts"]:
@@ -115,14 +120,41 @@ class Objective:
         """
         self.processes.refuse_drift(points)
         chosen = list(range(len(self.parts)) if parts is None else parts)
-        counts = self.counts[chosen].sum(0)
+        counts = self._counts[chosen].sum(0)
         n_charges = float(self.charge_counts[chosen].sum())
         weights = self.weights.where_known(counts, n_charges)
+        mine = [self.parts[i] for i in chosen if len(self.parts[i])]
+        if self._on_device is not None:
+            return self._evaluated(self._on_device, points, mine, weights, counts)
         models = [_Model.at(self.networks, point, self.pressure_unit) for point in points]
         cost = weights.charges / n_charges if weights.charges > 0 else 0.0
-        mine = [self.parts[i] for i in chosen if len(self.parts[i])]
-        found = self.sums(models, mine, weights, counts.to(models[0].shift.device), cost)
-        sums = self.processes.sum(found.cpu().numpy())
+        found = self.sums(models, mine, weights, torch.from_numpy(counts), cost)
+        sums = self.processes.sum(found.numpy())
+        return [(float(one[0]), one[1:]) for one in sums]
+
+    @cached_property
+    def _on_device(self) -> DeviceLoss | None:
+        """What evaluates on a device; None where the compiled core does."""
+        if not is_on_device(self.parts):
+            return None
+        return DeviceLoss(self.networks, self.normalization, self.pressure_unit, self.precision)
+
+    def _evaluated(
+        self,
+        device: DeviceLoss,
+        points: Sequence[ndarray],
+        parts: Sequence[Dataset],
+        weights: LossWeights,
+        counts: Float64[ndarray, " 3"],
+    ) -> list[tuple[float, ndarray]]:
+        """The same as :meth:`evaluate`, on a device."""
+        wanted = (weights.energy, weights.forces, weights.stress)
+        found = device.evaluate(points, parts, wanted, counts)
+        if self.processes.is_first:
+            price, shifts = weights.stress * FREEDOM, np.array([point[-1] for point in points])
+            found[:, 0] += price * (shifts * self.pressure_unit) ** 2
+            found[:, -1] += 2 * price * shifts * self.pressure_unit**2
+        sums = self.processes.sum(found)
         return [(float(one[0]), one[1:]) for one in sums]
 
     def sums(
@@ -133,10 +165,7 @@ class Objective:
         counts: Float64[Tensor, " 3"],
         charge_cost: float = 0.0,
     ) -> Float64[Tensor, "n_models n_numbers"]:
-        """Of each model this process's share of the loss, and then of its gradient.
-
-        Nothing in here waits for a device: all is where the parts are, and stays there.
-        """
+        """Of each model this process's share of the loss, and then of its gradient; on the CPU."""
         losses = counts.new_zeros(len(models))
         for part in parts:
             predictions = self.forward(
@@ -165,7 +194,9 @@ class Objective:
     def predict(
         self, points: Sequence[Float64[ndarray, " n_parameters"]], part: Dataset, *, grad: bool
     ) -> list[Prediction]:
-        """What each model says of a data set; gradients where it has derivatives."""
+        """What each model says of a data set, on the host; gradients where it has derivatives."""
+        if self._on_device is not None:
+            return self._on_device.predict(points, part, grad=grad)
         models = [_Model.at(self.networks, point, self.pressure_unit) for point in points]
         with torch.no_grad():
             members = [model.networks for model in models]
@@ -179,8 +210,12 @@ class Objective:
         return float(point[-1]) * self.pressure_unit
 
     def trained(self, point: Float64[ndarray, " n_parameters"]) -> list[nn.Module]:
-        """The networks of a model."""
-        return _Model.at(self.networks, point, self.pressure_unit).networks
+        """The networks of a model, on the host."""
+        return _Model.at(self._on_host, point, self.pressure_unit).networks
+
+    @cached_property
+    def _on_host(self) -> Sequence[nn.Module]:
+        return [deepcopy(network).cpu() for network in self.networks]
 
 
 @dataclass(frozen=True)
@@ -193,8 +228,7 @@ class _Model:
 
     @staticmethod
     def at(networks: Sequence[nn.Module], point: ndarray, pressure_unit: float) -> "_Model":
-        device = next((p.device for n in networks for p in n.parameters()), None)
-        values = torch.tensor(point, device=device)
+        values = torch.tensor(point)
         own = [deepcopy(network) for network in networks]
         parameters = [p for network in own for p in network.parameters()]
         nn.utils.vector_to_parameters(values[:-1], parameters)

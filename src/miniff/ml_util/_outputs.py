@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 from numpy import ndarray
 from torch import Tensor
 
@@ -31,23 +31,25 @@ def reference_properties(dataset: Dataset) -> Properties:
     """The references of a data set, nan where there is none."""
     reference = dataset.per_cell_dataset
     charges = None if dataset.charges is None else dataset.charges.reference
-    return _properties(dataset, reference.energy, reference.gradient, reference.stress, charges)
+    n_atoms = _numpy(dataset.n_atoms()[:, 0]).round().astype(np.int64)
+    return _properties(n_atoms, reference.energy, reference.gradient, reference.stress, charges)
 
 
-def predicted_properties(dataset: Dataset, prediction: Prediction) -> Properties:
-    """A prediction for a data set, in the same form."""
+def predicted_properties(
+    n_atoms: Int64[ndarray, " n_structures"], prediction: Prediction
+) -> Properties:
+    """A prediction for structures of so many atoms, in the same form."""
     own = prediction.energy, prediction.gradient, prediction.stress, prediction.charges
-    return _properties(dataset, *own)
+    return _properties(n_atoms, *own)
 
 
 def _properties(
-    dataset: Dataset,
+    n_atoms: Int64[ndarray, " n_structures"],
     energy: Tensor,
     gradient: Tensor | None,
     stress: Tensor | None,
     charges: Tensor | None,
 ) -> Properties:
-    n_atoms = _numpy(dataset.n_atoms()[:, 0]).round().astype(np.int64)
     unknown = np.full((n_atoms.sum(), 3), np.nan), np.full((len(n_atoms), 6), np.nan)
     return Properties(
         n_atoms=n_atoms,

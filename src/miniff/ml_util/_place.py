@@ -151,8 +151,14 @@ def needed_derivatives(parts: Sequence[Dataset]) -> float:
 
 
 def keep_derivatives(parts: Sequence[Dataset], limit: float) -> None:
-    """Keeps what fits into so many bytes, of the first parts first."""
+    """Keeps what fits into so many bytes, of the first parts first.
+
+    On a device they are kept in the precision of products if all fit so, else in single precision.
+    """
+    there = [own.on_device for part in parts for own in part.per_point_datasets]
+    whole = sum(e.bytes_needed(e.functions.dtype) for e in there if e is not None)
     needed = 0.0
     for part in parts:
         if len(part) and limit > 0:
-            needed += part.keep_derivatives(max(0.0, limit - needed))
+            room = max(0.0, limit - needed)
+            needed += part.keep_derivatives(room, exact=whole <= limit)

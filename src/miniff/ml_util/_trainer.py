@@ -65,9 +65,13 @@ class Predictor:
 
     def predicted(self, name: str, points: Sequence[ndarray], *, grad: bool) -> list[Properties]:
         """Of a set, by each model; all processes must call it."""
+        rank = self.objective.processes.rank
         by_part = [
-            [predicted_properties(part, p) for p in self.objective.predict(points, part, grad=grad)]
-            for part in self.datasets[name]
+            [
+                predicted_properties(deal.sizes[deal.structures(rank)], own)
+                for own in self.objective.predict(points, part, grad=grad)
+            ]
+            for part, deal in zip(self.datasets[name], self.deals[name], strict=True)
         ]
         return [
             self.baseline.added(name, self._gathered(name, parts))

@@ -15,12 +15,13 @@ from numpy import ndarray
 from torch import Tensor
 
 from miniff.ml._device._functions import TensorFunctions
+from miniff.ml._device._responses import N_OF_CENTRE, moves_of, responses_of
 from miniff.ml._device._table import Rows, TensorTable, tensor_of
 
-__all__ = ["TensorEnvironment"]
+__all__ = ["KEPT", "TensorEnvironment"]
 
 KEPT = torch.float32
-"""Type of derivatives that are kept, as in the compiled core."""
+"""Type of derivatives that are kept, as in the compiled core, where nothing else is said."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +30,8 @@ class _Kept:
 
     Attributes:
         images: Where the images were.
-        rows: Of each row dF/d(vectors) [n_centres, 3 n_places, n_functions].
+        rows: Of each row what :mod:`miniff.ml._device._responses` says of a centre, of each
+            function, [n_centres, 3 n_places + 9, n_functions].
     """
 
     images: Tensor
@@ -41,13 +43,13 @@ class _Kept:
         return len(self.rows) if is_there else 0
 
     def vjp(self, k: int, weight: Tensor) -> Tensor:
-        kept = self.rows[k].to(weight.dtype)
+        kept = self.rows[k][:, :-N_OF_CENTRE].to(weight.dtype)
         product: Tensor = kept @ weight.permute(1, 2, 0)  # [centre, 3 place, model]
         n_models, n_centres, n_numbers = len(weight), len(kept), kept.shape[1]
         return product.permute(2, 0, 1).reshape(n_models, n_centres, n_numbers // 3, 3)
 
     def jvp(self, k: int, along: Tensor, dtype: torch.dtype) -> Tensor:
-        kept = self.rows[k].to(dtype)
+        kept = self.rows[k][:, :-N_OF_CENTRE].to(dtype)
         moves = along.to(dtype).flatten(2).permute(1, 2, 0)  # [centre, 3 place, model]
         product: Tensor = kept.transpose(1, 2) @ moves
         return product.permute(2, 0, 1)
@@ -83,21 +85,63 @@ class TensorEnvironment:
         rows = list(near.rows(atoms, functions.n_numbers, most))
         return TensorEnvironment(functions, rows, len(centres))
 
-    @property
-    def bytes_needed(self) -> int:
+    def bytes_needed(self, dtype: torch.dtype = KEPT) -> int:
         """What derivatives of all rows take if they are kept."""
-        return sum(map(self._bytes_of, self.rows))
+        return sum(self._bytes_of(row, dtype) for row in self.rows)
 
-    def _bytes_of(self, row: Rows) -> int:
-        size = torch.finfo(KEPT).bits // 8
-        return 3 * size * row.images.numel() * self.functions.n_functions
+    def _bytes_of(self, row: Rows, dtype: torch.dtype) -> int:
+        n_numbers = 3 * row.images.numel() + N_OF_CENTRE * len(row.centres)
+        return torch.finfo(dtype).bits // 8 * n_numbers * self.functions.n_functions
 
-    def keeping(self, images: Float64[Tensor, "n_images 3"], limit: float) -> "TensorEnvironment":
+    def keeping(
+        self, images: Float64[Tensor, "n_images 3"], limit: float, dtype: torch.dtype = KEPT
+    ) -> "TensorEnvironment":
         """With derivatives of as many rows as fit into so many bytes, where the images are now."""
-        ends = np.cumsum([self._bytes_of(row) for row in self.rows])
+        ends = np.cumsum([self._bytes_of(row, dtype) for row in self.rows])
         n = int(np.searchsorted(ends, limit, side="right"))
-        rows = [self._jacobian(row, images) for row in self.rows[:n]]
+        rows = [self._jacobian(row, images, dtype) for row in self.rows[:n]]
         return replace(self, kept=_Kept(images.detach(), rows) if rows else None)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the derivatives of all rows are."""
+        return len(self.rows) == (0 if self.kept is None else len(self.kept.rows))
+
+    def responses(
+        self,
+        k: int,
+        images: Float64[Tensor, "n_images 3"],
+        weight: Float[Tensor, "n_models n_centres n_functions"],
+    ) -> Float[Tensor, "n_centres n_numbers n_models"]:
+        """What the centres of the k-th row give; see :mod:`miniff.ml._device._responses`.
+
+        Args:
+            k: Which row.
+            images: Positions (length).
+            weight: By the functions of the centres, in the order of the row.
+        """
+        if k < self._n_kept(images):
+            assert self.kept is not None
+            return self.kept.rows[k].to(weight.dtype) @ weight.permute(1, 2, 0)
+        row = self.rows[k]
+        found = responses_of(self._vjp(row, images, weight), self._vectors(row, images), row)
+        return found.to(weight.dtype).permute(1, 2, 0)
+
+    def changes(
+        self,
+        k: int,
+        images: Float64[Tensor, "n_images 3"],
+        along: Float[Tensor, "n_centres n_numbers n_models"],
+    ) -> Float[Tensor, "n_models n_centres n_functions"]:
+        """The transpose: how functions change when what the numbers belong to does."""
+        if k < self._n_kept(images):
+            assert self.kept is not None
+            product = self.kept.rows[k].to(along.dtype).transpose(1, 2) @ along
+            return product.permute(2, 0, 1)
+        row = self.rows[k]
+        vectors = self._vectors(row, images)
+        moves = moves_of(along.permute(2, 0, 1).to(vectors.dtype), vectors, row)
+        return self._jvp(row, images, moves).to(along.dtype)
 
     def _n_kept(self, images: Tensor) -> int:
         return 0 if self.kept is None else self.kept.n_for(images)
@@ -171,17 +215,19 @@ class TensorEnvironment:
         found = [torch.func.jvp(values, (vectors,), (one,))[1] for one in along]
         return torch.stack(found)
 
-    def _jacobian(self, row: Rows, images: Tensor) -> Tensor:
-        """dF/d(vectors) [n_centres, 3 n_places, n_functions]."""
+    def _jacobian(self, row: Rows, images: Tensor, dtype: torch.dtype) -> Tensor:
+        """What :meth:`responses` gives for each function."""
         with torch.enable_grad():
             vectors = self._vectors(row, images.detach()).requires_grad_()
             values = self._values(row, vectors)
-            shape = (len(values), vectors[0].numel() if len(vectors) else 0, values.shape[1])
-            out = torch.zeros(shape, dtype=KEPT, device=images.device)
+            n_numbers = 3 * vectors.shape[1] + N_OF_CENTRE
+            out = torch.zeros(
+                (len(values), n_numbers, values.shape[1]), dtype=dtype, device=images.device
+            )
             for f in range(values.shape[1] if values.requires_grad else 0):
                 total = values[:, f].sum()
                 (slope,) = torch.autograd.grad(total, vectors, retain_graph=True)
-                out[:, :, f] = slope.flatten(1)
+                out[:, :, f] = responses_of(slope, vectors.detach(), row)
         return out
 
 

@@ -5,7 +5,7 @@ activation is known are written down, so that a loss of both is differentiated o
 differentiated twice.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,15 +13,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
-__all__ = ["MeanTogether", "outputs_and_slopes"]
+from miniff.ml._device._slopes import BENDS, Layers, outputs_and_slopes_of
 
-Slope = Callable[[Tensor], Tensor]
-
-SLOPES: dict[type[nn.Module], Slope] = {
-    nn.Tanh: lambda y: 1 - y.square(),
-    nn.Sigmoid: lambda y: y * (1 - y),
-}
-"""Derivatives of activations from their values."""
+__all__ = ["Form", "MeanTogether", "Together", "form_of", "outputs_and_slopes"]
 
 
 def outputs_and_slopes(
@@ -37,9 +31,68 @@ def outputs_and_slopes(
     first = plain[0]
     if first is not None and first.has_slope and _are_alike(plain):
         return _together([own for own in plain if own is not None], x)
-    found = [_by_torch(network, x) for network in networks]
+    found = [_by_torch(network, x, dict(network.named_parameters())) for network in networks]
     outputs, slopes = (torch.stack(parts) for parts in zip(*found, strict=True))
     return outputs, slopes
+
+
+@dataclass(frozen=True, eq=False)
+class Together:
+    """Networks of one form at some points.
+
+    Attributes:
+        outputs: Of each, [n_models, n_points].
+        slopes: By what is looked at, [n_models, n_points, n_features]; None if not asked for.
+        changes: From what a number changes by with outputs and slopes to what it changes by with
+            the parameters, [n_models, _] in parts.
+    """
+
+    outputs: Float[Tensor, "n_models n_points"]
+    slopes: Float[Tensor, "n_models n_points _"] | None
+    changes: Callable[[Tensor, Tensor | None], list[Tensor]]
+
+
+Form = Callable[[Tensor, Tensor, Tensor | None], Together]
+"""From parameters of networks, [n_models, n_parameters], inputs, [n_points, n_inputs], and what
+takes features to the inputs, [n_inputs, n_features], if slopes are asked for."""
+
+
+def form_of(network: nn.Module) -> Form:
+    """What evaluates networks of the form of one, whose own parameters are not used."""
+    plain = _Plain.of(network)
+    if plain is not None and plain.has_slope:
+        return plain.together
+    return _Other(network).together
+
+
+@dataclass(frozen=True, eq=False)
+class _Other:
+    """A network that torch differentiates twice."""
+
+    network: nn.Module
+
+    def together(self, numbers: Tensor, x: Tensor, spread: Tensor | None) -> Together:
+        """As :data:`Form` says."""
+        with torch.enable_grad():
+            own = numbers.detach().requires_grad_()
+            found = [_by_torch(self.network, x, self._named(one)) for one in own]
+            outputs, slopes = (torch.stack(parts) for parts in zip(*found, strict=True))
+            parts = [outputs] if spread is None else [outputs, slopes @ spread]
+
+        def changes(by_outputs: Tensor, by_slopes: Tensor | None) -> list[Tensor]:
+            seeds = [by_outputs] if by_slopes is None else [by_outputs, by_slopes]
+            return list(torch.autograd.grad(parts, [own], seeds))
+
+        asked = None if spread is None else parts[1].detach()
+        return Together(outputs.detach(), asked, changes)
+
+    def _named(self, numbers: Tensor) -> dict[str, Tensor]:
+        """Parameters of one network by name, from all of its numbers in a row."""
+        known = dict(self.network.named_parameters())
+        parts = numbers.split([p.numel() for p in known.values()])
+        return {
+            name: part.view(p.shape) for (name, p), part in zip(known.items(), parts, strict=True)
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +109,24 @@ class _Plain:
 
     @property
     def has_slope(self) -> bool:
-        """Whether it is known from the value of the activation."""
-        return type(self.activation) in SLOPES
+        """Whether slopes are written down: known from the values of the activation."""
+        return type(self.activation) in BENDS
+
+    def together(self, numbers: Tensor, x: Tensor, spread: Tensor | None) -> Together:
+        """As :data:`Form` says."""
+        parts = numbers.split([p.numel() for own in self.layers for p in own.parameters()], 1)
+        weights = [
+            part.unflatten(1, own.weight.shape)
+            for part, own in zip(parts[::2], self.layers, strict=True)
+        ]
+        shifts = [part[:, None] for part in parts[1::2]]
+        passed = Layers(weights, shifts, type(self.activation)).passed(x)
+        slopes = None if spread is None else passed.slopes(spread)
+
+        def changes(by_outputs: Tensor, by_slopes: Tensor | None) -> list[Tensor]:
+            return [one.flatten(1) for one in passed.changes(by_outputs, by_slopes, spread)]
+
+        return Together(passed.outputs, slopes, changes)
 
     @staticmethod
     def of(network: nn.Module) -> "_Plain | None":
@@ -141,26 +210,17 @@ def _joined(layers: Sequence[nn.Linear], dim: int) -> nn.Linear:
 
 
 def _together(networks: Sequence[_Plain], x: Tensor) -> tuple[Tensor, Tensor]:
-    activation = networks[0].activation
-    slope_of = SLOPES[type(activation)]
     steps = list(zip(*(network.layers for network in networks), strict=True))
     weights = [torch.stack([layer.weight for layer in own]).to(x.dtype) for own in steps]
     shifts = [torch.stack([layer.bias for layer in own])[:, None].to(x.dtype) for own in steps]
-    h = x.detach().expand(len(networks), -1, -1)
-    slopes = []
-    for weight, shift in zip(weights[:-1], shifts[:-1], strict=True):
-        h = activation(torch.baddbmm(shift, h, weight.transpose(1, 2)))
-        slopes.append(slope_of(h))
-    output = torch.baddbmm(shifts[-1], h, weights[-1].transpose(1, 2))[..., 0]
-    by_input = weights[-1]
-    for weight, slope in zip(weights[-2::-1], slopes[::-1], strict=True):
-        by_input = (by_input * slope) @ weight
-    return output, by_input
+    return outputs_and_slopes_of(Layers(weights, shifts, type(networks[0].activation)), x.detach())
 
 
-def _by_torch(network: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+def _by_torch(
+    network: nn.Module, x: Tensor, parameters: Mapping[str, Tensor]
+) -> tuple[Tensor, Tensor]:
     differentiable = torch.is_grad_enabled()
-    numbers = {name: p.to(x.dtype) for name, p in network.named_parameters()}
+    numbers = {name: p.to(x.dtype) for name, p in parameters.items()}
     fixed = {name: b.to(x.dtype) for name, b in network.named_buffers()}
     with torch.enable_grad():
         inputs = x.detach().requires_grad_()
