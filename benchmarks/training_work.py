@@ -48,7 +48,7 @@ class Copies(TorchFunctionMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.to_host = self.to_device = 0
         self._fetched: list[torch.Tensor] = []
 

@@ -9,18 +9,16 @@ made of Python numbers too. A device of torch is named once for a process, so py
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import torch
-import torch.fx.experimental._config
 from contract import ROWS
-from no_host import OnHost
+from no_host import OnHost, on_meta
 from test_device_small import LISTS
-from test_device_training import WEIGHTS, objective, points
+from test_device_training import evaluation, objective, points
 from test_devices import cells
 from test_tensor_functions import structure
 from torch import Tensor
@@ -29,16 +27,14 @@ from torch.utils.backend_registration import _setup_privateuseone_for_python_bac
 
 from miniff._neighbors import PairTable, join
 from miniff.kernel import compute_images
-from miniff.ml import DevicePotentials, dataset_on, normalization_on
+from miniff.ml import DevicePotentials
 from miniff.ml._device._energies import SpeciesEnergies
-from miniff.ml._device._evaluation import DTYPES, _Sums
+from miniff.ml._device._evaluation import _Sums
 from miniff.ml._device._fixed_step import FixedStep
 from miniff.ml._device._table import TensorTable, tensor_of
-from miniff.ml_util._objective import _Model
 from miniff.potentials import LocalPotential, Precision
 
 DEVICE, META = "pretended:0", torch.device("meta")
-NO_MASK_IS_EMPTY = torch.fx.experimental._config.patch(meta_nonzero_assume_all_nonzero=True)
 SHORT = 2e3
 """So few numbers at a time that atoms come in several rows."""
 
@@ -132,30 +128,20 @@ def evaluate(
 
 def train(precision: Precision, kept: float, **network: Any) -> None:
     """Loss and gradient of three models."""
-    of_core = objective(precision=precision, **network)
-    at, counts = points(of_core), of_core.counts.sum(0)
-    (dataset,) = of_core.parts
-    assert dataset.derivatives is not None
-    with known_to_the_host(dataset.derivatives.table), NO_MASK_IS_EMPTY:
-        dataset = dataset_on(dataset, META, DTYPES[precision])
+    (part,) = objective().parts
+    assert part.derivatives is not None
+    with known_to_the_host(part.derivatives.table):
+        found = objective("cpu", precision, **network)
         if kept:
-            dataset.keep_derivatives(kept)
-        normalization = normalization_on(of_core.normalization, META)
-        networks = [own.to(META) for own in of_core.networks]
-        there = replace(of_core, networks=networks, parts=[dataset], precision=precision)
-        models = [_Model.at(networks, point, 0.4) for point in at]
-        for own in dataset.per_point_datasets:
-            assert own.on_device is not None
-            assert len(own.on_device.rows) == 2
+            found.parts[0].keep_derivatives(kept)
+        there = on_meta(evaluation(found, 3))
+    for own in found.parts[0].per_point_datasets:
+        assert own.on_device is not None
+        assert len(own.on_device.rows) == 2
+    given = torch.zeros(3 * len(points(found)[0]) + 3, dtype=torch.float64, device=META)
     with pretending():
-        models = [
-            _Model(pretended(own.networks), pretended(own.shift), own.pressure_unit)
-            for own in models
-        ]
-        parts = pretended([dataset])
-        there = replace(there, normalization=pretended(normalization))
-        run = partial(there.sums, models, parts, WEIGHTS, pretended(counts.to(META)))
-        on_one_device(run, numbers_alone=False)  # torch.func has its zeros there
+        run = partial(pretended(there).step, pretended(given))
+        on_one_device(run, numbers_alone=bool(kept))  # torch.func has its zeros there
 
 
 def refuses(run: Callable[[], Any]) -> None:

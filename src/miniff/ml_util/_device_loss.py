@@ -116,7 +116,7 @@ class _Part:
             scale[place] = torch.where(root > 0, root * sums.unit[place], 0.0)
             pull[place] = root * own.pull
             shift[place] = root * (sums.shift[place] - own.reference)
-        columns = (own[:, None] for own in (scale, pull, shift))
+        columns = scale[:, None], pull[:, None], shift[:, None]
         return _Part(sums, *columns, term, tuple(lacks))
 
     def __call__(
@@ -162,7 +162,7 @@ class _Evaluation:
 
     def __call__(self, points: Points, factors: Sequence[float]) -> Float64[ndarray, "n_models _"]:
         """Of each model the loss, and then its gradient; without the price of the pressure."""
-        filled = [*points, *points[:1] * (self.n_models - len(points))]
+        filled = [*points, *[points[0]] * (self.n_models - len(points))]
         given = torch.from_numpy(np.concatenate([*filled, 2 * np.array(factors)]))
         if self.run is None or self.n_calls == 1:
             self.run = self._made(len(given), is_repeated=self.n_calls > 0)

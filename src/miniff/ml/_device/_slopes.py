@@ -138,7 +138,8 @@ class Passed:
         """
         weights, act = self.layers.weights, self._activation
         r, t = ([], []) if by_slopes is None else self._moves(by_slopes)
-        z, found = by_outputs[..., None], []
+        z = by_outputs[..., None]
+        found: list[Tensor] = []
         for k in range(len(weights) - 1, -1, -1):
             straight = None if by_slopes is None else self._straight(k, t, spread)
             found = [_product(z, self.h[k], straight), z.sum(1, keepdim=True), *found]
