@@ -1,6 +1,6 @@
-"""Data sets cut into pieces, for optimisers that look at a few structures at a time.
+"""Data sets cut into pieces, for optimisers that look at a few structures at a time, and joined.
 
-The reverse of joining tables of neighbours: nothing is searched or computed again.
+Tables of neighbours are cut and joined with them: nothing is searched or computed again.
 """
 
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from miniff._checks import check_at_least
-from miniff._pair_table import PairTable, make_table
+from miniff._pair_table import PairTable, join, make_table
 from miniff.ml._dataset import Dataset, Derivatives
 from miniff.ml._ops import Environment
 from miniff.ml._points import PerCellDataset, PerPointDataset
 
-__all__ = ["cut", "cut_at"]
+__all__ = ["cut", "cut_at", "joined"]
 
 
 def cut(dataset: Dataset, n_structures: int) -> list[Dataset]:
@@ -34,6 +34,35 @@ def cut(dataset: Dataset, n_structures: int) -> list[Dataset]:
 def cut_at(dataset: Dataset, edges: Sequence[int]) -> list[Dataset]:
     """Pieces from each edge to the next one; they may be empty."""
     return [_piece(dataset, *ends) for ends in pairwise(edges)]
+
+
+def joined(parts: Sequence[Dataset]) -> Dataset:
+    """The structures of several data sets with their derivatives, as if never cut.
+
+    Derivatives that are kept in memory are not: keep those of the whole.
+
+    Args:
+        parts: Of the same species and descriptors; at least one. Derivatives that one of them lacks
+            the whole lacks too.
+
+    Raises:
+        ValueError: Data sets with charges.
+    """
+    known = [part.derivatives for part in parts if part.derivatives is not None]
+    if any(part.charges is not None for part in parts) or any(
+        own.charges is not None for own in known
+    ):
+        raise ValueError("data sets with charges cannot be joined")
+    whole = Dataset.join(parts)
+    if len(known) < len(parts):
+        return whole
+    table = join([own.table for own in known])
+    for points, own in zip(whole.per_point_datasets, parts[0].per_point_datasets, strict=True):
+        if own.environment is not None:
+            points.environment = Environment(own.environment.functions, table.atoms_of(own.tag))
+    volume = torch.cat([own.volume for own in known])
+    species = whole.per_point_datasets
+    return Dataset(whole.per_cell_dataset, *species, derivatives=Derivatives(table, volume))
 
 
 def _piece(dataset: Dataset, first: int, last: int) -> Dataset:

@@ -33,6 +33,12 @@ class Deal:
         sizes = part.n_atoms()[:, 0].cpu().numpy().round().astype(np.int64)
         return Deal(np.zeros(len(part), np.int64), sizes)
 
+    @staticmethod
+    def together(deals: "Sequence[Deal]") -> "Deal":
+        """Of parts that are joined."""
+        owners, sizes = ([getattr(deal, name) for deal in deals] for name in ("owner", "sizes"))
+        return Deal(np.concatenate(owners), np.concatenate(sizes))
+
     def structures(self, rank: int) -> Int64[ndarray, " n_own"]:
         """Those of a process, in the order in which it has them."""
         return np.flatnonzero(self.owner == rank)

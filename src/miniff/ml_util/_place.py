@@ -4,14 +4,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import nn
 
 from miniff.ml import Dataset, Normalization, Processes, dataset_on, normalization_on
-from miniff.ml._device._choice import free_bytes, is_core, place_of
+from miniff.ml._cut import joined
+from miniff.ml._device._choice import free_bytes, is_core, numbers_at_a_time, place_of
 from miniff.ml._device._sorting import training_device
+from miniff.ml_util._deals import Deal
 from miniff.ml_util._estimate import Demand, MemoryLimit, gigabytes
 from miniff.ml_util._progress import Reporter
 from miniff.ml_util._settings import NumberType
@@ -25,6 +28,10 @@ ON_CORE = ("levenberg", "kalman")
 """Optimisers whose derivatives by parameters the compiled core has."""
 SHARE = 0.5
 """Of a device's free memory, for derivatives that are kept."""
+COPIES_OF_FEATURES = 4
+"""What networks see, slopes, and as much on the way back."""
+NUMBERS_OF_PAIR = 9
+"""Derivatives by its vector and changes of it, with places that no pair takes."""
 
 
 def conflict_of_device(name: object, optimizer: object) -> list[Problem]:
@@ -33,6 +40,29 @@ def conflict_of_device(name: object, optimizer: object) -> list[Problem]:
         return []
     what = f"is {name} but {optimizer} runs on the CPU only: choose cpu, or lbfgs, adam or adamw"
     return [(("device",), what)]
+
+
+def _numbers_of(part: Dataset) -> float:
+    """About how many are in memory together when one model is evaluated and differentiated."""
+    n_pairs = 0 if part.derivatives is None else part.derivatives.table.n_pairs
+    features = sum(points.features.numel() for points in part.per_point_datasets)
+    return COPIES_OF_FEATURES * features + NUMBERS_OF_PAIR * n_pairs
+
+
+def _groups(parts: Sequence[Dataset], most: float) -> list[slice]:
+    """Runs of parts that are alike and need at most so many numbers, or one part each."""
+    edges, held = [0], 0.0
+    for k, part in enumerate(parts):
+        held += _numbers_of(part)
+        is_other = (part.derivatives is None) != (parts[edges[-1]].derivatives is None)
+        if k > edges[-1] and (held > most or is_other):
+            edges.append(k)
+            held = _numbers_of(part)
+    return [slice(*ends) for ends in pairwise([*edges, len(parts)])]
+
+
+def _one(parts: Sequence[Dataset]) -> Dataset:
+    return parts[0] if len(parts) == 1 else joined(parts)
 
 
 @dataclass(frozen=True)
@@ -87,6 +117,31 @@ class TrainingPlace:
             name: [dataset_on(part, self.device, self.dtype) for part in parts]
             for name, parts in datasets.items()
         }
+
+    def joined(
+        self,
+        datasets: Mapping[str, Sequence[Dataset]],
+        deals: Mapping[str, Sequence[Deal]],
+        n_models: int,
+    ) -> tuple[Mapping[str, Sequence[Dataset]], Mapping[str, Sequence[Deal]]]:
+        """Neighbouring parts in one, as far as an evaluation of them fits into memory at a time.
+
+        What is started on a device for a part takes as long for many atoms as for few.
+
+        Args:
+            datasets: For an optimiser that looks at all parts of a set.
+            deals: Who has what of each.
+            n_models: That are evaluated together.
+        """
+        every = [part for parts in datasets.values() for part in parts]
+        if self.by_core or any(part.charges is not None for part in every):
+            return datasets, deals
+        most = numbers_at_a_time(self.device, self.dtype) / n_models
+        groups = {name: _groups(parts, most) for name, parts in datasets.items()}
+        return (
+            {name: [_one(datasets[name][own]) for own in some] for name, some in groups.items()},
+            {name: [Deal.together(deals[name][o]) for o in some] for name, some in groups.items()},
+        )
 
     def normalization(self, normalization: Normalization) -> Normalization:
         """On the device."""

@@ -184,7 +184,7 @@ class PreparedFit:
             self.model.name, level=self.log, append=True, silent=not self.processes.is_first
         ) as reporter:
             with place.memory():
-                ready = self._cut(course)._moved(place)
+                ready = self._cut(course)._moved(course, place)
                 result = ready._train(choices, course, place, reporter)
             self.processes.wait()  # until the files are written
         return result
@@ -296,9 +296,12 @@ class PreparedFit:
             deals={**self.deals, "train": deals},
         )
 
-    def _moved(self, place: TrainingPlace) -> "PreparedFit":
-        """With all sets where networks are trained."""
-        return replace(self, datasets=place.datasets(self.datasets))
+    def _moved(self, course: Course, place: TrainingPlace) -> "PreparedFit":
+        """With all sets where networks are trained, in few parts if all are looked at together."""
+        datasets, deals = self.datasets, self.deals
+        if course.batch_size is None:
+            datasets, deals = place.joined(datasets, deals, len(self.members))
+        return replace(self, datasets=place.datasets(datasets), deals=deals)
 
     def _parts(self) -> list[Dataset]:
         """Of the sets that are looked at again and again."""

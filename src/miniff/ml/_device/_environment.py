@@ -22,6 +22,9 @@ __all__ = ["KEPT", "TensorEnvironment"]
 
 KEPT = torch.float32
 """Type of derivatives that are kept, as in the compiled core, where nothing else is said."""
+EMPTY_NUMBERS = 2.0**24
+"""So many numbers of derivatives may be zeros because rows are as long as the longest: to read as
+many takes a device about as long as it takes to start what another row would need."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +85,8 @@ class TensorEnvironment:
         _load_forward_mode()
         near = table.within(functions.cutoff)
         atoms = tensor_of(centres, table.images.device)
-        rows = list(near.rows(atoms, functions.n_numbers, most))
+        most_empty = EMPTY_NUMBERS / (3 * max(len(functions), 1))
+        rows = list(near.rows(atoms, functions.n_numbers, most, most_empty))
         return TensorEnvironment(functions, rows, len(centres))
 
     def bytes_needed(self, dtype: torch.dtype = KEPT) -> int:

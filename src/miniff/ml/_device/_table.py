@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import inf
 
 import numpy as np
 import torch
@@ -191,6 +192,7 @@ class TensorTable:
         centres: Int64[Tensor, " n_centres"],
         n_numbers: Callable[[Callable[[int], float]], float],
         most: float,
+        most_empty: float = inf,
     ) -> Iterator[Rows]:
         """All pairs of some centres, in rows that need little memory.
 
@@ -199,12 +201,13 @@ class TensorTable:
             n_numbers: What a centre needs, from a function that gives the number of its neighbours
                 of a species code.
             most: Each part needs at most so much, or has one centre.
+            most_empty: Each part has at most so many places that no neighbour takes.
         """
         counts = self.counts[centres]
         order = counts.sum(1).argsort(stable=True)
         # The one time that the host has to know something.
         sorted_counts = counts[order].cpu().numpy()
-        for chosen, widths in _parts(sorted_counts, n_numbers, most):
+        for chosen, widths in _parts(sorted_counts, n_numbers, most, most_empty):
             places = order[chosen]
             yield self._rows(places, centres[places], widths)
 
@@ -299,19 +302,23 @@ def _parts(
     counts: Int64[ndarray, "n_centres n_species"],
     n_numbers: Callable[[Callable[[int], float]], float],
     most: float,
+    most_empty: float,
 ) -> Iterator[tuple[slice, list[int]]]:
     """Runs of centres, and the greatest number of neighbours of each species in them."""
 
     def needed(widths: ndarray) -> float:
         return n_numbers(neighbors_in(widths))
 
+    taken = np.concatenate([[0], counts.sum(1).cumsum()])
     begin = 0
     while begin < len(counts):
         # No more than if all were as the first, which has the fewest neighbours.
         limit = max(1, min(len(counts) - begin, int(most / needed(counts[begin]))))
         widths = np.maximum.accumulate(counts[begin : begin + limit])
         fits = bisect_right(range(1, limit + 1), most, key=lambda n: n * needed(widths[n - 1]))
-        n = max(1, fits)
+        n_places = np.arange(1, limit + 1) * widths.sum(1)
+        n_empty = n_places - (taken[begin + 1 : begin + 1 + limit] - taken[begin])
+        n = max(1, min(fits, int(np.searchsorted(n_empty, most_empty, side="right"))))
         yield slice(begin, begin + n), widths[n - 1].tolist()
         begin += n
 
