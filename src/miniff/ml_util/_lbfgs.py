@@ -16,6 +16,7 @@ from math import isfinite, sqrt
 import numpy as np
 from jaxtyping import Float64
 from numpy import ndarray
+from scipy.linalg.blas import daxpy, ddot
 
 from miniff._checks import check_not_negative
 
@@ -83,19 +84,20 @@ def lbfgs_iterations(state: LbfgsState, settings: Lbfgs) -> Asking:
         if not isfinite(value[0]):
             raise FloatingPointError(f"the loss is {value[0]} before anything was learned")
     state = LbfgsState(state.point, value, list(state.steps), list(state.changes))
+    products = [ddot(*pair) for pair in zip(state.steps, state.changes, strict=True)]
     for _ in range(settings.max_iter):
         assert state.value is not None
         loss, gradient = state.value
         if np.abs(gradient).max(initial=0.0) <= settings.tolerance_grad:
             return _converged(state)
-        direction = _direction(gradient, state.steps, state.changes)
+        direction = _direction(gradient, state.steps, state.changes, products)
         slope = float(gradient @ direction)
         first = 1.0 if state.steps else min(1.0, 1.0 / float(np.abs(gradient).sum()))
         found = yield from _search(state.point, loss, slope, direction, first)
         if found is None:
             if not state.steps:
                 return _converged(state)
-            state = LbfgsState(state.point, state.value)  # along the gradient then
+            state, products = LbfgsState(state.point, state.value), []  # along the gradient then
             continue
         point, value = found
         step, change = point - state.point, value[1] - gradient
@@ -103,6 +105,7 @@ def lbfgs_iterations(state: LbfgsState, settings: Lbfgs) -> Asking:
         if step @ change > 1e-10 * (change @ change):
             steps = [*steps, step][-settings.history_size :]
             changes = [*changes, change][-settings.history_size :]
+            products = [*products, ddot(step, change)][-settings.history_size :]
         state = LbfgsState(point, value, steps, changes)
         if np.abs(step).max() <= settings.tolerance_change:
             return _converged(state)
@@ -113,18 +116,20 @@ def _converged(state: LbfgsState) -> LbfgsState:
     return LbfgsState(state.point, state.value, state.steps, state.changes, converged=True)
 
 
-def _direction(gradient: Point, steps: list[Point], changes: list[Point]) -> Point:
-    """-H g"""
-    q = -gradient
-    shares = []
-    for s, y in zip(reversed(steps), reversed(changes), strict=True):
-        share = (s @ q) / (s @ y)
-        q = q - share * y
+def _direction(
+    gradient: Point, steps: list[Point], changes: list[Point], products: list[float]
+) -> Point:
+    """-H g, from steps, changes, and the products s.y of both."""
+    q, shares = -gradient, []
+    for s, y, product in zip(reversed(steps), reversed(changes), reversed(products), strict=True):
+        share = ddot(s, q) / product
+        q = daxpy(y, q, a=-share)  # in place
         shares.append(share)
     if steps:
-        q = q * ((steps[-1] @ changes[-1]) / (changes[-1] @ changes[-1]))
-    for s, y, share in zip(steps, changes, reversed(shares), strict=True):
-        q = q + (share - (y @ q) / (s @ y)) * s
+        q *= products[-1] / ddot(changes[-1], changes[-1])
+    pairs = zip(steps, changes, products, reversed(shares), strict=True)
+    for s, y, product, share in pairs:
+        q = daxpy(s, q, a=share - ddot(y, q) / product)
     return q
 
 

@@ -57,8 +57,9 @@ def moves_of(
     xx, yy, zz, yz, xz, xy = components.unbind(-1)
     yz, xz, xy = yz / 2, xz / 2, xy / 2
     strain = torch.stack([xx, xy, xz, xy, yy, yz, xz, yz, zz], -1).unflatten(-1, (3, 3))
-    moved: Tensor = of_places.unflatten(-1, (-1, 3)) - of_centre[..., None, :]
-    return (moved + vectors.to(along.dtype) @ strain) * row.taken[..., None]
+    straight = of_places.unflatten(-1, (-1, 3)) - of_centre[..., None, :]
+    moved: Tensor = (straight + vectors.to(along.dtype) @ strain) * row.taken[..., None]
+    return moved
 
 
 def voigt(strain: Float[Tensor, "*sizes 3 3"]) -> Float[Tensor, "*sizes 6"]:
