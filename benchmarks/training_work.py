@@ -1,6 +1,6 @@
 """What an evaluation of loss and gradient starts on a device, counted without one.
 
-    python -m benchmarks.training_work FILE [--dtype float32] [--numbers N] [--kernels K]
+    python -m benchmarks.training_work FILE [--dtype float32] [--numbers N] [--part-atoms K]
 
 The default job is prepared on the structures of FILE, and torch computes on the CPU what it would
 on a device with room for N numbers at a time. Of one evaluation in the middle of training, and of
@@ -26,6 +26,7 @@ from torch.overrides import TorchFunctionMode
 from benchmarks.device_work import Traffic
 from miniff import ml_util
 from miniff.ml._device import _choice
+from miniff.ml_util import _learning
 from miniff.ml_util._objective import Objective
 from miniff.ml_util._trainer import Predictor
 from miniff.potentials._devices import cpu_by_torch
@@ -121,9 +122,19 @@ def _counting(counts: Counts) -> Iterator[None]:
 
 
 def counts_of(
-    file: Path, dtype: Literal["float64", "float32"] = "float64", numbers: float = 2.0**29
+    file: Path,
+    dtype: Literal["float64", "float32"] = "float64",
+    numbers: float = 2.0**29,
+    part_atoms: int = _learning.ATOMS_OF_PART,
 ) -> dict[str, Counts]:
-    """Of an evaluation of all models, and of their predictions for the validation set."""
+    """Of an evaluation of all models, and of their predictions for the validation set.
+
+    Args:
+        file: Structures.
+        dtype: As in a job.
+        numbers: In memory at a time.
+        part_atoms: As the job reads them, structures of so many are together.
+    """
     found = {"evaluation": Counts(), "predictions": Counts()}
     calls: Counter[str] = Counter()
 
@@ -143,6 +154,7 @@ def counts_of(
         chdir(folder),
         cpu_by_torch(),
         patch.object(_choice, "CPU_NUMBERS", numbers),
+        patch.object(_learning, "ATOMS_OF_PART", part_atoms),
         patch.object(Objective, "evaluate", noting("evaluation", EVALUATION, Objective.evaluate)),
         patch.object(Predictor, "predicted", noting("predictions", 4, Predictor.predicted)),
     ):
@@ -157,6 +169,9 @@ def main(
     file: Annotated[Path, typer.Argument(help="Structures with energies, forces and stresses.")],
     dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
     numbers: Annotated[float, typer.Option(help="In memory at a time.")] = 2.0**29,
+    part_atoms: Annotated[int, typer.Option(help="Of a part of the data.")] = (
+        _learning.ATOMS_OF_PART
+    ),
     kernels: Annotated[int, typer.Option(help="Operations that are shown by name.")] = 12,
 ) -> None:
     """Counts and prints."""
@@ -164,7 +179,7 @@ def main(
         raise typer.BadParameter(f"`dtype` is {dtype} but must be float64 or float32")
     show = Console(width=120, highlight=False)
     show.print(f"{file.name}, {dtype}, torch {torch.__version__}")
-    for name, own in counts_of(file, dtype, numbers).items():  # type: ignore[arg-type]
+    for name, own in counts_of(file, dtype, numbers, part_atoms).items():  # type: ignore[arg-type]
         show.print(
             f"{name}: {own.n_operations} operations, {own.n_bytes / 1e6:.0f} MB, "
             f"{own.to_device} copies to the device, {own.to_host} to the host"

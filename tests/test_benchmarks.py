@@ -23,6 +23,7 @@ from benchmarks.peers import Answer, Method, Peer, Task, Unsuitable, known_peers
 from benchmarks.peers.miniff import cell as cell_of
 from benchmarks.structures import EXAMPLES, SHORTEST_CONTACT, water
 from benchmarks.training_profile import shares_of
+from benchmarks.training_work import Copies
 from benchmarks.workloads import WORKLOADS, Case, build_case
 from miniff import kernel
 from miniff.kernel import Cell
@@ -310,3 +311,16 @@ def test_saved_potentials_are_timed_beside_a_member(tmp_path: Path) -> None:
     expected = kernel.eval(potentials, cell_of(case, moved)).energy
     assert double(moved).energy[0] == pytest.approx(expected, rel=1e-12)
     assert single(moved).energy[0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_copies_are_counted_both_ways() -> None:
+    """What was fetched is on the host, with all its parts; another type is no copy."""
+    place = torch.device("cpu")
+    with Copies() as copies:
+        there = torch.ones(4, 3).to(place).to(torch.float64)
+        here = (2 * there).cpu()
+        here[0].cpu()
+        here[1].detach().cpu()
+        there[0].cpu()
+        torch.tensor([1.0], device=place)
+    assert (copies.to_device, copies.to_host) == (2, 2)
