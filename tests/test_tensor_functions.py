@@ -142,7 +142,7 @@ def test_single_precision_agrees_to_its_digits(device: str) -> None:
 def test_kept_derivatives_are_those_computed(share: float, device: str) -> None:
     """In single precision, and also where only some of the rows fit."""
     both = Both(a_set(), device, torch.float64)
-    needed = both.torch.bytes_needed
+    needed = both.torch.bytes_needed()
     both.torch = both.torch.keeping(both.there.images, share * needed)
     n = len(both.torch.kept.rows)
     assert 0 < n <= len(both.torch.rows)

@@ -74,8 +74,9 @@ def test_sizes_are_of_one_kind() -> None:
     [
         *((0.0, "0"), (3.5e-5, "0.000035"), (0.04302, "0.043"), (0.07864, "0.0786")),
         *((5.86, "5.86"), (99.96, "100"), (100.4, "100"), (3574.5, "3574")),
+        *((1.2345e-7, "0.000000123"), (9.876e-8, "9.88e-08")),
     ],
 )
 def test_numbers_are_printed_with_three_digits(value: float, text: str) -> None:
-    """And never in powers of ten."""
+    """And in powers of ten below 1e-7 alone."""
     assert three_digits(value) == text

@@ -14,6 +14,9 @@ from miniff._checks import unknown_name
 
 __all__ = ["UNITS", "convert", "factor", "size"]
 
+ROUNDING = 1e-7
+"""Errors below it have no digits that tell anything, in any unit that they are printed in."""
+
 _HARTREE = constants.value("Hartree energy in eV")
 _BOHR = constants.value("Bohr radius") / constants.angstrom
 _PASCAL = constants.angstrom**3 / constants.e
@@ -96,8 +99,13 @@ def convert(value: float, unit: str, to: str) -> float:
 
 
 def three_digits(value: float) -> str:
-    """A number that is not negative as it is printed before its unit, never in powers of ten."""
+    """A number that is not negative as it is printed before its unit.
+
+    In powers of ten only where nothing is left but rounding.
+    """
     if value >= 100:
         return f"{value:.0f}"
+    if 0 < value < ROUNDING:
+        return f"{value:.3g}"
     text: str = np.format_float_positional(float(f"{value:.3g}"), trim="-")
     return text

@@ -20,12 +20,7 @@ from miniff.ml_util._charge_use import refuse_no_charges
 from miniff.ml_util._data import Split
 from miniff.ml_util._deals import Deal
 from miniff.ml_util._errors import Properties
-from miniff.ml_util._estimate import (
-    Demand,
-    MemoryLimit,
-    of_predictions,
-    tables_of,
-)
+from miniff.ml_util._estimate import Demand, MemoryLimit, of_predictions, tables_of
 from miniff.ml_util._fit_model import FitModel, Learned
 from miniff.ml_util._fit_page import Preparation, coverage_of, fit_report
 from miniff.ml_util._fit_result import FitResult, write_fit
