@@ -54,7 +54,7 @@ class CoupleSums:
 
     Attributes:
         n: How many.
-        list: Couples of legs, by their rows.
+        rows: Of the legs of each couple.
         couples: The same on the device.
         entries: Which columns the sums go to.
     """
@@ -75,14 +75,14 @@ class CoupleSums:
             like: Of the device.
         """
         self._legs = legs
-        rows = [_rows_of(f, legs) for f in functions]
-        self.list = list(dict.fromkeys(rows))
-        self.couples = _Couples.of(self.list, legs.n, like)
-        n_products, places = len(self.list) * len(angles), list(angles)
+        of_functions = [_rows_of(f, legs) for f in functions]
+        self.rows = list(dict.fromkeys(of_functions))
+        self.couples = _Couples.of(self.rows, legs.n, like)
+        n_products, places = len(self.rows) * len(angles), list(angles)
         self.entries, squares = [], []
-        for f, (first, second) in zip(functions, rows, strict=True):
+        for f, (first, second) in zip(functions, of_functions, strict=True):
             scale = f.prefactor * norm_of(f.angle)
-            place = self.list.index((first, second)) * len(angles) + places.index(f.angle)
+            place = self.rows.index((first, second)) * len(angles) + places.index(f.angle)
             self.entries.append(Entry(place, f.column, scale))
             if first == second and angles[f.angle] != 0:
                 squares.append(Entry(n_products + first, f.column, -scale * angles[f.angle]))

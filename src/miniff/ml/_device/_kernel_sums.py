@@ -39,16 +39,10 @@ def has_kernel(f: AngularFunction) -> bool:
 
 def kernel_sums(functions: Sequence[AngularFunction], legs: Legs, like: Tensor) -> list[Part]:
     """Wide functions, and narrow ones of each cutoff."""
-    cutoffs = dict.fromkeys(f.fc.cutoff if f.narrow else None for f in functions)
-    return [
-        KernelSums(
-            [f for f in functions if (f.fc.cutoff if f.narrow else None) == cutoff],
-            legs,
-            cutoff,
-            like,
-        )
-        for cutoff in cutoffs
-    ]
+    of_cutoff: dict[float | None, list[AngularFunction]] = {}
+    for f in functions:
+        of_cutoff.setdefault(f.fc.cutoff if f.narrow else None, []).append(f)
+    return [KernelSums(own, legs, cutoff, like) for cutoff, own in of_cutoff.items()]
 
 
 class KernelSums:
@@ -65,9 +59,9 @@ class KernelSums:
         self.n_sums, self.entries = self._sums.n, self._sums.entries
         third, factors = None, [factor for _, factor in legs.rows]
         if cutoff is not None:
-            gaussians = [factors[first][1:] for first, _ in self._sums.list]
+            gaussians = [factors[first][1:] for first, _ in self._sums.rows]
             third = ThirdSide(cutoff, gaussians)
-        self._powers = PairPowers(self._sums.list, lambdas, zetas, like, third)
+        self._powers = PairPowers(self._sums.rows, lambdas, zetas, like, third)
 
     def __call__(self, shell: Shell) -> Float[Tensor, "n_centres n_sums"]:
         found = self._powers(shell.units.transpose(1, 2), shell.r, self._legs(shell))

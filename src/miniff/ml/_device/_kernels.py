@@ -4,11 +4,11 @@
 
 for couples b = (f, s) of legs p, lambdas a and exponents z, of all centres. If the sums are narrow,
 w = exp(-eta (d - shift)^2) fc(d) of the distance d between j and k, with the cutoff function that
-is half a cosine; otherwise it is 1. A program has one
-centre, a block of j and some couples. It goes over k in blocks, with the j in the lanes of a warp
-and the k in the registers of a lane, so that lanes have nothing to tell each other until the end.
-torch brings Triton along where there is CUDA: see https://triton-lang.org and P. Tillet, H. T. Kung
-and D. Cox, MAPL (2019), https://doi.org/10.1145/3315508.3329973
+is half a cosine; otherwise it is 1. A program has one centre, a block of j and some couples. It
+goes over k in blocks, with the j in the lanes of a warp and the k in the registers of a lane, so
+that lanes have nothing to tell each other until the end. torch brings Triton along where there is
+CUDA: see https://triton-lang.org and P. Tillet, H. T. Kung and D. Cox, MAPL (2019),
+https://doi.org/10.1145/3315508.3329973
 """
 
 # mypy: ignore-errors
@@ -48,6 +48,19 @@ def _at(row, places, n):
 
 
 @triton.jit
+def _vectors(units, places, n):
+    """x, y and z at some places."""
+    return _at(units, places, n), _at(units + n, places, n), _at(units + 2 * n, places, n)
+
+
+@triton.jit
+def _own(CHUNK: tl.constexpr, LANES: tl.constexpr):
+    """The centre of a program, the first of its couples, and its j."""
+    j = tl.program_id(1) * LANES + tl.arange(0, LANES)
+    return tl.program_id(0).to(tl.int64), tl.program_id(2) * CHUNK, j
+
+
+@triton.jit
 def _rows(legs, of_couple, places, n, N: tl.constexpr):
     """The legs of some couples at some places."""
     found = ()
@@ -59,7 +72,7 @@ def _rows(legs, of_couple, places, n, N: tl.constexpr):
 @triton.jit
 def _cosines(units, xj, yj, zj, k, n):
     """Those of [k, j], and the unit vectors of k."""
-    xk, yk, zk = _at(units, k, n), _at(units + n, k, n), _at(units + 2 * n, k, n)
+    xk, yk, zk = _vectors(units, k, n)
     found = xk[:, None] * xj[None, :] + yk[:, None] * yj[None, :] + zk[:, None] * zj[None, :]
     return found, xk, yk, zk
 
@@ -97,6 +110,21 @@ def _gaussian(d, third, couple):
 
 
 @triton.jit
+def _weighted(cosine, other, weights, halves, ZETAS: tl.constexpr, N_LAMBDAS: tl.constexpr):
+    """The weighted sum of all powers and its derivative by the cosine, 0 where j = k."""
+    term, slope = cosine * 0.0, cosine * 0.0
+    for a in tl.static_range(N_LAMBDAS):
+        half = tl.load(halves + a)
+        x = 0.5 + half * cosine
+        for z in tl.static_range(len(ZETAS)):
+            g = tl.load(weights + a * len(ZETAS) + z)
+            lower = _power(x, ZETAS[z] - 1)
+            term += g * (lower * x)
+            slope += g * half * ZETAS[z] * lower
+    return tl.where(other, term, 0.0), tl.where(other, slope, 0.0)
+
+
+@triton.jit
 def pair_power_sums(
     units,
     lengths,
@@ -118,11 +146,10 @@ def pair_power_sums(
 ):
     """sums [centre, couple, lambda, zeta] += G"""
     N_ANGLES: tl.constexpr = N_LAMBDAS * len(ZETAS)
-    centre, couple = tl.program_id(0).to(tl.int64), tl.program_id(2) * CHUNK
+    centre, couple, j = _own(CHUNK, LANES)
     first, second = first + couple, second + couple
-    j = tl.program_id(1) * LANES + tl.arange(0, LANES)
     u, p = units + centre * 3 * n, legs + centre * n_legs * n
-    xj, yj, zj = _at(u, j, n), _at(u + n, j, n), _at(u + 2 * n, j, n)
+    xj, yj, zj = _vectors(u, j, n)
     if NARROW:
         r = lengths + centre * n
         rj = _at(r, j, n)
@@ -181,11 +208,10 @@ def pair_power_slopes(
 ):
     """by_unit, by_length, by_leg += the derivatives of sum(by_sum G)"""
     N_ANGLES: tl.constexpr = N_LAMBDAS * len(ZETAS)
-    centre, couple = tl.program_id(0).to(tl.int64), tl.program_id(2) * CHUNK
+    centre, couple, j = _own(CHUNK, LANES)
     first, second = first + couple, second + couple
-    j = tl.program_id(1) * LANES + tl.arange(0, LANES)
     u, p = units + centre * 3 * n, legs + centre * n_legs * n
-    xj, yj, zj = _at(u, j, n), _at(u + n, j, n), _at(u + 2 * n, j, n)
+    xj, yj, zj = _vectors(u, j, n)
     fj = _rows(p, first, j, n, CHUNK)
     sj = _rows(p, second, j, n, CHUNK)
     weights = by_sum + (centre * n_couples + couple) * N_ANGLES
@@ -204,24 +230,14 @@ def pair_power_slopes(
         by_cosine = cosine * 0.0
         if NARROW:
             rk = _at(r, k, n)
-            square = _squares(cosine, rj, rk)
-            d = tl.sqrt(square)
+            d = tl.sqrt(_squares(cosine, rj, rk))
             gap = _gap(d, third)
             root, co_root = gap * _series(gap * gap, 1), _series(gap * gap, -1)
             by_square = cosine * 0.0
         more_f, more_s = (), ()
         for b in tl.static_range(CHUNK):
-            term, slope = cosine * 0.0, cosine * 0.0
-            for a in tl.static_range(N_LAMBDAS):
-                half = tl.load(halves + a)
-                x = 0.5 + half * cosine
-                for z in tl.static_range(len(ZETAS)):
-                    g = tl.load(weights + b * N_ANGLES + a * len(ZETAS) + z)
-                    lower = _power(x, ZETAS[z] - 1)
-                    term += g * (lower * x)
-                    slope += g * half * ZETAS[z] * lower
-            term = tl.where(other, term, 0.0)
-            slope = tl.where(other, slope, 0.0)
+            own = weights + b * N_ANGLES
+            term, slope = _weighted(cosine, other, own, halves, ZETAS, N_LAMBDAS)
             # (j, k) and (k, j) at once: cosine and distance are the same.
             both = fk[b][:, None] * sj[b][None, :] + sk[b][:, None] * fj[b][None, :]
             if NARROW:

@@ -183,7 +183,7 @@ def symmetry_sums(
     if radial:
         found.append(RadialSums(radial, cutoffs, like))
     of_kernels = [f for f in angular if by_kernels and has_kernel(f)]
-    others = [f for f in angular if f not in of_kernels]
+    others = [f for f in angular if not (by_kernels and has_kernel(f))]
     wide = [f for f in others if not f.narrow]
     narrow = [f for f in others if f.narrow]
     legs = Legs([leg for f in (*of_kernels, *wide) for leg in legs_of(f)], cutoffs, like)
